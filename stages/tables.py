@@ -1,0 +1,137 @@
+"""Tables in and out: JSON Lines, UTF-8, sorted, one object a line, the same bytes for the same rows on every machine.
+
+Between reading and writing a table is an Ibis expression, which DuckDB runs inside the process.
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+import duckdb
+import ibis
+import pyarrow
+from pandera.errors import SchemaErrors
+
+from stages.schemas import Table
+
+TYPES = {
+    "int64": "int64",
+    "Int64": "int64",
+    "float64": "float64",
+    "Float64": "float64",
+    "bool": "boolean",
+    "string[pyarrow]": "string",
+    "object": "array<struct<sender: string, text: string, timestamp: int64>>",  # cr_window, the one nested column
+}
+CHUNK = 50_000
+SHOWN = 20
+
+
+def columns(model: type[Table], present: Iterable[str] = ()) -> dict[str, str]:
+    """Ibis types by column. A column that the model names by a pattern stands for each one of `present` that fits it."""
+    typed = {}
+    for name, column in model.to_schema().columns.items():
+        names = [other for other in present if re.match(name, other)] if column.regex else [name]
+        typed |= dict.fromkeys(names, TYPES[str(column.dtype)])
+    return typed
+
+
+def read(path: str | Path, model: type[Table]) -> ibis.Table:
+    """A table of JSON Lines as an Ibis expression with the model's columns. Raises click.ClickException on a bad line."""
+    with open(path, encoding="utf-8") as file:
+        first = json.loads(file.readline() or "{}")
+    schema = ibis.schema(columns(model, first))
+    if not first:
+        return ibis.memtable([], schema=schema)
+    types = {name: ibis.backends.sql.datatypes.DuckDBType.to_string(dtype) for name, dtype in schema.items()}
+    try:
+        return ibis.read_json(path, columns=types, format="newline_delimited", maximum_object_size=2**26)
+    except duckdb.Error as error:
+        raise click.ClickException(f"{path}: {error}") from error
+
+
+def rows(table: ibis.Table) -> list[dict[str, Any]]:
+    """The rows of a table that fits into memory, as dictionaries."""
+    return table.to_pyarrow().to_pylist()
+
+
+def from_rows(found: list[Any], model: type[Table]) -> ibis.Table:
+    """Dictionaries to a table with the model's columns."""
+    present = found[0] if found else ()
+    schema = ibis.schema(columns(model, present))
+    return ibis.memtable(pyarrow.Table.from_pylist(found, schema=schema.to_pyarrow()))
+
+
+def failures(table: ibis.Table, model: type[Table], name: str) -> list[str]:
+    """Everything in a table that breaks its contract, a line each with row or id, field and reason.
+
+    pandera checks chunks of pandas, since on Ibis it lets duplicates pass; the key is checked by one query.
+    """
+    metadata = model.get_metadata()[model.__name__]["dataframe"]
+    found = []
+    start = 0
+    for batch in table.to_pyarrow_batches(chunk_size=CHUNK):
+        frame = batch.to_pandas(types_mapper=None)
+        try:
+            model.validate(_as_declared(frame, model), lazy=True)
+        except SchemaErrors as error:
+            for case in error.failure_cases.to_dict("records"):
+                row = case["index"]
+                where = f"row {start + int(row) + 1}" if row == row and row is not None else "the table"
+                if row == row and row is not None and "id" in frame:
+                    where += f", id {frame['id'][int(row)]}"
+                found.append(f"{name}: {where}, {case['column']}: {case['check']}, got {str(case['failure_case'])[:80]!r}")
+        start += len(frame)
+    if metadata["key"]:
+        repeated = table.group_by(metadata["key"]).agg(rows=ibis._.count()).filter(ibis._.rows > 1)
+        for row in rows(repeated.order_by(metadata["key"]).limit(1000)):
+            key = ", ".join(f"{field} {row[field]}" for field in metadata["key"])
+            found.append(f"{name}: {key}: {row['rows']} rows, must be one")
+    return found
+
+
+def _as_declared(frame: Any, model: type[Table]) -> Any:
+    """Arrow's nullable columns as the pandas types that the model names; a null where none may be stays to be found."""
+    for name, column in model.to_schema().columns.items():
+        if not column.regex and str(column.dtype) in ("Int64", "Float64", "string[pyarrow]") and name in frame:
+            frame[name] = frame[name].astype(str(column.dtype))
+    return frame
+
+
+def write(path: str | Path, table: ibis.Table, model: type[Table]) -> int:
+    """Check a table, sort it and write it as JSON Lines; return the number of rows. Nothing is written if a row is wrong."""
+    target, part = Path(path), Path(f"{path}.part")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    order = model.get_metadata()[model.__name__]["dataframe"]["order"]
+    held = table.select(list(columns(model, table.columns))).cache()
+    backend = ibis.get_backend()
+    if found := failures(held, model, target.name):
+        more = f"\n… and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+        raise click.ClickException("\n".join(found[:SHOWN]) + more)
+    backend.raw_sql(f"COPY ({backend.compile(held.order_by(order))}) TO '{str(part).replace(chr(39), chr(39) * 2)}' (FORMAT json)")
+    part.replace(target)
+    return held.count().execute()
+
+
+def write_rejects(path: str | Path, rejects: list[dict[str, Any]], model: type[Table]) -> Counter[str]:
+    """Write rows that left the data, each with its reason, and count the reasons."""
+    write(path, from_rows([{"id": None, "at": None} | reject for reject in rejects], model), model)
+    return Counter(reject["reason"] for reject in rejects)
+
+
+def write_json(path: str | Path, value: Mapping[str, Any] | list[Any]) -> None:
+    """A JSON document, indented: metrics (numbers only, so that `dvc metrics diff` shows them) and alpaca files."""
+    target, part = Path(path), Path(f"{path}.part")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    part.replace(target)
+
+
+def split_ids(folder: Path, name: str) -> set[int]:
+    """The ids of one split of the alpaca files, or of all."""
+    names = ("train", "dev", "test") if name == "all" else (name,)
+    return {row["id"] for split in names for row in json.loads((folder / f"{split}.json").read_text(encoding="utf-8"))}

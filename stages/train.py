@@ -1,0 +1,116 @@
+"""Fine-tune a model with LoRA on all linear layers (paper, section 4).
+
+    python -m stages.train NAME data/base/NAME data/alpaca/train.json data/adapters/NAME metrics/training/NAME
+
+The loss is on the answer alone. The adapter loads with `PeftModel.from_pretrained`.
+"""
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import click
+
+from stages.params import Params, params
+
+
+def examples(path: Path) -> list[dict[str, Any]]:
+    """Alpaca rows as prompt and completion in messages, which puts the loss on the completion alone."""
+    return [
+        {
+            "prompt": [{"role": "user", "content": f"{row['instruction']}\n{row['input']}".strip()}],
+            "completion": [{"role": "assistant", "content": row["output"]}],
+        }
+        for row in json.loads(path.read_text(encoding="utf-8"))
+    ]
+
+
+def check(rows: list[dict[str, Any]], prepared: Any, tokenizer: Any, max_length: int) -> None:
+    """Raise where a row was lost or its answer cut: the trainer itself drops such rows without a word."""
+    for number, row in enumerate(rows, start=1):
+        length = len(tokenizer.apply_chat_template(row["prompt"] + row["completion"], return_dict=True)["input_ids"])
+        if length > max_length:
+            raise click.ClickException(f"train row {number} has {length} tokens and max_length is {max_length}: raise it")
+    if len(prepared) != len(rows):
+        raise click.ClickException(f"{len(rows)} rows went into training and {len(prepared)} were prepared")
+
+
+def train(base: Path, rows: list[dict[str, Any]], p: Params, name: str, adapter: Path, curve: Path) -> None:
+    """Load, wrap, train, save."""
+    import torch
+    from datasets import Dataset
+    from dvclive import Live
+    from dvclive.huggingface import DVCLiveCallback
+    from peft import LoraConfig
+    from peft.optimizers import create_loraplus_optimizer
+    from trl import SFTConfig, SFTTrainer
+
+    from stages.llm.transformers import compute_dtype, load
+
+    class LossCurve(DVCLiveCallback):
+        """Without the summary at the end, which holds seconds and so differs from run to run."""
+
+        def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kwargs: Any) -> None:
+            if logs and "loss" in logs:
+                super().on_log(args, state, control, logs={"loss": round(logs["loss"], 6)}, **kwargs)
+
+    class Trainer(SFTTrainer):
+        def create_optimizer(self, model: Any = None) -> Any:
+            if not p.loraplus_ratio:
+                return super().create_optimizer(model)
+            self.optimizer = create_loraplus_optimizer(
+                model or self.model, torch.optim.AdamW, lr=self.args.learning_rate, loraplus_lr_ratio=p.loraplus_ratio
+            )
+            return self.optimizer
+
+    own = p.models[name].train
+    model, tokenizer = load(base, compute_dtype())
+    with tempfile.TemporaryDirectory() as scratch, Live(str(curve), dvcyaml=None, save_dvc_exp=False, monitor_system=False) as live:
+        trainer = Trainer(
+            model=model,
+            processing_class=tokenizer,
+            train_dataset=Dataset.from_list(rows),
+            peft_config=LoraConfig(
+                r=own.lora_rank or p.lora_rank,
+                lora_alpha=p.lora_alpha,
+                lora_dropout=p.lora_dropout,
+                target_modules="all-linear",
+                task_type="CAUSAL_LM",
+            ),
+            args=SFTConfig(
+                output_dir=scratch,
+                seed=p.seed,
+                learning_rate=own.lr or p.lr,
+                num_train_epochs=p.epochs,
+                per_device_train_batch_size=own.batch_size or p.batch_size,
+                lr_scheduler_type="cosine",
+                warmup_steps=p.warmup_steps,
+                max_length=p.max_length,
+                train_sampling_strategy="group_by_length",
+                gradient_checkpointing=torch.cuda.is_available(),
+                bf16=model.dtype == torch.bfloat16,
+                use_cpu=not torch.cuda.is_available(),
+                logging_steps=1,
+                save_strategy="no",
+                report_to="none",
+            ),
+            callbacks=[LossCurve(live=live)],
+        )
+        check(rows, trainer.train_dataset, tokenizer, p.max_length)
+        trainer.train()
+        trainer.model.save_pretrained(adapter)
+
+
+@click.command(help=__doc__)
+@click.argument("name")
+@click.argument("base", type=click.Path(exists=True, path_type=Path))
+@click.argument("rows", type=click.Path(exists=True, path_type=Path))
+@click.argument("adapter", type=click.Path(path_type=Path))
+@click.argument("curve", type=click.Path(path_type=Path))
+def main(name: str, base: Path, rows: Path, adapter: Path, curve: Path) -> None:
+    train(base, examples(rows), params(), name, adapter, curve)
+
+
+if __name__ == "__main__":
+    main()
