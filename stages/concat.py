@@ -1,6 +1,6 @@
 """Join what one person sent in a row into one turn (paper, section 2, "Concat").
 
-    python -m stages.concat data/messages.jsonl data/turns.jsonl metrics/concat.json
+python -m stages.concat data/messages.jsonl data/turns.jsonl metrics/concat.json
 """
 
 import click
@@ -47,7 +47,9 @@ def main(messages: str, turns: str, metrics: str) -> None:
     said = table.count().execute()
     joined = read(turns, Turn).messages.sum().execute()
     if joined != said:
-        raise click.ClickException(f"{said} messages went in and {joined} came out in turns: a message was lost or doubled")
+        raise click.ClickException(
+            f"{said} messages went in and {joined} came out in turns: a message was lost or doubled"
+        )
     write_json(metrics, {"messages": int(said), "turns": int(count), "messages_per_turn": round(said / count, 4)})
 
 

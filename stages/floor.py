@@ -21,7 +21,9 @@ def tfidf_lr(texts: list[str], truth: list[bool], asked: list[str]) -> list[floa
     from sklearn.pipeline import make_pipeline
 
     words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\w+|[?!]")
-    return list(make_pipeline(words, LogisticRegression(C=10, max_iter=1000)).fit(texts, truth).decision_function(asked))
+    return list(
+        make_pipeline(words, LogisticRegression(C=10, max_iter=1000)).fit(texts, truth).decision_function(asked)
+    )
 
 
 @click.command(help=__doc__)

@@ -17,18 +17,17 @@ from pathlib import Path
 from typing import Any
 
 import click
-import ibis
-from ibis import _
 from tqdm import tqdm
 
+from stages import schemas
 from stages.chat import Broken, Message
 from stages.params import params
-from stages.schemas import Label
-from stages.schemas import Message as MessageTable
-from stages.schemas import Reject
+from stages.schemas import Label, Reject
 from stages.tables import from_rows, write, write_json, write_rejects
 
-PUBLIC_KEY = b"chitchat-dataset 0.9.0"  # the sample is public: a fixed key gives everyone the ids of the committed labels
+PUBLIC_KEY = (
+    b"chitchat-dataset 0.9.0"  # the sample is public: a fixed key gives everyone the ids of the committed labels
+)
 KEY_VARIABLE = "CHAT_KEY"
 KEY_FILE = ".chat_key"
 MILLISECONDS = 10**11  # in seconds this is the year 5138
@@ -50,12 +49,16 @@ def secret_key(format: str) -> bytes:
     made = here / KEY_FILE
     made.touch(mode=0o600)
     made.write_text(secrets.token_hex(32) + "\n")
-    click.echo(f"made {KEY_FILE}: keep it, ids and senders depend on it; others set {KEY_VARIABLE} to its content", err=True)
+    click.echo(
+        f"made {KEY_FILE}: keep it, ids and senders depend on it; others set {KEY_VARIABLE} to its content", err=True
+    )
     return made.read_bytes().strip()
 
 
 def keyed_hash(key: bytes, *parts: Any) -> str:
-    """64 bits of HMAC-SHA256 over the parts, each with its length, so that no two lists of parts look alike; 16 hex digits."""
+    """64 bits of HMAC-SHA256 over the parts, each with its length, so that no two lists of parts look alike; 16 hex
+    digits.
+    """
     message = b"".join(f"{len(str(part))}:{part}".encode("utf-8", "surrogatepass") for part in parts)
     return hmac.digest(key, message, "sha256").hex()[:16]
 
@@ -87,8 +90,8 @@ def ingest(
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]], Counter[str]]:
     """Messages and rejects as rows, and what else is to be counted.
 
-    Of the conversations in the export the first `limit` are taken; of those, ones with fewer than `min_senders` senders
-    are rejected.
+    Of the conversations in the export the first `limit` are taken; of those, ones with fewer than `min_senders`
+    senders are rejected.
     """
     groups: dict[str, list[dict[str, Any]]] = {}
     rejects: list[dict[str, Any]] = []
@@ -160,10 +163,16 @@ def main(export: Path, messages: str, labels: str, rejects: str, metrics: str) -
     reasons = write_rejects(rejects, left, Reject)
     if not kept:
         found = ", ".join(f"{reason} {count}" for reason, count in reasons.most_common()) or "the file is empty"
-        raise click.ClickException(f"{export}: not one usable message ({found}); is it of the format {p.format}? See {rejects}")
+        raise click.ClickException(
+            f"{export}: not one usable message ({found}); is it of the format {p.format}? See {rejects}"
+        )
     if broken := reasons.total() - reasons["too_few_senders"]:
         click.echo(f"{export}: {broken} messages can't be used, see {rejects}", err=True)
-    write(messages, from_rows([{k: v for k, v in row.items() if k not in ("at", "cr_need_gt")} for row in kept], MessageTable), MessageTable)
+    write(
+        messages,
+        from_rows([{k: v for k, v in row.items() if k not in ("at", "cr_need_gt")} for row in kept], schemas.Message),
+        schemas.Message,
+    )
     write(labels, from_rows(imported(kept, "export"), Label), Label)
     write_json(
         metrics,

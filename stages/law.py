@@ -3,11 +3,13 @@
     python -m stages.law metrics/baseline metrics/law.json
     python -m stages.law metrics/tuned metrics/law_tuned.json
 
-On good labels it does; where it doesn't, prompt or labels are to be revised. The law never fails a run: it writes its verdict.
+On good labels it does; where it doesn't, prompt or labels are to be revised. The law never fails a run: it writes its
+verdict.
 """
 
 import json
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 
 import click
@@ -25,12 +27,12 @@ def by_size(precision: Mapping[str, float], models: Mapping[str, Model]) -> list
 def law(rising: list[float], letter_share: float, most: float) -> dict[str, float]:
     """The verdict over precision by size.
 
-    `strictly_rising` is the paper's rule: each model scores better than the next smaller one. `signal` is 0 where a model gives
-    one letter more often than `most`: its precision is the share of positives, whatever the labels.
+    `strictly_rising` is the paper's rule: each model scores better than the next smaller one. `signal` is 0 where a
+    model gives one letter more often than `most`: its precision is the share of positives, whatever the labels.
     """
     from scipy.stats import spearmanr
 
-    steps = list(zip(rising, rising[1:], strict=False))
+    steps = list(pairwise(rising))
     constant = len(set(rising)) < 2
     return {
         "models": len(rising),

@@ -39,25 +39,25 @@ def bounds(
     """95% bounds of every score by bootstrap over items."""
     rng = np.random.default_rng(seed)
     drawn = [scores(answer[i], truth[i], ranking[i]) for i in rng.integers(0, len(truth), (resamples, len(truth)))]
-    found = {}
+    found: dict[str, float] = {}
     for name in BOUNDED:
         low, high = np.percentile([one[name] for one in drawn], [2.5, 97.5])
         found |= {f"{name}_low": float(low), f"{name}_high": float(high)}
     return found
 
 
-class NeedsContext(evaluate.Metric):
+class NeedsContext(evaluate.Metric):  # type: ignore[misc]  # evaluate has no types
     """The scores as an `evaluate.Metric`, so that they work wherever one does; nothing is fetched from a hub.
 
-    `compute(predictions=, references=, ranking=, resamples=, seed=)` takes answers as option names, truth as booleans and
-    the log-odds of needed.
+    `compute(predictions=, references=, ranking=, resamples=, seed=)` takes answers as option names, truth as booleans
+    and the log-odds of needed.
     """
 
     def _info(self) -> evaluate.MetricInfo:
         return evaluate.MetricInfo(
             description="Precision, recall, F1, accuracy and AUC of the class needed, with bootstrap bounds.",
             citation="Kong, Labeling Supervised Fine-Tuning Data with the Scaling Law, 2024",
-            inputs_description="predictions: option names; references: whether the context is needed; ranking: log-odds",
+            inputs_description="predictions: option names; references: is the context needed; ranking: log-odds",
             features=datasets.Features(
                 {
                     "predictions": datasets.Value("string"),
@@ -81,7 +81,9 @@ class NeedsContext(evaluate.Metric):
         }
 
 
-def measure(answers: list[str], truth: list[bool], ranking: list[float], resamples: int, seed: int) -> dict[str, float]:
+def measure(
+    answers: list[str], truth: list[bool], ranking: list[float], resamples: int, seed: int
+) -> dict[str, float]:
     """All scores of a list of answers as metrics. Shapes: [n] each."""
     metric = NeedsContext(keep_in_memory=True)
     return metric.compute(predictions=answers, references=truth, ranking=ranking, resamples=resamples, seed=seed)

@@ -101,7 +101,9 @@ class TrainOverride(Section):
 
 
 class Model(Section):
-    """A model of the catalogue: cut from the embedded one to its first `layers`, or a revision of a model on the hub."""
+    """A model of the catalogue: cut from the embedded one to its first `layers`, or a revision of a model on the
+    hub.
+    """
 
     layers: PositiveInt | None = None
     hub: str | None = None
@@ -149,12 +151,16 @@ class Params(Section):
         named += [(f"filter.scorers.{s.name}", s.model) for s in self.filter.scorers if s.model]
         for place, name in named:
             if name not in self.models:
-                raise ValueError(f"{place} names the model {name!r}, which is not under models{_did_you_mean(name, self.models)}")
+                raise ValueError(
+                    f"{place} names the model {name!r}, which is not under models{_did_you_mean(name, self.models)}"
+                )
         for place, names in (("ladder", self.ladder), ("finetune", self.finetune)):
             if len(set(names)) < len(names):
                 raise ValueError(f"{place} names a model twice")
         if missing := set(self.finetune) - set(self.ladder):
-            raise ValueError(f"finetune names {', '.join(sorted(missing))}, which is not in ladder: there is no vanilla score to improve on")
+            raise ValueError(
+                f"finetune names {', '.join(sorted(missing))}, which is not in ladder: no vanilla score to improve on"
+            )
         return self
 
 

@@ -4,14 +4,19 @@
 Field names are the paper's; `group`, `position`, `messages` and the scorers' booleans are ours.
 """
 
+from typing import Any
+
 import pandas as pd
 import pandera.pandas as pa
 from pandera.typing.pandas import Series
 
 LABELS = ("needed", "not_needed", "not_question")
-ID = {"ge": 0, "lt": 2**53}  # fits a double, so that no JSON reader rounds it
+ID: dict[str, Any] = {"ge": 0, "lt": 2**53}  # fits a double, so that no JSON reader rounds it
 IN_GROUP = {"order": ["group", "position"], "key": ["id"]}
 BY_ID = {"order": ["id"], "key": ["id"]}
+BY_SCORER = {"order": ["id", "scorer"], "key": ["id", "scorer"]}
+BY_ANNOTATOR = {"order": ["annotator", "id", "at"], "key": ["annotator", "id", "at"]}
+BY_REASON = {"order": ["reason", "id", "at"], "key": []}
 
 
 class Table(pa.DataFrameModel):
@@ -48,7 +53,7 @@ class Score(Table):
     score: Series[float] = pa.Field(ge=0, le=10)
 
     class Config:
-        metadata = {"order": ["id", "scorer"], "key": ["id", "scorer"]}
+        metadata = BY_SCORER
 
 
 class Inquiry(Turn):
@@ -83,11 +88,11 @@ class Label(Table):
     guideline: Series[str] = pa.Field(str_matches=r"^[0-9a-f]{12}$")
 
     class Config:
-        metadata = {"order": ["annotator", "id", "at"], "key": ["annotator", "id", "at"]}
+        metadata = BY_ANNOTATOR
 
 
 class QuestionLabel(Label):
-    """A label on a random sample of turns, rejected ones among them, that tells how good the question filter is."""
+    """A label on a random sample of all turns, which tells how good the question filter is."""
 
     label: Series[str] = pa.Field(isin=("question", "not_question"))
 
@@ -100,7 +105,7 @@ class Reject(Table):
     reason: Series[str] = pa.Field(str_matches=r"^[a-z_]+$")
 
     class Config:
-        metadata = {"order": ["reason", "id", "at"], "key": []}
+        metadata = BY_REASON
 
 
 class Prediction(Table):

@@ -6,7 +6,8 @@ Between reading and writing a table is an Ibis expression, which DuckDB runs ins
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,10 @@ SHOWN = 20
 
 
 def columns(model: type[Table], present: Iterable[str] = ()) -> dict[str, str]:
-    """Ibis types by column. A column that the model names by a pattern stands for each one of `present` that fits it."""
-    typed = {}
+    """Ibis types by column. A column that the model names by a pattern stands for each one of `present` that fits
+    it.
+    """
+    typed: dict[str, str] = {}
     for name, column in model.to_schema().columns.items():
         names = [other for other in present if re.match(name, other)] if column.regex else [name]
         typed |= dict.fromkeys(names, TYPES[str(column.dtype)])
@@ -41,22 +44,32 @@ def columns(model: type[Table], present: Iterable[str] = ()) -> dict[str, str]:
 
 
 def read(path: str | Path, model: type[Table]) -> ibis.Table:
-    """A table of JSON Lines as an Ibis expression with the model's columns. Raises click.ClickException on a bad line."""
-    with open(path, encoding="utf-8") as file:
-        first = json.loads(file.readline() or "{}")
+    """A table of JSON Lines as an Ibis expression with the model's columns; a bad line shows when it is computed."""
+    with Path(path).open(encoding="utf-8") as file:
+        try:
+            first = json.loads(file.readline() or "{}")
+        except ValueError as error:
+            raise click.ClickException(f"{path}, line 1: not JSON: {error}") from error
     schema = ibis.schema(columns(model, first))
     if not first:
         return ibis.memtable([], schema=schema)
     types = {name: ibis.backends.sql.datatypes.DuckDBType.to_string(dtype) for name, dtype in schema.items()}
+    return ibis.read_json(path, columns=types, format="newline_delimited", maximum_object_size=2**26)
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """What DuckDB says of a file that it can't read, which names file and line, as one line for the user."""
     try:
-        return ibis.read_json(path, columns=types, format="newline_delimited", maximum_object_size=2**26)
-    except duckdb.Error as error:
-        raise click.ClickException(f"{path}: {error}") from error
+        yield
+    except duckdb.InvalidInputException as error:
+        raise click.ClickException(str(error).splitlines()[0]) from error
 
 
 def rows(table: ibis.Table) -> list[dict[str, Any]]:
     """The rows of a table that fits into memory, as dictionaries."""
-    return table.to_pyarrow().to_pylist()
+    with reading():
+        return table.to_pyarrow().to_pylist()
 
 
 def from_rows(found: list[Any], model: type[Table]) -> ibis.Table:
@@ -72,47 +85,56 @@ def failures(table: ibis.Table, model: type[Table], name: str) -> list[str]:
     pandera checks chunks of pandas, since on Ibis it lets duplicates pass; the key is checked by one query.
     """
     metadata = model.get_metadata()[model.__name__]["dataframe"]
-    found = []
+    declared = {name: column for name, column in model.to_schema().columns.items() if not column.regex}
+    types = {name: str(column.dtype) for name, column in declared.items() if str(column.dtype) != "object"}
+    required = [name for name, column in declared.items() if not column.nullable]
+    found: list[str] = []
     start = 0
-    for batch in table.to_pyarrow_batches(chunk_size=CHUNK):
-        frame = batch.to_pandas(types_mapper=None)
+    with reading():
+        held = table.cache()
+    for batch in held.to_pyarrow_batches(chunk_size=CHUNK):
+        frame = batch.to_pandas()
+        frame.index += start
+        start += len(frame)
+        ids = frame.get("id")
+
+        def say(row: Any, field: str, what: str, ids: Any = ids, rows: Any = frame.index) -> None:
+            """Row number from 1 and id; pandera has no row for what is wrong with a whole column."""
+            at = f": row {row + 1}" + ("" if ids is None else f", id {ids[row]}") if row in rows else ""
+            found.append(f"{name}{at}, {field}: {what}")
+
+        for field in required:  # pandera names no row for a null, which also makes its integers floats
+            for row in frame.index[frame[field].isna()]:
+                say(row, field, "is null")
         try:
-            model.validate(_as_declared(frame, model), lazy=True)
+            model.validate(frame.dropna(subset=required).astype(types), lazy=True)
         except SchemaErrors as error:
             for case in error.failure_cases.to_dict("records"):
-                row = case["index"]
-                where = f"row {start + int(row) + 1}" if row == row and row is not None else "the table"
-                if row == row and row is not None and "id" in frame:
-                    where += f", id {frame['id'][int(row)]}"
-                found.append(f"{name}: {where}, {case['column']}: {case['check']}, got {str(case['failure_case'])[:80]!r}")
-        start += len(frame)
+                say(case["index"], case["column"], f"{case['check']}, got {str(case['failure_case'])[:80]!r}")
     if metadata["key"]:
-        repeated = table.group_by(metadata["key"]).agg(rows=ibis._.count()).filter(ibis._.rows > 1)
+        repeated = held.group_by(metadata["key"]).agg(rows=ibis._.count()).filter(ibis._.rows > 1)
         for row in rows(repeated.order_by(metadata["key"]).limit(1000)):
             key = ", ".join(f"{field} {row[field]}" for field in metadata["key"])
             found.append(f"{name}: {key}: {row['rows']} rows, must be one")
     return found
 
 
-def _as_declared(frame: Any, model: type[Table]) -> Any:
-    """Arrow's nullable columns as the pandas types that the model names; a null where none may be stays to be found."""
-    for name, column in model.to_schema().columns.items():
-        if not column.regex and str(column.dtype) in ("Int64", "Float64", "string[pyarrow]") and name in frame:
-            frame[name] = frame[name].astype(str(column.dtype))
-    return frame
-
-
 def write(path: str | Path, table: ibis.Table, model: type[Table]) -> int:
-    """Check a table, sort it and write it as JSON Lines; return the number of rows. Nothing is written if a row is wrong."""
+    """Check a table, sort it and write it as JSON Lines; return the number of rows. Nothing is written if a row is
+    wrong.
+    """
     target, part = Path(path), Path(f"{path}.part")
     target.parent.mkdir(parents=True, exist_ok=True)
     order = model.get_metadata()[model.__name__]["dataframe"]["order"]
-    held = table.select(list(columns(model, table.columns))).cache()
+    with reading():
+        held = table.select(list(columns(model, table.columns))).cache()
     backend = ibis.get_backend()
     if found := failures(held, model, target.name):
         more = f"\n… and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
         raise click.ClickException("\n".join(found[:SHOWN]) + more)
-    backend.raw_sql(f"COPY ({backend.compile(held.order_by(order))}) TO '{str(part).replace(chr(39), chr(39) * 2)}' (FORMAT json)")
+    backend.raw_sql(
+        f"COPY ({backend.compile(held.order_by(order))}) TO '{str(part).replace(chr(39), chr(39) * 2)}' (FORMAT json)"
+    )
     part.replace(target)
     return held.count().execute()
 

@@ -8,7 +8,7 @@ The loss is on the answer alone. The adapter loads with `PeftModel.from_pretrain
 import json
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 
@@ -31,7 +31,9 @@ def check(rows: list[dict[str, Any]], prepared: Any, tokenizer: Any, max_length:
     for number, row in enumerate(rows, start=1):
         length = len(tokenizer.apply_chat_template(row["prompt"] + row["completion"], return_dict=True)["input_ids"])
         if length > max_length:
-            raise click.ClickException(f"train row {number} has {length} tokens and max_length is {max_length}: raise it")
+            raise click.ClickException(
+                f"train row {number} has {length} tokens and max_length is {max_length}: raise it"
+            )
     if len(prepared) != len(rows):
         raise click.ClickException(f"{len(rows)} rows went into training and {len(prepared)} were prepared")
 
@@ -42,7 +44,7 @@ def train(base: Path, rows: list[dict[str, Any]], p: Params, name: str, adapter:
     from datasets import Dataset
     from dvclive import Live
     from dvclive.huggingface import DVCLiveCallback
-    from peft import LoraConfig
+    from peft import LoraConfig, PeftModel
     from peft.optimizers import create_loraplus_optimizer
     from trl import SFTConfig, SFTTrainer
 
@@ -51,7 +53,9 @@ def train(base: Path, rows: list[dict[str, Any]], p: Params, name: str, adapter:
     class LossCurve(DVCLiveCallback):
         """Without the summary at the end, which holds seconds and so differs from run to run."""
 
-        def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kwargs: Any) -> None:
+        def on_log(
+            self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kwargs: Any
+        ) -> None:
             if logs and "loss" in logs:
                 super().on_log(args, state, control, logs={"loss": round(logs["loss"], 6)}, **kwargs)
 
@@ -60,13 +64,19 @@ def train(base: Path, rows: list[dict[str, Any]], p: Params, name: str, adapter:
             if not p.loraplus_ratio:
                 return super().create_optimizer(model)
             self.optimizer = create_loraplus_optimizer(
-                model or self.model, torch.optim.AdamW, lr=self.args.learning_rate, loraplus_lr_ratio=p.loraplus_ratio
+                cast(Any, model or self.model),
+                torch.optim.AdamW,
+                lr=self.args.learning_rate,
+                loraplus_lr_ratio=p.loraplus_ratio,
             )
             return self.optimizer
 
     own = p.models[name].train
     model, tokenizer = load(base, compute_dtype())
-    with tempfile.TemporaryDirectory() as scratch, Live(str(curve), dvcyaml=None, save_dvc_exp=False, monitor_system=False) as live:
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        Live(str(curve), dvcyaml=None, save_dvc_exp=False, monitor_system=False) as live,
+    ):
         trainer = Trainer(
             model=model,
             processing_class=tokenizer,
@@ -99,7 +109,7 @@ def train(base: Path, rows: list[dict[str, Any]], p: Params, name: str, adapter:
         )
         check(rows, trainer.train_dataset, tokenizer, p.max_length)
         trainer.train()
-        trainer.model.save_pretrained(adapter)
+        cast(PeftModel, trainer.model).save_pretrained(str(adapter))
 
 
 @click.command(help=__doc__)

@@ -1,6 +1,7 @@
 """Check every table so far against its contract and pass on the labelled one, or name everything that is wrong.
 
-    python -m stages.validate data/messages.jsonl data/turns.jsonl data/inquiries.jsonl data/labelled.jsonl data/valid.jsonl
+python -m stages.validate data/messages.jsonl data/turns.jsonl data/inquiries.jsonl data/labelled.jsonl
+data/valid.jsonl
 """
 
 import click

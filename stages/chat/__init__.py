@@ -1,7 +1,7 @@
 """Chat exports: one reader for each format, bytes in, messages out.
 
-A reader is a module with `read(path)`, which yields a Message for each message of the export, in its order, and a Broken
-for each place that it can't read.
+A reader is a module with `read(path)`, which yields a Message for each message of the export, in its order, and a
+Broken for each place that it can't read.
 """
 
 from typing import NamedTuple

@@ -1,4 +1,5 @@
-"""The chitchat dataset (PyPI: chitchat-dataset): one JSON object of conversations by id, each a list of runs of messages.
+"""The chitchat dataset (PyPI: chitchat-dataset): one JSON object of conversations by id, each a list of runs of
+messages.
 
 Times are ISO 8601 in UTC, to the second.
 """
@@ -19,7 +20,9 @@ def read(path: Path) -> Iterator[Message | Broken]:
     except UnicodeDecodeError as error:
         raise click.ClickException(f"{path}: byte {error.start} is not UTF-8; export it again as UTF-8") from error
     except json.JSONDecodeError as error:
-        raise click.ClickException(f"{path}, line {error.lineno}, column {error.colno}: not JSON: {error.msg}") from error
+        raise click.ClickException(
+            f"{path}, line {error.lineno}, column {error.colno}: not JSON: {error.msg}"
+        ) from error
     if not isinstance(conversations, dict):
         raise click.ClickException(f"{path}: not a chitchat dataset, which is one JSON object of conversations by id")
     for group, conversation in conversations.items():

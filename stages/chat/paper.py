@@ -1,8 +1,9 @@
-"""JSON Lines in the fields of the paper's section 3: id, sender, text, timestamp, and maybe group, cr_window, cr_need_gt.
+"""JSON Lines in the fields of the paper's section 3: id, sender, text, timestamp, and maybe group, cr_window,
+cr_need_gt.
 
-Group is the file's name where a line has none. The turns of `cr_window` are messages too, once each, since the published
-files hold questions with their windows rather than the whole log. `cr_need_gt` is imported as a label. The scorers'
-booleans are not: the filter asks again.
+Group is the file's name where a line has none. The turns of `cr_window` are messages too, once each, since the
+published files hold questions with their windows rather than the whole log. `cr_need_gt` is imported as a label. The
+scorers' booleans are not: the filter asks again.
 """
 
 import json

@@ -6,24 +6,26 @@ from pathlib import Path
 
 from stages.params import Scorer
 
-OPENING = (
-    r"(?:(?:and|but|so|or|then|ok|okay|oh|well|hey|also|btw|wow|cool|nice|lol|haha|yeah|yes|no)[,.!]* +)*"
-)
-ASKING = r"(?:what|who|whom|whose|which|when|where|why|how|wh?at'?s|who'?s|where'?s|how'?s|whats|hows|wbu|hbu|wyd|any(?:one|body))\b"
+OPENING = r"(?:(?:and|but|so|or|then|ok|okay|oh|well|hey|also|btw|wow|cool|nice|lol|haha|yeah|yes|no)[,.!]* +)*"
+ASKING = r"(?:what|who|whom|whose|which|when|where|why|how|(?:wh?at|who|where|how)'?s|wbu|hbu|wyd|any(?:one|body))\b"
 INVERTED = (
-    r"(?:do|does|did|don'?t|doesn'?t|didn'?t|is|isn'?t|are|aren'?t|was|wasn'?t|were|weren'?t|can|can'?t|could|couldn'?t|will|won'?t"
-    r"|would|wouldn'?t|should|shouldn'?t|have|haven'?t|has|hasn'?t|had|may|might|am)"
-    r" +(?:i|you|u|ya|he|she|it|we|they|this|that|these|those|there|the|your|my|his|her|our|their|any(?:one|body|thing)?|some(?:one|body)?)\b"
+    r"(?:(?:do|does|did|is|are|was|were|could|would|should|have|has|had)(?:n'?t)?|can(?:'?t)?|will|won'?t|may|might|am)"
+    r" +(?:i|you|u|ya|he|she|it|we|they|this|that|these|those|there|the|your|my|his|her|our|their"
+    r"|(?:any|some)(?:one|body|thing)?)\b"
 )
 CLAUSE_ASKS = re.compile(rf"^\W*{OPENING}(?:{ASKING}|{INVERTED})", re.IGNORECASE)
 CHINESE_ENDS = re.compile(r"[吗嘛呢么吧][\s。.!！~～]*$")
-CHINESE_ASKS = re.compile(r"什么|怎么|怎样|为什么|为何|如何|哪|谁|几|多少|多久|是否|是不是|有没有|能不能|可不可以|会不会|请问|咋|啥")
+CHINESE_ASKS = re.compile(
+    r"什么|怎么|怎样|为什么|为何|如何|哪|谁|几|多少|多久|是否|是不是|有没有|能不能|可不可以|会不会|请问|咋|啥"
+)
 FINAL_MARKS = " \t\r\n?.!？。！…~"
 CLAUSES = re.compile(r"(?<=[.!,;。！，；])\s+|\n")
 
 
 def rules(text: str) -> float:
-    """Interrogative marks and words, English and Chinese: 10 for a mark, 6 for a clause built as a question, else 0."""
+    """Interrogative marks and words, English and Chinese: 10 for a mark, 6 for a clause built as a question, else
+    0.
+    """
     if "?" in text or "？" in text:
         return 10.0
     if any(CLAUSE_ASKS.search(clause) for clause in CLAUSES.split(text)):
@@ -34,10 +36,11 @@ def rules(text: str) -> float:
 
 
 def mark(texts: list[str], model: Path, batch_tokens: int) -> list[float]:
-    """How much likelier the model would end the text with a question mark than with a full stop or exclamation mark, times 10.
+    """How much likelier the model would end the text with a question mark than with a full stop or exclamation mark,
+    times 10.
 
-    The text's own final marks are taken off first. A turn of several lines is asked at the end of each, and the highest
-    counts, since people ask and then go on. In float32, since the scores decide which rows go on.
+    The text's own final marks are taken off first. A turn of several lines is asked at the end of each, and the
+    highest counts, since people ask and then go on. In float32, since the scores decide which rows go on.
     """
     import torch
 

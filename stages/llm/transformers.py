@@ -56,9 +56,9 @@ class Engine:
     def choose(self, prompts: list[Prompt], options: list[str], label: str) -> list[list[float]]:
         """The log-probability (natural) of each option as the next token after each prompt; [prompts][options].
 
-        A prompt is a chat, put in the model's template, or text that is continued as it stands. Only the last position's
-        logits are computed. Batches are of like lengths; padding stands on the right, where a causal model never looks.
-        Raises click.ClickException for an option that is more than one token.
+        A prompt is a chat, put in the model's template, or text that is continued as it stands. Only the last
+        position's logits are computed. Batches are of like lengths; padding stands on the right, where a causal model
+        never looks. Raises click.ClickException for an option that is more than one token.
         """
         import torch
 

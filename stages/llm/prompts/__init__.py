@@ -34,7 +34,9 @@ def load(name: str) -> Prompt:
 
 
 def option_order(id: int, how: str, seed: int) -> list[str]:
-    """The options in the order of their letters: as they stand, or shuffled by the item's own RNG (paper, section 3)."""
+    """The options in the order of their letters: as they stand, or shuffled by the item's own RNG (paper, section
+    3).
+    """
     order = list(OPTIONS)
     if how == "shuffled":
         random.Random(f"{seed}-{id}").shuffle(order)
@@ -42,7 +44,9 @@ def option_order(id: int, how: str, seed: int) -> list[str]:
 
 
 def render(inquiry: Mapping[str, Any], prompt: Prompt, order: Sequence[str]) -> str:
-    """The instruction for an inquiry: senders are A, B, C… by first appearance, line breaks inside a turn become slashes."""
+    """The instruction for an inquiry: senders are A, B, C… by first appearance, line breaks inside a turn become
+    slashes.
+    """
     names: dict[str, str] = {}
     lines = [_line(turn, names) for turn in (*inquiry["cr_window"], inquiry)]
     options = "\n".join(f"{letter}. {prompt.options[option]}" for letter, option in zip(LETTERS, order, strict=True))

@@ -1,0 +1,35 @@
+"""Say in one line what this machine lacks for the paper's run, before any work is done.
+
+python -m stages.llm.available qwen1_5_0_5b qwen1_5_1_8b
+"""
+
+import click
+
+from stages.params import params
+
+
+@click.command(help=__doc__)
+@click.argument("names", nargs=-1, required=True)
+def main(names: tuple[str, ...]) -> None:
+    models = params().models
+    if unknown := [name for name in names if name not in models]:
+        raise click.ClickException(
+            f"{', '.join(unknown)}: not under models in params.yaml, which has {', '.join(models)}"
+        )
+
+    import torch
+    from huggingface_hub import HfApi
+
+    missing = [] if torch.cuda.is_available() else ["a GPU that torch can use"]
+    try:
+        for name in names:
+            if models[name].hub:
+                HfApi().model_info(str(models[name].hub), revision=models[name].revision, timeout=10)
+    except Exception as error:  # the hub client raises its own errors and, by version, those of httpx or httpx2
+        missing.append(f"the model hub ({name}: {type(error).__name__})")
+    if missing:
+        raise click.ClickException(f"the paper's run needs {' and '.join(missing)}; `make repro` runs without either")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,200 @@
+"""From label files to alpaca files."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stages import annotate, export, validate
+from stages.schemas import Inquiry, Labelled, Message, Turn
+from stages.tables import from_rows, write
+from tests.conftest import Row, inquiry, messages, run
+
+
+def label(id: int, annotator: str = "ann", value: str = "needed", at: int = 1, **more: Any) -> Row:
+    return {
+        "id": id,
+        "annotator": annotator,
+        "label": value,
+        "at": at,
+        "seconds": None,
+        "guideline": "0" * 12,
+    } | more
+
+
+@pytest.fixture
+def annotated(project: Path, set_params: Callable[..., None]) -> Callable[..., tuple[Any, Path]]:
+    """Run annotate over inquiries 1 to 4 and the given labels; one file an annotator."""
+
+    def call(*labels: Row | str) -> tuple[Any, Path]:
+        set_params(**{"annotate.adjudicator": "judge"})
+        folder = project / "annotations"
+        folder.mkdir()
+        for row in labels:
+            name = "broken" if isinstance(row, str) else row["annotator"]
+            with (folder / f"{name}.jsonl").open("a") as file:
+                file.write((row if isinstance(row, str) else json.dumps(row)) + "\n")
+        (project / "imported.jsonl").touch()
+        write(project / "inquiries.jsonl", from_rows([inquiry(i) for i in range(1, 5)], Inquiry), Inquiry)
+        outs = [project / name for name in ("labelled.jsonl", "rejects.jsonl", "metrics.json")]
+        return run(annotate.main, project / "inquiries.jsonl", folder, project / "imported.jsonl", *outs), project
+
+    return call
+
+
+def read(file: Path) -> list[Row]:
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def test_labels_are_joined_and_every_inquiry_is_accounted_for(annotated: Callable[..., tuple[Any, Path]]) -> None:
+    result, project = annotated(
+        label(1, value="not_needed", at=1),
+        label(1, value="needed", at=2),  # the same annotator's later word
+        label(2, "ann"),
+        label(2, "bob", "not_needed"),
+        label(3, value="not_question"),
+        label(99),
+    )
+    assert result.exit_code == 0, result.output
+    assert [(row["id"], row["cr_need_gt"]) for row in read(project / "labelled.jsonl")] == [(1, True)]
+    assert [(row["id"], row["reason"]) for row in read(project / "rejects.jsonl")] == [
+        (2, "contradicting_labels"),
+        (3, "not_question"),
+        (4, "unlabelled"),
+    ]
+    metrics = json.loads((project / "metrics.json").read_text())
+    assert metrics["labels_without_inquiry"] == 1
+    assert "1 labelled items are no inquiries" in result.output
+    assert metrics["inquiries"] == metrics["labelled"] + sum(metrics["rejected"].values())
+
+
+def test_the_adjudicator_settles(annotated: Callable[..., tuple[Any, Path]]) -> None:
+    _, project = annotated(label(2, "ann"), label(2, "bob", "not_needed"), label(2, "judge", "not_needed"))
+    assert [(row["id"], row["cr_need_gt"]) for row in read(project / "labelled.jsonl")] == [(2, False)]
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        ([label(1, value="maybe")], "ann.jsonl: row 1, id 1, label: isin"),
+        ([label(1), label(2, seconds=-1.0)], "ann.jsonl: row 2, id 2, seconds"),
+        ([label(1, at=5), label(1, value="not_needed", at=5)], "annotator ann, id 1, at 5: 2 rows, must be one"),
+        ([label(1), '{"id": '], "broken.jsonl"),
+        ([label(1), label(2) | {"id": None}], "ann.jsonl: row 2, id nan, id: is null"),
+        ([label(1), label(2) | {"label": None}], "ann.jsonl: row 2, id 2, label: is null"),
+        ([label(99)], "holds no label for any of the 4 inquiries"),
+    ],
+)
+def test_wrong_label_files(annotated: Callable[..., tuple[Any, Path]], labels: list[Row | str], said: str) -> None:
+    result, project = annotated(*labels)
+    assert result.exit_code == 1
+    assert said in result.output, result.output
+    assert not (project / "labelled.jsonl").exists()
+
+
+def valid_tables(folder: Path) -> list[Path]:
+    said = messages(("a", 0, "mmpose?"), ("b", 100, "And it?"))
+    turns = [row | {"messages": 1} for row in said]
+    asked = [inquiry(2, at=100)]
+    tables: list[tuple[str, list[Row], Any]] = [
+        ("messages", said, Message),
+        ("turns", turns, Turn),
+        ("inquiries", asked, Inquiry),
+        ("labelled", [row | {"cr_need_gt": True} for row in asked], Labelled),
+    ]
+    for name, rows, model in tables:
+        write(folder / f"{name}.jsonl", from_rows(rows, model), model)
+    return [folder / f"{name}.jsonl" for name, _, _ in tables] + [folder / "valid.jsonl"]
+
+
+def test_validate_passes_on_what_is_right(tmp_path: Path) -> None:
+    paths = valid_tables(tmp_path)
+    assert run(validate.main, *paths).exit_code == 0
+    assert paths[-1].read_bytes() == paths[-2].read_bytes()
+
+
+def test_validate_names_everything_that_is_wrong(tmp_path: Path) -> None:
+    paths = valid_tables(tmp_path)
+    said = read(paths[0])
+    said[0]["sender"] = "Ann"
+    said[1]["timestamp"] = 1_700_000_000_000
+    said.append(said[1] | {"timestamp": 5})
+    paths[0].write_text("".join(json.dumps(row) + "\n" for row in said))
+    stranger = read(paths[2])[0] | {"id": 77}
+    paths[2].write_text(json.dumps(stranger) + "\n")
+    result = run(validate.main, *paths)
+    assert result.exit_code == 1
+    for expected in (
+        "messages.jsonl: row 1, id 1, sender",
+        "messages.jsonl: row 2, id 2, timestamp",
+        "messages.jsonl: id 2: 2 rows, must be one",
+        "inquiries.jsonl: id 77, id: is not in",
+        "labelled.jsonl: id 2, id: is not in",
+    ):
+        assert expected in result.output, result.output
+    assert not paths[-1].exists()
+
+
+def many(groups: int, each: int, start: int = 0) -> list[Row]:
+    return [
+        inquiry(start + 1000 * g + i, group=f"g{g}", at=100 * i, window=min(i, 12), cr_need_gt=(g + i) % 3 == 0)
+        for g in range(groups)
+        for i in range(each)
+    ]
+
+
+def test_split_of_many_groups_keeps_conversations_whole() -> None:
+    items = many(60, 10)
+    splits, left = export.split(items, 0.15, 0.25, 0)
+    assert left == []
+    groups = {name: {item["group"] for item in part} for name, part in splits.items()}
+    assert not groups["train"] & groups["dev"] | groups["train"] & groups["test"] | groups["dev"] & groups["test"]
+    assert sorted(item["id"] for part in splits.values() for item in part) == sorted(item["id"] for item in items)
+    for name, share in (("dev", 0.15), ("test", 0.25)):
+        assert len(splits[name]) / len(items) == pytest.approx(share, abs=0.03)
+        assert sum(item["cr_need_gt"] for item in splits[name]) / len(splits[name]) == pytest.approx(1 / 3, abs=0.05)
+    assert export.split(items, 0.15, 0.25, 0)[0] == splits
+    assert export.split(items, 0.15, 0.25, 1)[0] != splits
+
+
+def test_split_of_one_group_is_by_time_and_leaks_no_turn() -> None:
+    items = many(1, 200)
+    splits, left = export.split(items, 0.15, 0.25, 0)
+    assert len(items) == sum(map(len, splits.values())) + len(left)
+    assert len(left) == 24  # two borders, each with a window of twelve
+    for earlier, later in (("train", "dev"), ("dev", "test")):
+        last = max(item["timestamp"] for item in splits[earlier])
+        assert min(turn["timestamp"] for item in splits[later] for turn in (*item["cr_window"], item)) > last
+
+
+def test_one_group_that_holds_nearly_everything_is_split_by_time() -> None:
+    items = many(30, 1) + [item | {"group": "all"} for item in many(1, 300, start=500_000)]
+    splits, _ = export.split(items, 0.15, 0.25, 0)
+    assert 0.5 < len(splits["train"]) / len(items) < 0.7
+
+
+def exported(project: Path, items: list[Row]) -> Any:
+    write(project / "valid.jsonl", from_rows(items, Labelled), Labelled)
+    return run(export.main, *(project / name for name in ("valid.jsonl", "alpaca", "rejects.jsonl", "metrics.json")))
+
+
+def test_export(project: Path) -> None:
+    items = many(40, 5)
+    assert exported(project, items).exit_code == 0
+    rows = [row for name in export.SPLITS for row in json.loads((project / "alpaca" / f"{name}.json").read_text())]
+    truth = {item["id"]: item["cr_need_gt"] for item in items}
+    assert {row["id"] for row in rows} == set(truth)
+    for row in rows:
+        assert set(row) == {"id", "instruction", "input", "output"}
+        assert row["input"] == ""
+        letter, text = row["output"].split(":")
+        assert f"\n{letter}. {text}" in row["instruction"]
+        assert (text == "needed") is truth[row["id"]]
+
+
+def test_a_split_without_positives_is_an_error(project: Path) -> None:
+    result = exported(project, [item | {"cr_need_gt": False} for item in many(40, 2)])
+    assert result.exit_code == 1
+    assert "0 needed, and every score needs both labels" in result.output

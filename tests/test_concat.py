@@ -1,0 +1,69 @@
+"""The concat rule, by hand and by property (paper, section 2)."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stages.concat import concat
+from stages.schemas import Turn
+from stages.tables import rows
+from tests.conftest import Row, messages, table
+
+GAP = 18
+
+
+def joined(said: list[Row]) -> list[Row]:
+    return rows(concat(table(said), GAP).order_by("group", "position"))
+
+
+@pytest.mark.parametrize(
+    ("said", "texts"),
+    [
+        ([("a", 0, "x"), ("a", 17, "y")], ["x\ny"]),
+        ([("a", 0, "x"), ("a", 18, "y")], ["x", "y"]),  # less than 18 s, not 18
+        ([("a", 0, "x"), ("a", 17, "y"), ("a", 34, "z")], ["x\ny\nz"]),  # from the last merged message, not the first
+        ([("a", 0, "x"), ("b", 1, "y"), ("a", 2, "z")], ["x", "y", "z"]),  # somebody else in between
+        ([("a", 5, "x"), ("a", 5, "y"), ("a", 5, "z")], ["x\ny\nz"]),  # upstream loses messages of the same second
+        ([("a", 0, "x"), ("a", 1, "y"), ("b", 2, "z")], ["x\ny", "z"]),  # upstream loses the message that ends a run
+        ([("a", 0, "one\ntwo")], ["one\ntwo"]),
+    ],
+)
+def test_concat_by_hand(said: list[tuple[str, int, str]], texts: list[str]) -> None:
+    assert [turn["text"] for turn in joined(messages(*said))] == texts
+
+
+def test_a_turn_is_its_first_message() -> None:
+    turn, *_ = joined(messages(("a", 3, "x"), ("a", 4, "y"), first_id=7))
+    assert (turn["id"], turn["position"], turn["timestamp"], turn["messages"]) == (7, 0, 1_700_000_003, 2)
+
+
+def test_groups_are_apart() -> None:
+    said = messages(("a", 0, "x")) + messages(("a", 1, "y"), group="h", first_id=9)
+    assert [turn["text"] for turn in joined(said)] == ["x", "y"]
+
+
+@st.composite
+def logs(draw: st.DrawFn) -> list[Row]:
+    said, at = [], 0
+    for _ in range(draw(st.integers(1, 30))):
+        at += draw(st.integers(0, 40))
+        said.append((draw(st.sampled_from("abc")), at, draw(st.text("xy中 \n", min_size=1, max_size=5))))
+    return messages(*said)
+
+
+@given(logs())
+@settings(max_examples=40, deadline=None)
+def test_properties(said: list[Row]) -> None:
+    turns = joined(said)
+    assert "\n".join(turn["text"] for turn in turns) == "\n".join(row["text"] for row in said)  # conserved, in order
+    assert sum(turn["messages"] for turn in turns) == len(said)
+    Turn.validate(concat(table(said), GAP).to_pandas()[list(Turn.to_schema().columns)])
+
+
+@given(logs())
+@settings(max_examples=20, deadline=None)
+def test_turns_further_apart_than_the_gap_stay_as_they_are(said: list[Row]) -> None:
+    spread = [row | {"timestamp": row["timestamp"] + GAP * row["position"]} for row in said]
+    again = joined(spread)
+    assert [turn["text"] for turn in again] == [row["text"] for row in said]
+    assert joined([{k: v for k, v in turn.items() if k != "messages"} for turn in again]) == again  # idempotent

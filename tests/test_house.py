@@ -1,0 +1,46 @@
+"""What every stage has in common."""
+
+import subprocess
+import sys
+
+import pytest
+from ruamel.yaml import YAML
+
+from tests.conftest import ROOT
+
+HEAVY = {"torch", "transformers", "trl", "peft", "vllm", "evaluate", "sklearn", "scipy", "datasets", "dvclive"}
+STAGES = sorted(
+    {
+        line.split("-m stages.")[1].split()[0]
+        for line in (ROOT / "dvc.yaml").read_text().splitlines()
+        if "-m stages." in line
+    }
+)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_help_imports_nothing_heavy(stage: str) -> None:
+    """So that it answers at once."""
+    code = f"import sys, stages.{stage} as s; print(s.main.help); print({HEAVY!r} & set(sys.modules), file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "set()"
+    assert f"python -m stages.{stage}" in done.stdout
+
+
+def test_every_stage_depends_on_its_own_script_and_schemas() -> None:
+    for name, stage in YAML(typ="safe", pure=True).load((ROOT / "dvc.yaml").read_text())["stages"].items():
+        stage = stage.get("do", stage)
+        script = "stages/" + stage["cmd"].split("-m stages.")[1].split()[0] + ".py"
+        assert script in stage["deps"], name
+        source = (ROOT / script).read_text()
+        for room in ("schemas", "metric", "llm.scorers", "llm.transformers"):
+            if f"from stages.{room} import" in source:
+                assert f"stages/{room.replace('.', '/')}.py" in stage["deps"], (name, room)
+
+
+def test_a_stage_never_imports_a_stage() -> None:
+    for stage in STAGES:
+        source = (ROOT / "stages" / f"{stage}.py").read_text()
+        for other in STAGES:
+            assert f"from stages.{other} import" not in source, (stage, other)
+            assert f"import stages.{other}" not in source, (stage, other)

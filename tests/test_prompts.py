@@ -1,0 +1,82 @@
+"""Prompts are pinned: a change of one changes every number."""
+
+from collections import Counter
+from pathlib import Path
+
+import click
+import pytest
+
+from stages.llm import prompts
+from tests.conftest import inquiry, sender
+
+EN = """Can the last message be understood by itself, or must pronouns or a missing topic be filled in from the chat \
+before it?
+A. not needed
+B. needed
+C. don't know
+
+Chat:
+A: Can mmpose be deployed on mobile phones? / Please
+B: Sure $message {x}
+
+Last message:
+A: BTW, how to deploy it on TX2 ?"""
+
+ITEM = inquiry(5, "BTW, how to deploy it on TX2 ?") | {
+    "sender": sender("alice"),
+    "cr_window": [
+        {"sender": sender("alice"), "text": "Can mmpose be deployed on mobile phones?\nPlease", "timestamp": 1},
+        {"sender": sender("bob"), "text": "Sure $message {x}", "timestamp": 2},
+    ],
+}
+
+
+def test_english_is_pinned() -> None:
+    assert prompts.render(ITEM, prompts.load("en"), prompts.OPTIONS) == EN
+
+
+def test_chinese_has_all_parts() -> None:
+    text = prompts.render(ITEM, prompts.load("zh"), ["needed", "dont_know", "not_needed"])
+    assert "\nA. 需要\nB. 不知道\nC. 不需要\n" in text
+    assert "B: Sure $message {x}" in text
+    assert text.endswith("A: BTW, how to deploy it on TX2 ?")
+
+
+def test_an_unknown_prompt_names_the_known() -> None:
+    with pytest.raises(click.ClickException, match="holds only: en, zh"):
+        prompts.load("fr")
+
+
+def test_orders_are_seeded_by_item_and_even() -> None:
+    orders = [tuple(prompts.option_order(id, "shuffled", 0)) for id in range(3000)]
+    assert orders == [tuple(prompts.option_order(id, "shuffled", 0)) for id in range(3000)]
+    assert orders != [tuple(prompts.option_order(id, "shuffled", 1)) for id in range(3000)]
+    assert len(Counter(orders)) == 6
+    assert min(Counter(orders).values()) > 400
+    assert prompts.option_order(1, "fixed", 0) == list(prompts.OPTIONS)
+
+
+def test_letter_and_text_are_bound() -> None:
+    prompt = prompts.load("en")
+    for id in range(20):
+        order = prompts.option_order(id, "shuffled", 0)
+        letter, text = prompts.answer("needed", prompt, order).split(":")
+        assert f"\n{letter}. {text}" in prompts.render(ITEM, prompt, order)
+
+
+def test_many_senders_have_names() -> None:
+    window = [{"sender": sender(str(i)), "text": "x", "timestamp": i} for i in range(30)]
+    text = prompts.render(ITEM | {"cr_window": window}, prompts.load("en"), prompts.OPTIONS)
+    assert "\nZ: x\nAA: x\nAB: x" in text
+
+
+def test_letters_are_single_tokens(base: Path) -> None:
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(base / "smollm2_135m")
+    tokens = {letter: tokenizer.encode(letter, add_special_tokens=False) for letter in prompts.LETTERS}
+    assert all(len(found) == 1 for found in tokens.values())
+    # and an answer begins with that very token, so what is trained is what is asked
+    for option in prompts.OPTIONS:
+        answer = prompts.answer(option, prompts.load("en"), prompts.OPTIONS)
+        assert tokenizer.encode(answer, add_special_tokens=False)[0] == tokens[answer[0]][0]
