@@ -24,7 +24,7 @@ def predict(items: list[dict[str, Any]], engine: Any, p: Export, label: str) -> 
     prompt = prompts.load(p.prompt)
     orders = [prompts.option_order(item["id"], p.option_order, p.seed) for item in items]
     chats = [
-        [{"role": "user", "content": prompts.render(item, prompt, order)}]
+        [{"role": "user", "content": prompts.render(item, prompt, order, p.window)}]
         for item, order in zip(items, orders, strict=True)
     ]
     found = []

@@ -65,12 +65,12 @@ def _oldest(item: dict[str, Any]) -> int:
     return min(turn["timestamp"] for turn in (*item["cr_window"], item))
 
 
-def alpaca(item: dict[str, Any], prompt: prompts.Prompt, order: list[str]) -> dict[str, Any]:
+def alpaca(item: dict[str, Any], prompt: prompts.Prompt, order: list[str], window: int) -> dict[str, Any]:
     """One training example."""
     right = "needed" if item["cr_need_gt"] else "not_needed"
     return {
         "id": item["id"],
-        "instruction": prompts.render(item, prompt, order),
+        "instruction": prompts.render(item, prompt, order, window),
         "input": "",
         "output": prompts.answer(right, prompt, order),
     }
@@ -94,7 +94,7 @@ def main(valid: str, folder: Path, rejects: str, metrics: str) -> None:
                 " both labels: label more, or change export.dev, export.test or export.seed in params.yaml"
             )
         examples = [
-            alpaca(item, prompt, prompts.option_order(item["id"], p.option_order, p.seed))
+            alpaca(item, prompt, prompts.option_order(item["id"], p.option_order, p.seed), p.window)
             for item in sorted(splits[name], key=lambda item: item["id"])
         ]
         write_json(folder / f"{name}.json", examples)

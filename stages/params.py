@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import click
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -70,6 +70,7 @@ class Annotate(Section):
 
 class Export(Section):
     prompt: Name
+    window: NonNegativeInt
     option_order: Literal["shuffled", "fixed"]
     seed: int
     dev: Share

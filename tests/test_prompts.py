@@ -32,11 +32,16 @@ ITEM = inquiry(5, "BTW, how to deploy it on TX2 ?") | {
 
 
 def test_english_is_pinned() -> None:
-    assert prompts.render(ITEM, prompts.load("en"), prompts.OPTIONS) == EN
+    assert prompts.render(ITEM, prompts.load("en"), prompts.OPTIONS, 12) == EN
+
+
+def test_the_window_keeps_its_latest_turns() -> None:
+    assert "Chat:\nA: Sure $message {x}\n" in prompts.render(ITEM, prompts.load("en"), prompts.OPTIONS, 1)
+    assert "Chat:\n\nLast message:\nA: BTW" in prompts.render(ITEM, prompts.load("en"), prompts.OPTIONS, 0)
 
 
 def test_chinese_has_all_parts() -> None:
-    text = prompts.render(ITEM, prompts.load("zh"), ["needed", "dont_know", "not_needed"])
+    text = prompts.render(ITEM, prompts.load("zh"), ["needed", "dont_know", "not_needed"], 12)
     assert "\nA. 需要\nB. 不知道\nC. 不需要\n" in text
     assert "B: Sure $message {x}" in text
     assert text.endswith("A: BTW, how to deploy it on TX2 ?")
@@ -61,12 +66,12 @@ def test_letter_and_text_are_bound() -> None:
     for id in range(20):
         order = prompts.option_order(id, "shuffled", 0)
         letter, text = prompts.answer("needed", prompt, order).split(":")
-        assert f"\n{letter}. {text}" in prompts.render(ITEM, prompt, order)
+        assert f"\n{letter}. {text}" in prompts.render(ITEM, prompt, order, 12)
 
 
 def test_many_senders_have_names() -> None:
     window = [{"sender": sender(str(i)), "text": "x", "timestamp": i} for i in range(30)]
-    text = prompts.render(ITEM | {"cr_window": window}, prompts.load("en"), prompts.OPTIONS)
+    text = prompts.render(ITEM | {"cr_window": window}, prompts.load("en"), prompts.OPTIONS, 30)
     assert "\nZ: x\nAA: x\nAB: x" in text
 
 

@@ -43,12 +43,14 @@ def option_order(id: int, how: str, seed: int) -> list[str]:
     return order
 
 
-def render(inquiry: Mapping[str, Any], prompt: Prompt, order: Sequence[str]) -> str:
-    """The instruction for an inquiry: senders are A, B, C… by first appearance, line breaks inside a turn become
-    slashes.
+def render(inquiry: Mapping[str, Any], prompt: Prompt, order: Sequence[str], window: int) -> str:
+    """The instruction for an inquiry with the last `window` turns before it.
+
+    Senders are A, B, C… by first appearance, line breaks inside a turn become slashes.
     """
     names: dict[str, str] = {}
-    lines = [_line(turn, names) for turn in (*inquiry["cr_window"], inquiry)]
+    before = inquiry["cr_window"][-window:] if window else []
+    lines = [_line(turn, names) for turn in (*before, inquiry)]
     options = "\n".join(f"{letter}. {prompt.options[option]}" for letter, option in zip(LETTERS, order, strict=True))
     return Template(prompt.task).substitute(history="\n".join(lines[:-1]), message=lines[-1], options=options)
 
