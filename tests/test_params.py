@@ -19,7 +19,7 @@ def test_the_repositorys_own() -> None:
 
 
 def test_a_number_as_dvc_writes_it(project: Path) -> None:
-    text = (project / "params.yaml").read_text().replace("lr: 3.0e-4", "lr: 2e-05")
+    text = (project / "params.yaml").read_text().replace("lr: 2.0e-4", "lr: 2e-05")
     (project / "params.yaml").write_text(text)
     assert params().lr == 2e-5
 
