@@ -37,7 +37,7 @@ def test_a_row_that_does_not_fit_is_an_error(engine: Engine) -> None:
         "completion": [{"role": "assistant", "content": "B:needed"}],
     }
     check([row], [0], engine.tokenizer, 1400)
-    with pytest.raises(click.ClickException, match="train row 1 has 1[0-9]{2} tokens and max_length is 60"):
+    with pytest.raises(click.ClickException, match=r"train row 1 has 1[0-9]{2} tokens and max_length is 60"):
         check([row], [0], engine.tokenizer, 60)
     with pytest.raises(click.ClickException, match="1 rows went into training and 0 were prepared"):
         check([row], [], engine.tokenizer, 1400)
