@@ -43,21 +43,21 @@ def train(base: Path, rows: list[dict[str, Any]], p: Params, name: str, adapter:
     import torch
     from datasets import Dataset
     from dvclive import Live
-    from dvclive.huggingface import DVCLiveCallback
     from peft import LoraConfig, PeftModel
     from peft.optimizers import create_loraplus_optimizer
+    from transformers import TrainerCallback
     from trl import SFTConfig, SFTTrainer
 
     from stages.llm.transformers import compute_dtype, load
 
-    class LossCurve(DVCLiveCallback):
-        """Without the summary at the end, which holds seconds and so differs from run to run."""
+    class LossCurve(TrainerCallback):
+        """DVCLive's own callback also logs seconds and paths, which differ from run to run."""
 
-        def on_log(
-            self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kwargs: Any
-        ) -> None:
+        def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
             if logs and "loss" in logs:
-                super().on_log(args, state, control, logs={"loss": round(logs["loss"], 6)}, **kwargs)
+                live.step = state.global_step
+                live.log_metric("loss", round(float(logs["loss"]), 6))
+                live.sync()
 
     class Trainer(SFTTrainer):
         def create_optimizer(self, model: Any = None) -> Any:
@@ -105,7 +105,7 @@ def train(base: Path, rows: list[dict[str, Any]], p: Params, name: str, adapter:
                 save_strategy="no",
                 report_to="none",
             ),
-            callbacks=[LossCurve(live=live)],
+            callbacks=[LossCurve()],
         )
         check(rows, trainer.train_dataset, tokenizer, p.max_length)
         trainer.train()

@@ -37,7 +37,7 @@ def test_english_is_pinned() -> None:
 
 def test_the_window_keeps_its_latest_turns() -> None:
     assert "Chat:\nA: Sure $message {x}\n" in prompts.render(ITEM, prompts.load("en"), prompts.OPTIONS, 1)
-    assert "Chat:\n\nLast message:\nA: BTW" in prompts.render(ITEM, prompts.load("en"), prompts.OPTIONS, 0)
+    assert "Chat:\n\n\nLast message:\nA: BTW" in prompts.render(ITEM, prompts.load("en"), prompts.OPTIONS, 0)
 
 
 def test_chinese_has_all_parts() -> None:
