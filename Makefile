@@ -8,10 +8,10 @@ export DVC_NO_ANALYTICS := 1
 export HF_HUB_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test lint bench paper
+.PHONY: help setup repro test test-label-studio lint bench paper
 
 help:  ## this list
-	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 20
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -27,6 +27,15 @@ repro: $(READY)  ## the whole pipeline: chat, labels, models, tables
 
 test: $(READY)  ## the tests
 	python -m pytest
+
+LABEL_STUDIO := .venv-label-studio
+$(LABEL_STUDIO)/.ready:
+	$(PYTHON) -m venv $(LABEL_STUDIO)
+	$(LABEL_STUDIO)/bin/python -m pip install --quiet label-studio==1.23.2
+	touch $@
+
+test-label-studio: $(READY) $(LABEL_STUDIO)/.ready  ## the round trip through a real Label Studio, in an environment of its own
+	python -m pytest tests/test_label_studio.py
 
 lint: $(READY)  ## ruff and mypy
 	ruff check .

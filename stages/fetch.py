@@ -26,13 +26,7 @@ def unpack(wheel: Wheel, target: Path) -> None:
         pinned.write_text(f"{wheel.requirement} --hash=sha256:{wheel.sha256}\n")
         pip = [
             sys.executable,
-            "-m",
-            "pip",
-            "download",
-            "--quiet",
-            "--no-deps",
-            "--only-binary=:all:",
-            "--require-hashes",
+            *["-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--require-hashes"],
         ]
         done = subprocess.run([*pip, "--dest", folder, "--requirement", pinned], capture_output=True, text=True)
         if done.returncode:
@@ -52,7 +46,9 @@ def cut(gguf: Path, models: dict[str, Model], base: Path) -> None:
     """
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     full = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
     tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
     config = full.config.to_dict()

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from stages import schemas
 from stages.chat import Broken, Message
 from stages.params import params
-from stages.schemas import Label, Reject
+from stages.schemas import NO_GUIDELINE, Label, Reject
 from stages.tables import from_rows, write, write_json, write_rejects
 
 PUBLIC_KEY = (
@@ -141,7 +141,7 @@ def imported(messages: list[dict[str, Any]], annotator: str) -> list[dict[str, A
             "label": "needed" if row["cr_need_gt"] else "not_needed",
             "at": row["timestamp"],
             "seconds": None,
-            "guideline": "0" * 12,
+            "guideline": NO_GUIDELINE,
         }
         for row in messages
         if row["cr_need_gt"] is not None

@@ -65,7 +65,14 @@ class Filter(Section):
 
 
 class Annotate(Section):
+    policy: Literal["majority", "unanimous", "adjudicator"]
     adjudicator: Name | None
+
+    @model_validator(mode="after")
+    def somebody_adjudicates(self) -> "Annotate":
+        if self.policy == "adjudicator" and self.adjudicator is None:
+            raise ValueError("policy adjudicator needs the name of an annotator in annotate.adjudicator")
+        return self
 
 
 class Export(Section):

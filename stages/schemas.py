@@ -11,6 +11,7 @@ import pandera.pandas as pa
 from pandera.typing.pandas import Series
 
 LABELS = ("needed", "not_needed", "not_question")
+NO_GUIDELINE = "0" * 12  # of labels that stood in a chat export
 ID: dict[str, Any] = {"ge": 0, "lt": 2**53}  # fits a double, so that no JSON reader rounds it
 IN_GROUP = {"order": ["group", "position"], "key": ["id"]}
 BY_ID = {"order": ["id"], "key": ["id"]}
@@ -76,19 +77,31 @@ class Labelled(Inquiry):
 class Label(Table):
     """One line of data/annotations/ANNOTATOR.jsonl.
 
-    `at` is epoch seconds, `seconds` the time taken (null if not measured), `guideline` the start of the sha256 of the
-    guideline that the annotator followed.
+    `label` is null where a label was taken back or there is only a note. `at` is epoch seconds, `seconds` the time
+    taken (null if not measured), `guideline` the start of the sha256 of the guideline that the annotator followed.
     """
 
     id: Series[int] = pa.Field(**ID)
     annotator: Series[str] = pa.Field(str_matches=r"^[a-z][a-z0-9_]*$")
-    label: Series[str] = pa.Field(isin=LABELS)
+    label: Series[str] = pa.Field(isin=LABELS, nullable=True)
     at: Series[int] = pa.Field(gt=0)
     seconds: Series[pd.Float64Dtype] = pa.Field(nullable=True, ge=0)
     guideline: Series[str] = pa.Field(str_matches=r"^[0-9a-f]{12}$")
+    note: Series[str] = pa.Field(nullable=True)
 
     class Config:
         metadata = BY_ANNOTATOR
+
+
+class Queue(Table):
+    """Items for annotators to look at again, and when the last label that led to it was made, in epoch seconds."""
+
+    id: Series[int] = pa.Field(**ID)
+    reason: Series[str] = pa.Field(str_matches=r"^[a-z_]+$")
+    at: Series[int] = pa.Field(gt=0)
+
+    class Config:
+        metadata = {"order": ["reason", "id"], "key": ["id"]}  # noqa: RUF012
 
 
 class QuestionLabel(Label):

@@ -1,5 +1,6 @@
 """From label files to alpaca files."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -28,17 +29,19 @@ def label(id: int, annotator: str = "ann", value: str = "needed", at: int = 1, *
 def annotated(project: Path, set_params: Callable[..., None]) -> Callable[..., tuple[Any, Path]]:
     """Run annotate over inquiries 1 to 4 and the given labels; one file an annotator."""
 
-    def call(*labels: Row | str) -> tuple[Any, Path]:
-        set_params(**{"annotate.adjudicator": "judge"})
+    def call(*labels: Row | str, policy: str = "adjudicator") -> tuple[Any, Path]:
+        set_params(**{"annotate.policy": policy, "annotate.adjudicator": "judge"})
         folder = project / "annotations"
         folder.mkdir()
+        (folder / "GUIDELINE.md").write_text("The second version.")
         for row in labels:
             name = "broken" if isinstance(row, str) else row["annotator"]
             with (folder / f"{name}.jsonl").open("a") as file:
                 file.write((row if isinstance(row, str) else json.dumps(row)) + "\n")
         (project / "imported.jsonl").touch()
         write(project / "inquiries.jsonl", from_rows([inquiry(i) for i in range(1, 5)], Inquiry), Inquiry)
-        outs = [project / name for name in ("labelled.jsonl", "rejects.jsonl", "metrics.json")]
+        names = ("labelled.jsonl", "queue.jsonl", "rejects.jsonl", "metrics.json", "agreement.json")
+        outs = [project / name for name in names]
         return run(annotate.main, project / "inquiries.jsonl", folder, project / "imported.jsonl", *outs), project
 
     return call
@@ -66,7 +69,9 @@ def test_labels_are_joined_and_every_inquiry_is_accounted_for(annotated: Callabl
     ]
     metrics = json.loads((project / "metrics.json").read_text())
     assert metrics["labels_without_inquiry"] == 1
-    assert "1 labelled items are no inquiries" in result.output
+    assert metrics["unlabelled"] == 1
+    assert "warning: labels without inquiry: 1" in result.output
+    assert "warning: unlabelled: 1" in result.output
     assert metrics["inquiries"] == metrics["labelled"] + sum(metrics["rejected"].values())
 
 
@@ -83,7 +88,7 @@ def test_the_adjudicator_settles(annotated: Callable[..., tuple[Any, Path]]) -> 
         ([label(1, at=5), label(1, value="not_needed", at=5)], "annotator ann, id 1, at 5: 2 rows, must be one"),
         ([label(1), '{"id": '], "broken.jsonl"),
         ([label(1), label(2) | {"id": None}], "ann.jsonl: row 2, id nan, id: is null"),
-        ([label(1), label(2) | {"label": None}], "ann.jsonl: row 2, id 2, label: is null"),
+        ([label(1) | {"label": None}], "holds no label for any of the 4 inquiries"),  # taken back
         ([label(99)], "holds no label for any of the 4 inquiries"),
     ],
 )
@@ -92,6 +97,38 @@ def test_wrong_label_files(annotated: Callable[..., tuple[Any, Path]], labels: l
     assert result.exit_code == 1
     assert said in result.output, result.output
     assert not (project / "labelled.jsonl").exists()
+
+
+VOTES = {
+    1: [label(1, "ann"), label(1, "bob"), label(1, "cid", "not_needed")],
+    2: [label(2, "ann"), label(2, "bob", "not_needed")],
+    3: [label(3, "ann"), label(3, "bob", "not_needed"), label(3, "judge", "not_needed")],
+    4: [label(4, "ann"), label(4, "bob")],
+}
+
+
+@pytest.mark.parametrize(
+    ("policy", "settled"),
+    [
+        ("majority", {1: True, 3: False, 4: True}),
+        ("unanimous", {4: True}),
+        ("adjudicator", {3: False, 4: True}),
+    ],
+)
+def test_policies(annotated: Callable[..., tuple[Any, Path]], policy: str, settled: dict[int, bool]) -> None:
+    result, project = annotated(*(row for rows in VOTES.values() for row in rows), policy=policy)
+    assert result.exit_code == 0, result.output
+    assert {row["id"]: row["cr_need_gt"] for row in read(project / "labelled.jsonl")} == settled
+    assert [row["id"] for row in read(project / "queue.jsonl")] == sorted(VOTES.keys() - settled.keys())
+    assert json.loads((project / "agreement.json").read_text())["annotators"] == 3  # the judge saw the others' labels
+
+
+def test_a_label_under_an_older_guideline_counts_and_is_listed(annotated: Callable[..., tuple[Any, Path]]) -> None:
+    now = hashlib.sha256(b"The second version.").hexdigest()[:12]
+    result, project = annotated(label(1, guideline="a" * 12, at=7), label(2, guideline=now), label(3))
+    assert [row["id"] for row in read(project / "labelled.jsonl")] == [1, 2, 3]
+    assert read(project / "queue.jsonl") == [{"id": 1, "reason": "older_guideline", "at": 7}]
+    assert "warning: older guideline: 1" in result.output
 
 
 def valid_tables(folder: Path) -> list[Path]:

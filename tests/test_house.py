@@ -8,7 +8,19 @@ from ruamel.yaml import YAML
 
 from tests.conftest import ROOT
 
-HEAVY = {"torch", "transformers", "trl", "peft", "vllm", "evaluate", "sklearn", "scipy", "datasets", "dvclive"}
+HEAVY = {
+    "torch",
+    "transformers",
+    "trl",
+    "peft",
+    "vllm",
+    "evaluate",
+    "sklearn",
+    "scipy",
+    "datasets",
+    "dvclive",
+    "textual",
+}
 STAGES = sorted(
     {
         line.split("-m stages.")[1].split()[0]
@@ -33,7 +45,7 @@ def test_every_stage_depends_on_its_own_script_and_schemas() -> None:
         script = "stages/" + stage["cmd"].split("-m stages.")[1].split()[0] + ".py"
         assert script in stage["deps"], name
         source = (ROOT / script).read_text()
-        for room in ("schemas", "metric", "llm.scorers", "llm.transformers"):
+        for room in ("schemas", "metric", "llm.scorers", "llm.transformers", "labels.agreement", "labels.store"):
             if f"from stages.{room} import" in source:
                 assert f"stages/{room.replace('.', '/')}.py" in stage["deps"], (name, room)
 

@@ -56,6 +56,11 @@ def lock(folder: Path) -> dict[str, Any]:
     return {name: {out["path"]: out["md5"] for out in stage.get("outs", [])} for name, stage in stages.items()}
 
 
+def running(said: str) -> list[str]:
+    """The stages that DVC says it runs, in order."""
+    return [line.split("'")[1] for line in said.splitlines() if line.startswith("Running stage")]
+
+
 def read(file: Path) -> Any:
     return json.loads(file.read_text())
 
@@ -137,11 +142,16 @@ def test_a_chat_of_ones_own_from_end_to_end(clone: Path) -> None:
     assert NOTHING in call(clone, "dvc", "repro")
     assert call(clone, "git", "status", "--porcelain") == ""  # nothing ran, nothing changed
 
+    inquiry = json.loads((clone / "data" / "inquiries.jsonl").read_text().splitlines()[0])
+    (clone / "new.json").write_text(json.dumps([{"id": inquiry["id"], "label": "not_question", "annotator": "ann"}]))
+    call(clone, sys.executable, "-m", "stages.labels", "import", "new.json")
+    assert running(call(clone, "dvc", "repro", "--dry"))[0] == "annotate"  # and nothing before it
+    call(clone, "git", "clean", "--force", "--quiet")
+
 
 def test_an_ablation_reruns_training_and_what_follows(clone: Path) -> None:
     said = call(clone, "dvc", "exp", "run", "--name", "slow", "-S", "lr=2e-5")
-    ran = {line.split("'")[1] for line in said.splitlines() if line.startswith("Running stage")}
-    assert ran == {"train@smollm2_135m_10", "tuned@smollm2_135m_10", "law_tuned", "report"}
+    assert set(running(said)) == {"train@smollm2_135m_10", "tuned@smollm2_135m_10", "law_tuned", "report"}
     shown = json.loads(call(clone, "dvc", "exp", "show", "--json"))
     assert "slow" in json.dumps(shown)
     assert "lr" in call(clone, "dvc", "params", "diff", "HEAD")

@@ -23,7 +23,9 @@ def compute_dtype() -> Any:
 def load(base: Path, dtype: Any) -> tuple[Any, Any]:
     """Model and tokenizer of data/base/NAME, from the folder itself or from the hub's cache as its note says."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()  # loading takes a second
     note = base / "hub.json"
     place: dict[str, Any] = {"pretrained_model_name_or_path": base}
     if note.exists():

@@ -48,16 +48,18 @@ def render(inquiry: Mapping[str, Any], prompt: Prompt, order: Sequence[str], win
 
     Senders are A, B, C… by first appearance, line breaks inside a turn become slashes.
     """
-    names: dict[str, str] = {}
-    before = inquiry["cr_window"][-window:] if window else []
-    lines = [_line(turn, names) for turn in (*before, inquiry)]
+    turns = [*(inquiry["cr_window"][-window:] if window else []), inquiry]
+    lines = [
+        f"{name}: " + " / ".join(turn["text"].split("\n")) for name, turn in zip(speakers(turns), turns, strict=True)
+    ]
     options = "\n".join(f"{letter}. {prompt.options[option]}" for letter, option in zip(LETTERS, order, strict=True))
     return Template(prompt.task).substitute(history="\n".join(lines[:-1]), message=lines[-1], options=options)
 
 
-def _line(turn: Mapping[str, Any], names: dict[str, str]) -> str:
-    name = names.setdefault(turn["sender"], _name(len(names)))
-    return f"{name}: " + " / ".join(turn["text"].split("\n"))
+def speakers(turns: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A name for the sender of each turn: A, B, C… by first appearance."""
+    names: dict[str, str] = {}
+    return [names.setdefault(turn["sender"], _name(len(names))) for turn in turns]
 
 
 def _name(number: int) -> str:

@@ -1,0 +1,1 @@
+"""Annotation tools: the label store, the terminal annotator, Label Studio, agreement between annotators."""

@@ -1,0 +1,134 @@
+"""From inquiries to labels.
+
+\b
+    python -m stages.labels label ann                 label in this terminal
+    python -m stages.labels tasks data/label_studio   tasks for Label Studio
+    python -m stages.labels import export.json        labels from Label Studio or a table
+    python -m stages.labels agreement                 how far annotators agree
+"""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from stages.labels import agreement as agreement_
+from stages.labels import incoming, store, studio
+from stages.params import params
+from stages.schemas import Inquiry, Prediction, Queue, Score
+from stages.tables import read, rows, write_json
+
+ANNOTATIONS = click.option(
+    "--annotations", type=click.Path(exists=True, path_type=Path), default=Path("data/annotations"), show_default=True
+)
+INQUIRIES = click.option(
+    "--inquiries",
+    type=click.Path(exists=True, path_type=Path),
+    default=Path("data/inquiries.jsonl"),
+    show_default=True,
+)
+QUEUE = click.option(
+    "--queue", type=click.Path(exists=True, path_type=Path), help="Only the items of this file, in its order."
+)
+
+
+def queued(inquiries: list[dict[str, Any]], queue: Path | None) -> tuple[list[dict[str, Any]], dict[int, int]]:
+    """The inquiries to show, in the queue's order if there is one, and by id when their last label was made."""
+    if queue is None:
+        return inquiries, {}
+    since = {row["id"]: row["at"] for row in rows(read(queue, Queue))}
+    by_id = {item["id"]: item for item in inquiries}
+    return [by_id[id] for id in since if id in by_id], since
+
+
+@click.group(help=__doc__)
+def main() -> None:
+    pass
+
+
+@main.command()
+@click.argument("annotator")
+@ANNOTATIONS
+@INQUIRIES
+@QUEUE
+@click.option("--like", metavar="ANNOTATOR", help="Only what this annotator has labelled, for agreement.")
+@click.option("--keys", default="jki", show_default=True, help="For needed, not_needed and not_question.")
+def label(annotator: str, annotations: Path, inquiries: Path, queue: Path | None, like: str | None, keys: str) -> None:
+    """Label in this terminal, as ANNOTATOR; goes on where you left off."""
+    from stages.labels.terminal import Annotator
+    from stages.schemas import LABELS
+
+    if len(set(keys)) != len(LABELS) or set(keys) & set("sunq/"):
+        raise click.ClickException(f"--keys wants {len(LABELS)} letters other than s, u, n and q, got {keys!r}")
+    items, since = queued(rows(read(inquiries, Inquiry)), queue)
+    with store.opened(annotations, annotator) as mine:
+        if like:
+            wanted = store.votes(store.load([annotations / f"{like}.jsonl"]))
+            items = [item for item in items if item["id"] in wanted]
+        done = {id for id, line in mine.lines.items() if line["label"] and line["at"] > since.get(id, 0)}
+        Annotator(items, done, mine, dict(zip(LABELS, keys, strict=True))).run()
+    click.echo(f"{sum(item['id'] in done for item in items)} of {len(items)} labelled by {annotator}")
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@INQUIRIES
+@QUEUE
+@click.option(
+    "--scores", type=click.Path(exists=True, path_type=Path), default=Path("data/scores.jsonl"), show_default=True
+)
+@click.option(
+    "--predictions", type=click.Path(exists=True, path_type=Path), multiple=True, help="A model's answers, to correct."
+)
+def tasks(folder: Path, inquiries: Path, queue: Path | None, scores: Path, predictions: tuple[Path, ...]) -> None:
+    """Write FOLDER/tasks.json and FOLDER/config.xml for Label Studio."""
+    items, _ = queued(rows(read(inquiries, Inquiry)), queue)
+    by_scorer: dict[int, dict[str, float]] = {}
+    for row in rows(read(scores, Score)):
+        by_scorer.setdefault(row["id"], {})[row["scorer"]] = row["score"]
+    answers: dict[int, dict[str, dict[str, Any]]] = {}
+    for file in predictions:
+        for row in rows(read(file, Prediction)):
+            answers.setdefault(row["id"], {})[f"{file.parent.name} {file.stem}"] = row
+    made = [studio.task(item, by_scorer.get(item["id"], {}), answers.get(item["id"], {})) for item in items]
+    write_json(folder / "tasks.json", made)
+    (folder / "config.xml").write_text(studio.LABELING_CONFIG, encoding="utf-8")
+    click.echo(f"{len(made)} tasks in {folder / 'tasks.json'}, labelling interface in {folder / 'config.xml'}")
+
+
+@main.command("import")
+@click.argument("file", type=click.Path(exists=True, path_type=Path))
+@ANNOTATIONS
+@INQUIRIES
+@click.option(
+    "--column", "columns", multiple=True, metavar="OURS=THEIRS", help="id, label, annotator, at, seconds or note."
+)
+@click.option("--rename", "names", multiple=True, metavar="THEIRS=OURS", help="An annotator's name.")
+def import_(file: Path, annotations: Path, inquiries: Path, columns: tuple[str, ...], names: tuple[str, ...]) -> None:
+    """Take the labels of FILE: Label Studio's JSON, JSON-MIN or CSV, or CSV, JSON or JSON Lines of your own."""
+    own = dict(pair.split("=", 1) for pair in columns)
+    if unknown := own.keys() - incoming.OURS.keys():
+        raise click.ClickException(f"--column: {', '.join(sorted(unknown))} is none of {', '.join(incoming.OURS)}")
+    renamed = dict(pair.split("=", 1) for pair in names)
+    lines = incoming.label_lines(file, incoming.OURS | own, renamed, store.guideline(annotations))
+    known = {item["id"] for item in rows(read(inquiries, Inquiry))}
+    if strangers := {line["id"] for line in lines} - known:
+        click.echo(f"{len(strangers)} ids are no inquiries of {inquiries}; their labels are kept", err=True)
+    for annotator in sorted({line["annotator"] for line in lines}):
+        theirs = [line for line in lines if line["annotator"] == annotator]
+        with store.opened(annotations, annotator) as mine:
+            click.echo(f"{annotator}: {mine.extend(theirs)} of {len(theirs)} labels are new")
+
+
+@main.command()
+@ANNOTATIONS
+def agreement(annotations: Path) -> None:
+    """Say how far the annotators agree, the adjudicator left out, who has seen the others' labels."""
+    p = params()
+    votes = store.votes(store.load(sorted(annotations.glob("*.jsonl"))))
+    annotators = sorted({name for by in votes.values() for name in by} - {p.annotate.adjudicator or ""})
+    click.echo(agreement_.table(agreement_.measure(votes, annotators, p.evaluate.bootstrap, p.seed)))
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m stages.labels")

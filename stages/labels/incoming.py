@@ -1,0 +1,96 @@
+"""Labels that were made elsewhere: CSV, JSON and JSON Lines with any column names, and Label Studio's exports."""
+
+import csv
+import json
+import re
+import time
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from stages.labels import studio
+from stages.schemas import LABELS
+
+OURS = {"id": "id", "label": "label", "annotator": "annotator", "at": "at", "seconds": "seconds", "note": "note"}
+LABEL_STUDIO = OURS | {"id": "inquiry", "at": "updated_at", "seconds": "lead_time"}
+
+
+def read(path: Path) -> list[tuple[str, dict[str, Any]]]:
+    """Rows with their places in the file. Raises click.ClickException where it is no table."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        if path.suffix == ".csv":
+            lines = csv.DictReader(text.splitlines(keepends=True), strict=True)
+            return [(f"line {lines.line_num}", row) for row in lines]
+        if path.suffix == ".jsonl":
+            numbered = enumerate(text.splitlines(), start=1)
+            return [(f"line {number}", _object(json.loads(line))) for number, line in numbered if line.strip()]
+        found = json.loads(text)
+        if not isinstance(found, list):
+            raise ValueError("a list of objects is wanted")
+        if found and "annotations" in _object(found[0]):
+            found = studio.exported(found)
+        return [(f"row {number}", _object(row)) for number, row in enumerate(found, start=1)]
+    except (ValueError, csv.Error) as error:  # UnicodeDecodeError and JSONDecodeError are ValueErrors
+        raise click.ClickException(f"{path}: can't be read as {path.suffix.lstrip('.') or 'JSON'}: {error}") from error
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"an object is wanted, got {str(value)[:40]!r}")
+    return value
+
+
+def _seconds(value: Any) -> int:
+    """Epoch seconds of a number or an ISO 8601 time."""
+    if isinstance(value, int | float) or re.fullmatch(r"\d+(\.\d+)?", value):
+        return int(float(value))
+    return int(datetime.fromisoformat(value).timestamp())
+
+
+def label_line(
+    row: Mapping[str, Any], columns: Mapping[str, str], names: Mapping[str, str], guideline: str, now: int
+) -> dict[str, Any]:
+    """A line for the label store. Raises ValueError that says what is wrong with the row.
+
+    `columns` gives our fields' names in the file, `names` other names for annotators.
+    """
+    value: dict[str, Any] = {ours: row.get(theirs) for ours, theirs in columns.items()}
+    for field in ("id", "label", "annotator"):
+        if value[field] in (None, ""):
+            raise ValueError(f"no {columns[field]!r}")
+    if not re.fullmatch(r"\d{1,16}", str(value["id"])) or int(value["id"]) >= 2**53:
+        raise ValueError(f"{columns['id']} is {value['id']!r}, not the id of an inquiry")
+    if value["label"] not in LABELS:
+        raise ValueError(f"{columns['label']} is {value['label']!r}, not one of {', '.join(LABELS)}")
+    who = names.get(str(value["annotator"]), str(value["annotator"]))
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", who):
+        raise ValueError(f"annotator {who!r} must be lower case letters, digits and _: --rename '{who}=name'")
+    line = {
+        "id": int(value["id"]),
+        "annotator": who,
+        "label": value["label"],
+        "at": _seconds(value["at"]) if value["at"] else now,
+        "seconds": float(value["seconds"]) if value["seconds"] else None,
+        "guideline": guideline,
+    }
+    return line | ({"note": str(value["note"])} if value["note"] else {})
+
+
+def label_lines(
+    path: Path, columns: Mapping[str, str], names: Mapping[str, str], guideline: str
+) -> list[dict[str, Any]]:
+    """Every row of a file as a line for the label store, or one error that names every bad row."""
+    found, wrong, now = [], [], int(time.time())
+    for place, row in read(path):
+        own = LABEL_STUDIO if columns == OURS and "inquiry" in row else columns
+        try:
+            found.append(label_line(row, own, names, guideline, now))
+        except ValueError as error:
+            wrong.append(f"{path}, {place}: {error}")
+    if wrong:
+        raise click.ClickException("nothing was imported:\n" + "\n".join(wrong))
+    return found

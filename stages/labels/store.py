@@ -1,0 +1,135 @@
+"""The label store: one append-only file of JSON Lines for each annotator, data/annotations/ANNOTATOR.jsonl.
+
+Of an annotator's lines for an item the one with the highest `at` counts, the others are its history. A line whose
+label is null says that there is none: it was taken back, or there is only a note.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from stages.schemas import Label
+from stages.tables import failures, read, rows
+
+Line = dict[str, Any]
+
+
+def guideline(folder: Path) -> str:
+    """The version of the guideline: the first 12 digits of the sha256 of GUIDELINE.md in the label files' folder."""
+    file = folder / "GUIDELINE.md"
+    if not file.exists():
+        raise click.ClickException(f"{file} is missing: write down what the labels mean before anybody labels")
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:12]
+
+
+def load(files: Iterable[Path]) -> list[Line]:
+    """Every line of label files, oldest first. Raises click.ClickException that names each bad line."""
+    tables = {file: read(file, Label) for file in files}
+    if wrong := [line for file, table in tables.items() for line in failures(table, Label, str(file))]:
+        raise click.ClickException("\n".join(wrong))
+    return sorted((line for table in tables.values() for line in rows(table)), key=lambda line: line["at"])
+
+
+def latest(lines: Iterable[Line]) -> dict[int, dict[str, Line]]:
+    """Of lines, oldest first, the one that counts, by item and annotator."""
+    found: dict[int, dict[str, Line]] = {}
+    for line in lines:
+        found.setdefault(line["id"], {})[line["annotator"]] = line
+    return found
+
+
+def votes(lines: Iterable[Line]) -> dict[int, dict[str, str]]:
+    """Labels by item and annotator, of lines, oldest first; items without any label are left out."""
+    given = {
+        id: {annotator: line["label"] for annotator, line in by.items() if line["label"]}
+        for id, by in latest(lines).items()
+    }
+    return {id: by for id, by in given.items() if by}
+
+
+class Mine:
+    """One annotator's file, open for appending by this process alone. `lines` are the ones that count, by item."""
+
+    def __init__(self, file: Path, guideline: str):
+        self.annotator, self.guideline, self.file = file.stem, guideline, file
+        history = load([file])
+        self.lines = {id: by[self.annotator] for id, by in latest(history).items()}
+        self.seen = {(line["id"], line["at"]) for line in history}
+
+    def append(self, id: int, label: str | None, seconds: float | None = None, note: str | None = None) -> None:
+        """Put a label on disk; when this returns, no crash can lose it."""
+        before = self.lines.get(id)
+        now = int(time.time())
+        line = {
+            "id": id,
+            "annotator": self.annotator,
+            "label": label,
+            "at": max(now, before["at"] + 1) if before else now,  # a second key within the second is the later one
+            "seconds": seconds,
+            "guideline": self.guideline,
+            "note": note,
+        }
+        self._write([line])
+        self.lines[id] = line
+
+    def extend(self, lines: list[Line]) -> int:
+        """Put labels that were made elsewhere on disk, less those that are here already; how many are new."""
+
+        def known(line: Line) -> bool:
+            counts = self.lines.get(line["id"])
+            same = counts is not None and counts["label"] == line["label"] and counts["at"] <= line["at"]
+            return same or (line["id"], line["at"]) in self.seen
+
+        new = [line for line in lines if not known(line)]
+        self._write(new)
+        return len(new)
+
+    def _write(self, lines: list[Line]) -> None:
+        """Append lines at once and wait until they are on the disk; fields without a value are left out, but for the
+        two that every line has.
+        """
+        kept = [{k: v for k, v in line.items() if v is not None or k in ("label", "seconds")} for line in lines]
+        text = "".join(json.dumps(line, separators=(",", ":"), ensure_ascii=False) + "\n" for line in kept)
+        with self.file.open("ab") as target:
+            target.write(text.encode())
+            target.flush()
+            os.fsync(target.fileno())
+
+
+@contextmanager
+def opened(folder: Path, annotator: str) -> Iterator[Mine]:
+    """An annotator's file, made if there is none, for one process at a time."""
+    file = folder / f"{annotator}.jsonl"
+    version = guideline(folder)
+    with file.open("ab") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise click.ClickException(f"{file} is open in another terminal") from error
+        mend(file)
+        yield Mine(file, version)
+
+
+def mend(file: Path) -> None:
+    """Put a last line that a crash cut in the middle, and nobody was told was kept, aside in a file of its own."""
+    whole, _, last = file.read_bytes().rpartition(b"\n")
+    if not last:
+        return
+    try:
+        json.loads(last)
+    except ValueError:
+        aside = file.with_suffix(".torn")
+        aside.write_bytes(last)
+        os.truncate(file, len(whole) + 1 if whole else 0)
+        click.echo(f"{file}: the last line was cut in the middle; it is kept in {aside}", err=True)
+    else:
+        with file.open("ab") as target:
+            target.write(b"\n")  # the line is whole, its end was never written

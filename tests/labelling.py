@@ -1,0 +1,32 @@
+"""An annotator who works through the inquiries with the keyboard and is killed now and then.
+
+python -m tests.labelling FOLDER SEED
+"""
+
+import asyncio
+import random
+import sys
+from pathlib import Path
+
+from stages.labels import store
+from stages.labels.terminal import Annotator
+from tests.conftest import inquiry
+
+KEYS = {"needed": "j", "not_needed": "k", "not_question": "i"}
+N = 500
+
+
+async def main(folder: Path, seed: int) -> None:
+    rng = random.Random(seed)
+    with store.opened(folder, "ann") as mine:
+        done = {id for id, line in mine.lines.items() if line["label"]}
+        app = Annotator([inquiry(i) for i in range(N)], done, mine, KEYS)
+        async with app.run_test() as pilot:
+            while (id := app.current()) is not None:
+                key = rng.choice("jki")
+                await pilot.press(key)
+                print(id, key, flush=True)  # the next item shows: this label is promised to be on the disk
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2])))

@@ -1,0 +1,345 @@
+"""Annotation tools: nothing that was typed is lost, and what other tools say is read as they mean it."""
+
+import asyncio
+import csv
+import json
+import random
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from textual.pilot import Pilot
+
+from stages.labels import agreement, store, studio
+from stages.labels.__main__ import main
+from stages.labels.terminal import Annotator
+from stages.schemas import Inquiry, Prediction, Score
+from stages.tables import from_rows, write
+from tests.conftest import ROOT, Row, inquiry, sender
+from tests.labelling import KEYS, N
+
+
+@pytest.fixture
+def annotations(tmp_path: Path) -> Path:
+    folder = tmp_path / "annotations"
+    folder.mkdir()
+    (folder / "GUIDELINE.md").write_text("A question needs its context if …")
+    return folder
+
+
+def lines(file: Path) -> list[Row]:
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+# The store
+
+
+def test_the_latest_label_counts_even_within_one_second(annotations: Path) -> None:
+    with store.opened(annotations, "ann") as mine:
+        mine.append(1, "needed", 2.5)
+        mine.append(1, "not_needed")
+        mine.append(2, "needed")
+        mine.append(2, None)
+        mine.append(3, None, note="too hard")
+    assert len(lines(annotations / "ann.jsonl")) == 5
+    assert store.votes(store.load([annotations / "ann.jsonl"])) == {1: {"ann": "not_needed"}}
+
+
+@pytest.mark.parametrize(("end", "kept"), [(b'{"id":3,"lab', [1, 2]), (b"", [1, 2])])
+def test_a_line_that_a_crash_cut_is_put_aside(annotations: Path, end: bytes, kept: list[int]) -> None:
+    with store.opened(annotations, "ann") as mine:
+        mine.append(1, "needed")
+        mine.append(2, "needed")
+    file = annotations / "ann.jsonl"
+    file.write_bytes(file.read_bytes() + end if end else file.read_bytes()[:-1])  # cut, or only its end never written
+    with store.opened(annotations, "ann") as mine:
+        assert sorted(mine.lines) == kept
+        mine.append(4, "needed")
+    assert [line["id"] for line in lines(file)] == [*kept, 4]
+    assert (annotations / "ann.torn").exists() is bool(end)
+
+
+def test_one_terminal_at_a_time(annotations: Path) -> None:
+    with store.opened(annotations, "ann"), pytest.raises(Exception, match="open in another terminal"):
+        store.opened(annotations, "ann").__enter__()
+
+
+def test_500_items_and_ten_kills_lose_and_double_nothing(annotations: Path) -> None:
+    """What was acknowledged before a kill -9 is there after it, once; nothing is asked twice."""
+    rng = random.Random(0)
+    promised: dict[int, str] = {}
+    for attempt in range(11):
+        command = [sys.executable, "-m", "tests.labelling", annotations, str(attempt)]
+        with subprocess.Popen(list(map(str, command)), cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+            stop = rng.randrange(5, 60) if attempt < 10 else N
+            assert process.stdout
+            for said in process.stdout:
+                id, key = said.split()
+                assert int(id) not in promised, "asked twice"
+                promised[int(id)] = key
+                if (stop := stop - 1) == 0:
+                    process.kill()
+    held = lines(annotations / "ann.jsonl")
+    assert sorted(line["id"] for line in held) == list(range(N))
+    label_of = {key: label for label, key in KEYS.items()}
+    by_id = {line["id"]: line["label"] for line in held}
+    assert {id: by_id[id] for id in promised} == {id: label_of[key] for id, key in promised.items()}
+    assert len(promised) >= N - 10  # at most one label a kill was on the disk before it was announced
+
+
+# The terminal
+
+
+def drive(
+    annotations: Path,
+    items: list[Row],
+    act: Callable[[Annotator, Pilot[None]], Awaitable[None]],
+    done: set[int] | None = None,
+) -> None:
+    """Open the annotator at 80 by 24 and act as its user."""
+
+    async def go() -> None:
+        with store.opened(annotations, "ann") as mine:
+            app = Annotator(items, done or set(), mine, KEYS)
+            async with app.run_test(size=(80, 24)) as pilot:
+                await act(app, pilot)
+
+    asyncio.run(go())
+
+
+def screen(app: Annotator) -> str:
+    """What the screen shows, as text."""
+    from html import unescape
+    from re import findall
+
+    rows = findall(r"<text[^>]*>([^<]*)</text>", app.export_screenshot())
+    return " ".join(unescape(" ".join(rows)).split())
+
+
+def test_window_question_and_keys_fit_80_by_24(annotations: Path) -> None:
+    window = [
+        {"sender": sender("ab"[i % 2]), "text": f"第{i}条消息，关于模型部署" * 3, "timestamp": i + 1}
+        for i in range(12)
+    ]
+    asked = inquiry(1, "那这个怎么用？<b>[red]x[/red]\x1b[31m", cr_window=window)
+
+    async def act(app: Annotator, pilot: Pilot[None]) -> None:
+        await pilot.pause()
+        shown = screen(app)
+        assert "那这个怎么用？<b>[red]x[/red][31m" in shown  # as text, without the escape
+        assert "第11条消息" in shown
+        for word in ("ann · 0 of 1", "j needed", "k not needed", "i not question", "u undo"):
+            assert word in shown, shown
+        await pilot.press("j")
+        assert "Nothing is left to label here" in screen(app)
+
+    drive(annotations, [asked], act)
+    assert lines(annotations / "ann.jsonl")[0]["label"] == "needed"
+
+
+def test_undo_skip_note_and_search(annotations: Path) -> None:
+    items = [inquiry(1, "And mmpose?"), inquiry(2, "And ncnn?"), inquiry(3, "And onnx?")]
+
+    async def act(app: Annotator, pilot: Pilot[None]) -> None:
+        await pilot.press("j")  # 1
+        await pilot.press("s")  # 2 is left for later
+        assert app.current() == 3
+        await pilot.press("n", *"hard", "enter")
+        assert "note: hard" in screen(app)
+        await pilot.press("k")  # 3
+        assert app.current() == 2
+        await pilot.press("u")
+        assert app.current() == 3
+        assert "note: hard" in screen(app)
+        await pilot.press("i", "slash", *"MMPOSE", "enter")
+        assert app.current() == 1
+        assert "now: needed" in screen(app)
+        await pilot.press("slash", *"nowhere", "enter")
+        assert app.current() == 1
+        await pilot.press("k")
+        assert app.current() == 2
+
+    drive(annotations, items, act)
+    held = store.load([annotations / "ann.jsonl"])
+    assert store.votes(held) == {1: {"ann": "not_needed"}, 3: {"ann": "not_question"}}
+    assert store.latest(held)[3]["ann"]["note"] == "hard"
+    assert len(held) == 6  # the history stays
+
+
+# Commands, over an empty project
+
+
+@pytest.fixture
+def room(project: Path, annotations: Path) -> Path:
+    (project / "data").mkdir()
+    annotations.rename(project / "data" / "annotations")
+    items = [inquiry(id, f"And number {id}?") for id in (11, 12, 13)]
+    write(project / "data" / "inquiries.jsonl", from_rows(items, Inquiry), Inquiry)
+    scores = [
+        {"id": 11, "scorer": "is_question", "score": 10.0},
+        {"id": 12, "scorer": "mark_is_question", "score": 0.5},
+    ]
+    write(project / "data" / "scores.jsonl", from_rows(scores, Score), Score)
+    return project
+
+
+def call(*arguments: str) -> Result:
+    return CliRunner().invoke(main, arguments)
+
+
+LABEL_STUDIO = [
+    {
+        "id": 1,
+        "data": {"inquiry": 11},
+        "annotations": [
+            {
+                "completed_by": 1,
+                "was_cancelled": False,
+                "updated_at": "2026-01-02T03:04:05.678901Z",
+                "lead_time": 4.5,
+                "result": [{"type": "choices", "value": {"choices": ["needed"]}}],
+            },
+            {
+                "completed_by": 2,
+                "was_cancelled": True,
+                "updated_at": "2026-01-02T03:04:05Z",
+                "lead_time": 1,
+                "result": [],
+            },
+        ],
+    }
+]
+
+
+def test_label_studio_json(room: Path) -> None:
+    (room / "export.json").write_text(json.dumps(LABEL_STUDIO))
+    said = call("import", "export.json", "--rename", "1=ann")
+    assert said.exit_code == 0, said.output
+    assert "ann: 1 of 1 labels are new" in said.output
+    [line] = lines(room / "data" / "annotations" / "ann.jsonl")
+    assert line == {
+        "id": 11,
+        "annotator": "ann",
+        "label": "needed",
+        "at": 1767323045,
+        "seconds": 4.5,
+        "guideline": store.guideline(room / "data" / "annotations"),
+    }
+    assert "ann: 0 of 1 labels are new" in call("import", "export.json", "--rename", "1=ann").output
+
+
+def test_a_table_with_columns_of_its_own(room: Path) -> None:
+    with (room / "labels.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(
+            [["Nr", "who", "what"], [11, "bob", "needed"], [12, "bob", "not_needed"], [99, "cid", "needed"]]
+        )
+    columns = ["--column", "id=Nr", "--column", "annotator=who", "--column", "label=what"]
+    said = call("import", "labels.csv", *columns)
+    assert said.exit_code == 0, said.output
+    assert "1 ids are no inquiries" in said.output
+    assert [line["id"] for line in lines(room / "data" / "annotations" / "bob.jsonl")] == [11, 12]
+    assert "bob: 0 of 2 labels are new" in call("import", "labels.csv", *columns).output
+
+
+def test_a_wrong_table_gets_one_message_with_every_bad_row(room: Path) -> None:
+    rows = [
+        {"id": 11, "label": "needed", "annotator": "bob"},
+        {"id": "x", "label": "needed", "annotator": "bob"},
+        {"id": 12, "label": "yes", "annotator": "bob"},
+        {"id": 13, "label": "needed", "annotator": "Bob B."},
+        {"label": "needed", "annotator": "bob"},
+        {"id": 13, "label": "needed", "annotator": "bob", "at": "yesterday"},
+    ]
+    (room / "labels.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    said = call("import", "labels.jsonl")
+    assert said.exit_code == 1
+    for place, why in {2: "'x'", 3: "'yes'", 4: "--rename 'Bob B.=name'", 5: "no 'id'", 6: "yesterday"}.items():
+        assert any(f"line {place}: " in line and why in line for line in said.output.splitlines()), said.output
+    assert not list((room / "data" / "annotations").glob("*.jsonl"))
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", "\ufffe", '{"a": 1}'])
+def test_a_file_that_is_no_table(room: Path, text: str) -> None:
+    (room / "export.json").write_text(text)
+    said = call("import", "export.json")
+    assert said.exit_code == 1
+    assert "export.json: can't be read as json" in said.output
+
+
+def test_tasks_for_label_studio(room: Path) -> None:
+    answer = {"id": 13, "cr_need_gt": True, "needed": -0.1, "not_needed": -3.0, "dont_know": -4.0, "letter": "B"}
+    predictions = room / "data" / "predictions" / "tuned" / "small.jsonl"
+    write(predictions, from_rows([answer | {"answer": "needed"}], Prediction), Prediction)
+    said = call("tasks", "studio", "--predictions", str(predictions))
+    assert said.exit_code == 0, said.output
+    first, second, third = json.loads((room / "studio" / "tasks.json").read_text())
+    assert first["data"]["chat"][-1] == {"author": "B", "text": "And number 11?"}
+    assert [turn["author"] for turn in first["data"]["chat"]] == ["A", "B", "B"]
+    assert first["predictions"] == []
+    assert [(p["model_version"], p["result"][0]["value"]["choices"]) for p in second["predictions"]] == [
+        ("mark_is_question", ["not_question"])
+    ]
+    assert third["predictions"][0]["model_version"] == "tuned small"
+    assert (room / "studio" / "config.xml").read_text() == studio.LABELING_CONFIG
+
+
+# Agreement, against published examples
+
+
+def test_cohen() -> None:
+    """50 proposals, two readers: 20 yes-yes, 5 yes-no, 10 no-yes, 15 no-no gives 0.40."""
+    pairs = [("needed", "needed")] * 20 + [("needed", "not_needed")] * 5
+    pairs += [("not_needed", "needed")] * 10 + [("not_needed", "not_needed")] * 15
+    votes = {i: {"a": a, "b": b} for i, (a, b) in enumerate(pairs)}
+    found = agreement.measure(votes, ["a", "b"], 200, 0)["pairs"]["a_b"]
+    assert found["kappa"] == pytest.approx(0.4)
+    assert found["kappa_low"] < 0.4 < found["kappa_high"]
+    assert found["n"] == 50
+    assert found["confusion"]["needed"] == {"needed": 20, "not_needed": 5, "not_question": 0}
+
+
+def test_fleiss() -> None:
+    """Fleiss (1971) in the common example of ten items, fourteen raters and five categories: 0.210."""
+    counted = """0 0 0 0 14  0 2 6 4 2  0 0 3 5 6  0 3 9 2 0  2 2 8 1 1
+        7 7 0 0 0  3 2 6 3 0  2 5 3 2 2  6 5 2 1 0  0 2 2 3 7"""
+    table = np.array(counted.split(), dtype=int).reshape(10, 5)
+    assert agreement.fleiss_kappa(table) == pytest.approx(0.210, abs=5e-4)
+
+
+def test_krippendorff() -> None:
+    """Krippendorff (2011), "Computing Krippendorff's Alpha-Reliability", example C: four observers, alpha 0.743."""
+    observers = [
+        "1 2 3 3 2 1 4 1 2 . . .",
+        "1 2 3 3 2 2 4 1 2 5 . 3",
+        ". 3 3 3 2 3 4 2 2 5 1 .",
+        "1 2 3 3 2 4 4 1 2 5 1 .",
+    ]
+    units = zip(*(observer.split() for observer in observers), strict=True)
+    table = np.array([[unit.count(value) for value in "12345"] for unit in units])
+    assert agreement.krippendorff_alpha(table[table.sum(axis=1) > 1]) == pytest.approx(0.743, abs=5e-4)
+
+
+def test_three_annotators_and_each_against_the_rest() -> None:
+    label = ["needed", "not_needed"]
+    votes = {i: {"a": label[i % 2], "b": label[i % 2], "c": label[(i // 2) % 2]} for i in range(40)}
+    del votes[0]["c"]
+    found = agreement.measure(votes, ["a", "b", "c"], 100, 0)
+    assert found["pairs"]["a_b"]["kappa"] == 1
+    assert found["fleiss"]["n"] == 39
+    assert found["krippendorff"]["n"] == 40
+    assert found["rest"]["c"]["kappa"] == pytest.approx(0, abs=0.05)
+    assert found["rest"]["a"]["n"] == 20  # of the others, b and c, there is a majority where they agree
+    assert "| a b | Cohen's kappa | 1.000 |" in agreement.table(found)
+
+
+def test_agreement_on_one_label_alone_is_not_defined() -> None:
+    votes = {i: {"a": "needed", "b": "needed"} for i in range(5)}
+    found: dict[str, Any] = agreement.measure(votes, ["a", "b"], 100, 0)
+    assert "kappa" not in found["pairs"]["a_b"]
+    assert found["pairs"]["a_b"]["observed"] == 1
+    assert "not defined" in agreement.table(found)
