@@ -52,4 +52,5 @@ COMMA := ,
 paper: $(READY)  ## the paper's settings on its models: make paper MODELS=qwen1_5_0_5b,qwen1_5_1_8b (all seven if left out)
 	@python -m stages.llm.available $(subst $(COMMA), ,$(MODELS))
 	dvc exp run -n paper -S 'ladder=[$(MODELS)]' -S 'finetune=[$(MODELS)]' -S lr=2e-4 -S epochs=1 -S lora_rank=64 \
-		-S lora_dropout=0.05 -S loraplus_ratio=0 -S batch_size=16 -S export.option_order=shuffled -S export.window=12
+		-S lora_dropout=0.05 -S loraplus_ratio=0 -S batch_size=16 -S max_grad_norm=1 \
+		-S adam_beta2=0.999 -S export.option_order=shuffled -S export.window=12

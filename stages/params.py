@@ -143,6 +143,8 @@ class Params(Section):
     batch_size: PositiveInt
     max_length: PositiveInt
     warmup_steps: Annotated[float, Field(ge=0)]
+    max_grad_norm: Annotated[float, Field(gt=0)]
+    adam_beta2: Share
     fetch: Fetch
     ingest: Ingest
     concat: Concat

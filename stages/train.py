@@ -70,6 +70,7 @@ def train(base: Path, rows: list[dict[str, Any]], p: Params, name: str, adapter:
                 torch.optim.AdamW,
                 lr=self.args.learning_rate,
                 loraplus_lr_ratio=p.loraplus_ratio,
+                betas=(self.args.adam_beta1, self.args.adam_beta2),
                 fused=True,
             )
             return self.optimizer
@@ -113,6 +114,8 @@ def train(base: Path, rows: list[dict[str, Any]], p: Params, name: str, adapter:
                 per_device_train_batch_size=own.batch_size or p.batch_size,
                 lr_scheduler_type="cosine",
                 warmup_steps=p.warmup_steps,
+                max_grad_norm=p.max_grad_norm,
+                adam_beta2=p.adam_beta2,
                 max_length=p.max_length,
                 train_sampling_strategy="group_by_length",
                 gradient_checkpointing=torch.cuda.is_available(),

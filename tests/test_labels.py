@@ -16,9 +16,9 @@ from click.testing import CliRunner, Result
 from textual.pilot import Pilot
 
 from stages.labels import agreement, store, studio
-from stages.labels.__main__ import main
+from stages.labels.__main__ import main, queued
 from stages.labels.terminal import Annotator
-from stages.schemas import Inquiry, Prediction, Score
+from stages.schemas import Inquiry, Prediction, Queue, Score
 from stages.tables import from_rows, write
 from tests.conftest import ROOT, Row, inquiry, sender
 from tests.labelling import KEYS, N
@@ -190,6 +190,30 @@ def room(project: Path, annotations: Path) -> Path:
 
 def call(*arguments: str) -> Result:
     return CliRunner().invoke(main, arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["Ann B."], "must be lower case letters"),
+        (["ann", "--keys", "jj"], "--keys wants 3 letters"),
+        (["ann"], "needs a terminal"),
+    ],
+)
+def test_label_says_what_it_needs(room: Path, arguments: list[str], said: str) -> None:
+    result = call("label", *arguments)
+    assert result.exit_code != 0
+    assert said in result.output
+    assert not list((room / "data" / "annotations").glob("*.jsonl"))
+
+
+def test_a_queue_asks_again_what_was_labelled_before_it(room: Path) -> None:
+    queue = room / "queue.jsonl"
+    rows = [{"id": id, "reason": "contradicting_labels", "at": at} for id, at in ((13, 100), (11, 100), (99, 100))]
+    write(queue, from_rows(rows, Queue), Queue)
+    items, since = queued([inquiry(id) for id in (11, 12, 13)], queue)
+    assert [item["id"] for item in items] == [11, 13]
+    assert since[11] == 100
 
 
 LABEL_STUDIO = [

@@ -7,6 +7,8 @@
     python -m stages.labels agreement                 how far annotators agree
 """
 
+import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -46,12 +48,18 @@ def main() -> None:
     pass
 
 
+def name(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not re.fullmatch(r"[a-z][a-z0-9_]*", value):
+        raise click.BadParameter(f"{value!r} must be lower case letters, digits and _, since a file is named by it")
+    return value
+
+
 @main.command()
-@click.argument("annotator")
+@click.argument("annotator", callback=name)
 @ANNOTATIONS
 @INQUIRIES
 @QUEUE
-@click.option("--like", metavar="ANNOTATOR", help="Only what this annotator has labelled, for agreement.")
+@click.option("--like", metavar="ANNOTATOR", callback=name, help="Only what they have labelled, for agreement.")
 @click.option("--keys", default="jki", show_default=True, help="For needed, not_needed and not_question.")
 def label(annotator: str, annotations: Path, inquiries: Path, queue: Path | None, like: str | None, keys: str) -> None:
     """Label in this terminal, as ANNOTATOR; goes on where you left off."""
@@ -60,10 +68,14 @@ def label(annotator: str, annotations: Path, inquiries: Path, queue: Path | None
 
     if len(set(keys)) != len(LABELS) or set(keys) & set("sunq/"):
         raise click.ClickException(f"--keys wants {len(LABELS)} letters other than s, u, n and q, got {keys!r}")
+    if not sys.stdin.isatty():
+        raise click.ClickException("this needs a terminal; for labels made elsewhere: python -m stages.labels import")
     items, since = queued(rows(read(inquiries, Inquiry)), queue)
     with store.opened(annotations, annotator) as mine:
         if like:
-            wanted = store.votes(store.load([annotations / f"{like}.jsonl"]))
+            if not (theirs := annotations / f"{like}.jsonl").exists():
+                raise click.ClickException(f"--like: there is no {theirs}")
+            wanted = store.votes(store.load([theirs]))
             items = [item for item in items if item["id"] in wanted]
         done = {id for id, line in mine.lines.items() if line["label"] and line["at"] > since.get(id, 0)}
         Annotator(items, done, mine, dict(zip(LABELS, keys, strict=True))).run()
