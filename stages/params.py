@@ -130,6 +130,22 @@ class Model(Section):
         return self
 
 
+class Endpoint(Section):
+    """A model behind an OpenAI-compatible URL, and the limits that its owner sets. `key` names the environment
+    variable that holds the key; `timeout` is in seconds.
+    """
+
+    url: Annotated[str, Field(pattern=r"^https?://")]
+    model: str
+    key: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")]
+    choose_by: Literal["logprobs", "structured"]
+    concurrency: PositiveInt
+    requests_per_minute: PositiveInt
+    tokens_per_minute: PositiveInt
+    token_budget: PositiveInt | None
+    timeout: Annotated[float, Field(gt=0)] = 120
+
+
 class Params(Section):
     seed: int
     ladder: Annotated[list[Name], Field(min_length=1)]
