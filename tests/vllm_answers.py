@@ -1,6 +1,6 @@
 """What vLLM answers, in an environment of its own: prompts and options in, log-probabilities out.
 
-    python -m tests.vllm_answers MODEL PROMPTS.json ANSWERS.json [ADAPTER]
+python -m tests.vllm_answers MODEL PROMPTS.json ANSWERS.json [ADAPTER]
 """
 
 import json
