@@ -37,7 +37,7 @@ class VLLM:
         self.llm = LLM(model=weights, revision=revision, enable_prefix_caching=True, **lora, **engine_args)
         self.adapter = LoRARequest("adapter", 1, str(adapter)) if adapter else None
         self.tokenizer = self.llm.get_tokenizer()
-        self.identity: Mapping[str, Any] = {"engine": "vllm", "engine_args": dict(engine_args)} | identity
+        self.identity: Mapping[str, Any] = {"engine": "vllm", "engine_args": dict(engine_args), **identity}
 
     def choose(
         self, prompts: Sequence[Prompt], options: Sequence[str], known: Mapping[int, Any], keep: Keep, label: str
