@@ -30,17 +30,22 @@ INQUIRIES = click.option(
     show_default=True,
 )
 QUEUE = click.option(
-    "--queue", type=click.Path(exists=True, path_type=Path), help="Only the items of this file, in its order."
+    "--queue",
+    type=click.Path(exists=True, path_type=Path),
+    help="Items in this file's order: label shows them first, tasks has them alone.",
 )
 
 
 def queued(inquiries: list[dict[str, Any]], queue: Path | None) -> tuple[list[dict[str, Any]], dict[int, int]]:
-    """The inquiries to show, in the queue's order if there is one, and by id when their last label was made."""
+    """The inquiries, a queue's first and in its order, and by id when the last label of a queued one was made."""
     if queue is None:
         return inquiries, {}
     since = {row["id"]: row["at"] for row in rows(read(queue, Queue))}
     by_id = {item["id"]: item for item in inquiries}
-    return [by_id[id] for id in since if id in by_id], since
+    return [
+        *(by_id[id] for id in since if id in by_id),
+        *(item for item in inquiries if item["id"] not in since),
+    ], since
 
 
 @click.group(help=__doc__)
@@ -49,7 +54,7 @@ def main() -> None:
 
 
 def name(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    if value is not None and not re.fullmatch(r"[a-z][a-z0-9_]*", value):
+    if value is not None and not re.fullmatch(incoming.ANNOTATOR, value):
         raise click.BadParameter(f"{value!r} must be lower case letters, digits and _, since a file is named by it")
     return value
 
@@ -94,7 +99,8 @@ def label(annotator: str, annotations: Path, inquiries: Path, queue: Path | None
 )
 def tasks(folder: Path, inquiries: Path, queue: Path | None, scores: Path, predictions: tuple[Path, ...]) -> None:
     """Write FOLDER/tasks.json and FOLDER/config.xml for Label Studio."""
-    items, _ = queued(rows(read(inquiries, Inquiry)), queue)
+    items, since = queued(rows(read(inquiries, Inquiry)), queue)
+    items = [item for item in items if queue is None or item["id"] in since]
     by_scorer: dict[int, dict[str, float]] = {}
     for row in rows(read(scores, Score)):
         by_scorer.setdefault(row["id"], {})[row["scorer"]] = row["score"]

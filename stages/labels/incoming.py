@@ -15,6 +15,7 @@ from stages.labels import studio
 from stages.schemas import LABELS
 
 OURS = {"id": "id", "label": "label", "annotator": "annotator", "at": "at", "seconds": "seconds", "note": "note"}
+ANNOTATOR = r"[a-z][a-z0-9_]*"  # a file is named by it
 LABEL_STUDIO = OURS | {"id": "inquiry", "at": "updated_at", "seconds": "lead_time"}
 
 
@@ -67,7 +68,7 @@ def label_line(
     if value["label"] not in LABELS:
         raise ValueError(f"{columns['label']} is {value['label']!r}, not one of {', '.join(LABELS)}")
     who = names.get(str(value["annotator"]), str(value["annotator"]))
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", who):
+    if not re.fullmatch(ANNOTATOR, who):
         raise ValueError(f"annotator {who!r} must be lower case letters, digits and _: --rename '{who}=name'")
     line = {
         "id": int(value["id"]),
