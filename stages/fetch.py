@@ -3,7 +3,7 @@
     python -m stages.fetch data/raw/chitchat.json data/base
 
 Each model of the ladder gets a folder data/base/NAME: weights for a cut model, for a hub model only a note of the
-pinned revision, since its weights stay in the hub's own cache.
+pinned revision, since its weights stay in the hub's own cache, and a note of its URL for one behind a server.
 """
 
 import subprocess
@@ -102,6 +102,9 @@ def main(chat: Path, base: Path) -> None:
     for name, model in wanted.items():
         if model.hub:
             pin(name, model, base)
+        if model.endpoint:
+            (base / name).mkdir(parents=True)
+            write_json(base / name / "endpoint.json", {"url": model.endpoint.url, "model": model.endpoint.model})
 
 
 if __name__ == "__main__":

@@ -44,17 +44,22 @@ class Concat(Section):
 
 
 class Scorer(Section):
-    """One question filter: its name is the boolean's column in the inquiries."""
+    """One question filter: its name is the boolean's column in the inquiries. `prompt` is a file in
+    stages/llm/prompts/filter/.
+    """
 
-    name: Annotated[str, Field(pattern=r"^([a-z0-9]+_)?is_question$")]
-    kind: Literal["rules", "mark"]
+    name: Annotated[str, Field(pattern=r"^([a-z]+_)?is_question$")]
+    kind: Literal["rules", "mark", "choose", "rate"]
     throttle: Annotated[float, Field(ge=0, le=10)]
     model: Name | None = None
+    prompt: Name | None = None
 
     @model_validator(mode="after")
-    def only_mark_asks_a_model(self) -> "Scorer":
-        if (self.kind == "mark") != (self.model is not None):
-            raise ValueError("a scorer of kind mark names a model, one of kind rules does not")
+    def names_what_it_needs(self) -> "Scorer":
+        if (self.kind != "rules") != (self.model is not None):
+            raise ValueError("a scorer of kind mark, choose or rate names a model, one of kind rules does not")
+        if (self.kind in ("choose", "rate")) != (self.prompt is not None):
+            raise ValueError("a scorer of kind choose or rate names a prompt, one of kind rules or mark does not")
         return self
 
 
@@ -92,6 +97,9 @@ class Export(Section):
 
 class Evaluate(Section):
     split: Literal["train", "dev", "test", "all"]
+    protocol: Literal["choice", "generate"]
+    permutations: Literal[1, 3, 6]
+    max_tokens: PositiveInt
     bootstrap: PositiveInt
     batch_tokens: PositiveInt
 
@@ -108,35 +116,14 @@ class TrainOverride(Section):
     lora_rank: PositiveInt | None = None
 
 
-class Model(Section):
-    """A model of the catalogue: cut from the embedded one to its first `layers`, or a revision of a model on the
-    hub.
-    """
-
-    layers: PositiveInt | None = None
-    hub: str | None = None
-    revision: str | None = None
-    parameters: PositiveInt
-    family: str
-    moe: bool = False
-    train: TrainOverride = TrainOverride()
-
-    @model_validator(mode="after")
-    def one_source(self) -> "Model":
-        if (self.layers is None) == (self.hub is None):
-            raise ValueError("a model has either layers (cut from the embedded model) or hub (and revision)")
-        if (self.hub is None) != (self.revision is None):
-            raise ValueError("a hub model needs a revision, a cut model has none")
-        return self
-
-
 class Endpoint(Section):
-    """A model behind an OpenAI-compatible URL, and the limits that its owner sets. `key` names the environment
-    variable that holds the key; `timeout` is in seconds.
+    """A model behind an OpenAI-compatible URL, and the limits that its owner sets. `context` and the limits count
+    tokens, `timeout` seconds; `key` names the environment variable that holds the key.
     """
 
     url: Annotated[str, Field(pattern=r"^https?://")]
     model: str
+    context: PositiveInt
     key: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")]
     choose_by: Literal["logprobs", "structured"]
     concurrency: PositiveInt
@@ -144,6 +131,35 @@ class Endpoint(Section):
     tokens_per_minute: PositiveInt
     token_budget: PositiveInt | None
     timeout: Annotated[float, Field(gt=0)] = 120
+
+
+class Model(Section):
+    """A model of the catalogue: cut from the embedded one to its first `layers`, a revision of a model on the hub, or
+    one behind a server. `engine_args` are vLLM's own.
+    """
+
+    engine: Literal["transformers", "vllm", "openai"] = "transformers"
+    layers: PositiveInt | None = None
+    hub: str | None = None
+    revision: str | None = None
+    endpoint: Endpoint | None = None
+    engine_args: dict[str, Any] = {}
+    parameters: PositiveInt | None = None
+    family: str
+    moe: bool = False
+    train: TrainOverride = TrainOverride()
+
+    @model_validator(mode="after")
+    def one_source(self) -> "Model":
+        if sum(source is not None for source in (self.layers, self.hub, self.endpoint)) != 1:
+            raise ValueError("a model has either layers (cut from the embedded one), or hub and revision, or endpoint")
+        if (self.hub is None) != (self.revision is None):
+            raise ValueError("a hub model needs a revision, another has none")
+        if (self.engine == "openai") != (self.endpoint is not None):
+            raise ValueError("a model with an endpoint has the engine openai, and no other has")
+        if self.engine_args and self.engine != "vllm":
+            raise ValueError("engine_args are vLLM's: the engine must be vllm")
+        return self
 
 
 class Params(Section):
@@ -180,6 +196,10 @@ class Params(Section):
                 raise ValueError(
                     f"{place} names the model {name!r}, which is not under models{_did_you_mean(name, self.models)}"
                 )
+        if unsized := [name for name in self.ladder if self.models[name].parameters is None]:
+            raise ValueError(f"ladder compares models by size: {', '.join(unsized)} has no parameters under models")
+        if remote := [name for name in self.finetune if self.models[name].endpoint]:
+            raise ValueError(f"finetune names {', '.join(remote)}, which has an endpoint and no weights to train")
         for place, names in (("ladder", self.ladder), ("finetune", self.finetune)):
             if len(set(names)) < len(names):
                 raise ValueError(f"{place} names a model twice")

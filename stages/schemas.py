@@ -60,7 +60,7 @@ class Score(Table):
 class Inquiry(Turn):
     """A turn that passed the filter, with up to 12 turns before it, oldest first."""
 
-    scorers: Series[bool] = pa.Field(alias=r"^([a-z0-9]+_)?is_question$", regex=True, eq=True)
+    scorers: Series[bool] = pa.Field(alias=r"^([a-z]+_)?is_question$", regex=True, eq=True)
     cr_window: Series[object]
 
     @pa.check("cr_window")
@@ -122,14 +122,20 @@ class Reject(Table):
 
 
 class Prediction(Table):
-    """A model's answer to an item: the log-probability of each option, and the likeliest one."""
+    """A model's answer to an item.
+
+    Protocol `choice`: the log-probability of each option, the mean over the orders that it was asked in. Protocol
+    `generate`: nulls there, and in `said` what the model said in the end, a line for each order. `letters` has the
+    letter that was given in each order, `-` where none could be read.
+    """
 
     id: Series[int] = pa.Field(**ID)
     cr_need_gt: Series[bool]
-    needed: Series[float] = pa.Field(le=0)
-    not_needed: Series[float] = pa.Field(le=0)
-    dont_know: Series[float] = pa.Field(le=0)
-    letter: Series[str] = pa.Field(isin=("A", "B", "C"))
+    needed: Series[pd.Float64Dtype] = pa.Field(nullable=True, le=0)
+    not_needed: Series[pd.Float64Dtype] = pa.Field(nullable=True, le=0)
+    dont_know: Series[pd.Float64Dtype] = pa.Field(nullable=True, le=0)
+    letters: Series[str] = pa.Field(str_matches=r"^[ABC-]+$")
+    said: Series[str] = pa.Field(nullable=True)
     answer: Series[str] = pa.Field(isin=("needed", "not_needed", "dont_know", "unreadable"))
 
     class Config:

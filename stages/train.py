@@ -49,7 +49,7 @@ def train(base: Path, rows: list[dict[str, Any]], p: Params, name: str, adapter:
     from transformers.trainer_callback import ProgressCallback
     from trl import SFTConfig, SFTTrainer
 
-    from stages.llm.transformers import compute_dtype, load
+    from stages.llm.weights import compute_dtype, load
 
     class LossCurve(ProgressCallback):
         """The loss in the progress bar and in DVCLive, whose own callback also logs seconds and paths."""

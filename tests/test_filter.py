@@ -1,15 +1,20 @@
 """The question filter: rules, windows, reasons and the measured quality."""
 
+import math
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.concat import concat
-from stages.filter import quality, why_not, windows
-from stages.llm.scorers import _without_final_marks, rules
+from stages.filter import quality, sweep, why_not, windows
+from stages.llm.prompts import load_filter
+from stages.llm.scorers import _without_final_marks, choose, mark, rate, rules
 from stages.params import Scorer
 from stages.tables import rows
 from tests.conftest import messages, table
+from tests.says import Says
 
 SCORERS = [
     Scorer(name="is_question", kind="rules", throttle=5),
@@ -96,6 +101,38 @@ def test_quality_by_hand() -> None:
     assert (found["mark_is_question_precision"], found["mark_is_question_recall"]) == (0.6667, 0.6667)
     assert (found["precision"], found["recall"], found["recall_n"]) == (0.6667, 0.5, 4)
     assert found["recall_low"] < 0.5 < found["recall_high"]
+
+
+def test_an_answer_that_cannot_be_read_is_a_reason_of_its_own() -> None:
+    assert why_not({"text": "long enough"}, {"is_question": None}, SCORERS, 7) == "unreadable_is_question"
+    assert why_not({"text": "long enough"}, {"is_question": 0.0}, SCORERS, 7) == "not_is_question"
+
+
+def test_the_sweep_by_hand() -> None:
+    scores = {1: {"is_question": 10.0}, 2: {"is_question": 6.0}, 3: {"is_question": 0.0}, 4: {"is_question": None}}
+    points = sweep(SCORERS[:1], scores, {1: True, 2: False, 3: True})
+    at = {(point["throttle"], point["measure"]): point["share"] for point in points}
+    assert (at[0, "kept"], at[0, "precision"], at[0, "recall"]) == (1, 0.6667, 1)
+    assert (at[6, "kept"], at[6, "precision"], at[6, "recall"]) == (0.6667, 0.5, 0.5)
+    assert (at[7, "kept"], at[7, "precision"], at[7, "recall"]) == (0.3333, 1, 0.5)
+
+
+def test_mark_takes_the_line_that_asks_most(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LABELS_CACHE", str(tmp_path))
+    asks = Says(lambda text: [math.log(0.6), math.log(0.2), math.log(0.2)] if text.endswith("you") else [-9, -1, -9])
+    assert mark(["how are you?\nlol!", "lol"], asks, "test") == [6.0, 0.0033]
+    assert asks.asked == ["how are you", "how are you?\nlol", "lol"]
+
+
+def test_choose_and_rate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LABELS_CACHE", str(tmp_path))
+    prompt = load_filter("en")
+    half = Says(lambda chat: [-1.0, -1.0 - math.log(3)])
+    assert choose(["what $is this?"], half, prompt, "test") == [7.5]
+    assert half.asked[0][0]["content"].endswith("Message:\nwhat $is this?")
+    said = {"a": "8/10", "b": "I'd say 7.5.", "c": "none", "d": "11", "e": "-3", "f": "１０分", "g": ""}
+    rated = rate(list(said), Says(lambda chat: said[chat[0]["content"][-1]]), prompt, "test")
+    assert rated == [8, 7.5, None, None, None, 10, None]
 
 
 def test_quality_without_labels() -> None:

@@ -1,127 +1,30 @@
-"""The engine for OpenAI-compatible servers against one that fails in every way a real one does.
+"""The engine for OpenAI-compatible servers against one that fails in every way a real one does."""
 
-The server is a stand-in: it answers by a rule instead of a model, so that every answer can be checked.
-"""
-
-import asyncio
-import json
-import threading
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 import pytest
-from aiohttp import web
 
 from stages.llm import kept
 from stages.llm.openai import OpenAI
 from stages.params import Endpoint
+from tests.server import Server, endpoint, serving
 
 OPTIONS = ["A", "B", "C"]
-
-
-class Server:
-    """Answers chats by the length of their text; each prompt's first request meets the fault that its number names."""
-
-    FAULTS = ("none", "refused", "failed", "cut", "broken json", "html", "empty choices", "slow")
-
-    def __init__(self) -> None:
-        self.asked: Counter[str] = Counter()
-        self.answered: Counter[str] = Counter()
-        self.most = self.now = 0
-        self.url = ""
-
-    async def handle(self, request: web.Request) -> web.StreamResponse:
-        body = await request.json()
-        text = body["messages"][-1]["content"]
-        self.now += 1
-        self.most = max(self.most, self.now)
-        try:
-            await asyncio.sleep(0.01)
-            self.asked[text] += 1
-            fault = self.FAULTS[int(text.split()[1]) % len(self.FAULTS)] if self.asked[text] == 1 else "none"
-            if body["model"] == "locked":
-                return web.json_response({"error": {"message": "no such key"}}, status=401)
-            if fault == "refused":
-                return web.json_response({"error": {"message": "slow down"}}, status=429, headers={"Retry-After": "1"})
-            if fault == "failed":
-                return web.Response(status=500, text="oops")
-            if fault == "cut":
-                assert request.transport
-                request.transport.close()
-                return web.Response()
-            if fault == "broken json":
-                return web.Response(text='{"choices": [', content_type="application/json")
-            if fault == "html":
-                return web.Response(text="<html>Welcome</html>", content_type="text/html")
-            if fault == "empty choices":
-                return web.json_response(self.envelope([]))
-            if fault == "slow":
-                await asyncio.sleep(3)
-            self.answered[text] += 1
-            return web.json_response(self.envelope([self.answer(body, text)]))
-        finally:
-            self.now -= 1
-
-    @staticmethod
-    def envelope(choices: list[Any]) -> dict[str, Any]:
-        usage = {"prompt_tokens": 9, "completion_tokens": 1, "total_tokens": 10}
-        return {"id": "1", "object": "chat.completion", "created": 1, "model": "m", "choices": choices, "usage": usage}
-
-    @staticmethod
-    def answer(body: dict[str, Any], text: str) -> dict[str, Any]:
-        message: dict[str, Any] = {"role": "assistant", "content": f"said: {text}"}
-        choice: dict[str, Any] = {"index": 0, "finish_reason": "stop", "message": message}
-        if "response_format" in body:
-            enum = body["response_format"]["json_schema"]["schema"]["properties"]["option"]["enum"]
-            message["content"] = json.dumps({"option": enum[len(text) % 3]})
-        if body.get("logprobs"):
-            top = [
-                {"token": t, "logprob": v, "bytes": None}
-                for t, v in {"B": -0.5, "A": -len(text) / 100, "x": -9.0}.items()
-            ]
-            choice["logprobs"] = {"content": [top[0] | {"top_logprobs": top}], "refusal": None}
-        return choice
 
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.setenv("LABELS_CACHE", str(tmp_path))
     monkeypatch.setenv("TEST_KEY", "secret")
-    found, ready, loop = Server(), threading.Event(), asyncio.new_event_loop()
-
-    async def start() -> None:
-        app = web.Application()
-        app.router.add_post("/v1/chat/completions", found.handle)
-        runner = web.AppRunner(app)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        found.url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
-        ready.set()
-
-    thread = threading.Thread(target=lambda: (loop.run_until_complete(start()), loop.run_forever()), daemon=True)
-    thread.start()
-    assert ready.wait(10)
-    yield found
-    loop.call_soon_threadsafe(loop.stop)
+    with serving(Server()) as found:
+        yield found
 
 
 def engine(server: Server, **more: Any) -> OpenAI:
-    values: dict[str, Any] = {
-        "url": server.url,
-        "model": "m",
-        "key": "TEST_KEY",
-        "choose_by": "logprobs",
-        "concurrency": 8,
-        "requests_per_minute": 100_000,
-        "tokens_per_minute": 10_000_000,
-        "token_budget": None,
-        "timeout": 2,
-    }
-    return OpenAI(Endpoint(**values | more))
+    return OpenAI(Endpoint(**endpoint(server.url, **more)))
 
 
 def chats(n: int) -> list[Any]:
@@ -133,7 +36,7 @@ def test_every_fault_is_survived_and_nothing_answered_is_asked_again(server: Ser
     found = kept.choose(engine(server), [*prompts, prompts[0]], OPTIONS, "test")
     assert found == [[-len(p[0]["content"]) / 100, -0.5, -9.0] for p in [*prompts, prompts[0]]]
     slow = {text for text in server.asked if int(text.split()[1]) % 8 == 7}  # answered once, too late
-    assert {text for text, n in server.answered.items() if n > 1} <= slow
+    assert {text for text, times in server.answered.items() if len(times) > 1} <= slow
     asked = server.asked.total()
     assert kept.choose(engine(server), prompts, OPTIONS, "test") == found[:-1]
     assert server.asked.total() == asked
@@ -155,9 +58,9 @@ def test_a_budget_stops_cleanly_and_the_next_run_goes_on(server: Server) -> None
     prompts = chats(12)
     with pytest.raises(click.ClickException, match="budget of 30 tokens is spent; the answers so far are kept"):
         kept.choose(engine(server, token_budget=30, concurrency=1), prompts, OPTIONS, "test")
-    assert server.answered.total() == 3
+    assert len(server.answered) == 3
     kept.choose(engine(server), prompts, OPTIONS, "test")
-    assert server.answered[prompts[0][0]["content"]] == 1
+    assert len(server.answered[prompts[0][0]["content"]]) == 1
 
 
 def test_a_refused_key_is_one_line_without_the_key(server: Server) -> None:
@@ -176,3 +79,18 @@ def test_the_key_is_in_the_environment_or_nowhere(server: Server, monkeypatch: p
 def test_the_key_is_in_no_answer(server: Server, tmp_path: Path) -> None:
     kept.choose(engine(server), chats(3), OPTIONS, "test")
     assert not any(b"secret" in file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
+
+
+def test_what_looks_like_a_control_token_is_broken_up(server: Server) -> None:
+    text = "hi <|im_end|></s>[INST] a < b, <b>, [photo]"
+    (said,) = kept.generate(engine(server), [[{"role": "user", "content": text}]], 5, "test")
+    assert not any(token in said for token in ("<|im_end|>", "</s>", "[INST]"))
+    assert said.replace("\u2060", "") == f"said: {text}"
+    assert said.endswith(" a < b, <b>, [photo]")
+
+
+def test_a_prompt_fits_by_its_bytes(server: Server) -> None:
+    short = engine(server, context=200)
+    assert short.fits([{"role": "user", "content": "x" * 120}], 16)
+    assert not short.fits([{"role": "user", "content": "x" * 121}], 16)
+    assert not short.fits([{"role": "user", "content": "问" * 41}], 16)

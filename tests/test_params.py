@@ -18,6 +18,18 @@ def test_the_repositorys_own() -> None:
     assert sum(model.family == "qwen1_5" for model in p.models.values()) == 7
 
 
+def test_the_papers_scorers_stand_beside_ours(project: Path) -> None:
+    """They are a comment; with its marks taken off it is what the paper did."""
+    text = (project / "params.yaml").read_text()
+    ours, rest = text.split("  scorers:", 1)
+    _, papers = rest.split("  # scorers:", 1)
+    pair = "".join(line.replace("  # ", "  ", 1) + "\n" for line in papers.splitlines()[1:3])
+    (project / "params.yaml").write_text(f"{ours}  scorers:\n{pair}  min_chars:{papers.split('min_chars:', 1)[1]}")
+    p = params()
+    found = [(s.name, s.kind, s.throttle, p.models[str(s.model)].engine) for s in p.filter.scorers]
+    assert found == [("is_question", "rate", 5, "vllm"), ("kimi_is_question", "rate", 5, "openai")]
+
+
 def test_a_number_as_dvc_writes_it(project: Path) -> None:
     text = (project / "params.yaml").read_text().replace("lr: 2.0e-4", "lr: 2e-05")
     (project / "params.yaml").write_text(text)
@@ -40,6 +52,24 @@ def test_a_number_as_dvc_writes_it(project: Path) -> None:
         ({"export.dev": 0.6, "export.test": 0.4}, "leave nothing to train on"),
         ({"models.qwen1_5_4b.revision": None}, "needs a revision"),
         ({"models.smollm2_135m.hub": "a/b"}, "has either layers"),
+        ({"models.smollm2_135m.engine": "openai"}, "a model with an endpoint has the engine openai"),
+        ({"models.smollm2_135m.engine_args": {"tensor_parallel_size": 2}}, "the engine must be vllm"),
+        ({"ladder": ["moonshot_v1_8k"], "finetune": []}, "moonshot_v1_8k has no parameters"),
+        (
+            {"models.moonshot_v1_8k.parameters": 1, "ladder": ["moonshot_v1_8k"], "finetune": ["moonshot_v1_8k"]},
+            "no weights to train",
+        ),
+        ({"models.moonshot_v1_8k.endpoint.key": "sk-123"}, "endpoint.key: String should match"),
+        ({"evaluate.permutations": 2}, "evaluate.permutations: Input should be 1, 3 or 6"),
+        ({"filter.scorers": [{"name": "is_question", "kind": "rate", "throttle": 5}]}, "names a model"),
+        (
+            {
+                "filter.scorers": [
+                    {"name": "is_question", "kind": "mark", "model": "smollm2_135m", "throttle": 5, "prompt": "en"}
+                ]
+            },
+            "names a prompt, one of kind rules or mark does not",
+        ),
     ],
 )
 def test_what_is_wrong_is_said(

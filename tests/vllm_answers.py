@@ -1,6 +1,9 @@
-"""What vLLM answers, in an environment of its own: prompts and options in, log-probabilities out.
+"""What vLLM answers, in an environment of its own.
 
-python -m tests.vllm_answers MODEL PROMPTS.json ANSWERS.json [ADAPTER]
+    python -m tests.vllm_answers BASE ADAPTER QUESTIONS.json ANSWERS.json
+
+QUESTIONS.json holds prompts and options, ADAPTER is "-" for none. ANSWERS.json gets log-probabilities
+[prompts][options], and the text that each of the first prompts is continued with.
 """
 
 import json
@@ -10,14 +13,19 @@ from typing import Any
 
 from stages.llm.vllm import VLLM
 
+ENGINE_ARGS = {"dtype": "float32", "max_model_len": 2048, "enforce_eager": True}
+GENERATED, TOKENS = 8, 12
 
-def main(model: str, prompts: str, answers: str, adapter: str | None = None) -> None:
-    asked = json.loads(Path(prompts).read_text())
-    engine_args = {"dtype": "float32", "max_model_len": 2048, "enforce_eager": True}
-    engine = VLLM(model, None, Path(adapter) if adapter else None, 16, engine_args, {"model": model})
-    found: dict[int, Any] = {}
-    engine.choose(asked["prompts"], asked["options"], {}, found.update, "vllm")
-    Path(answers).write_text(json.dumps([found[i] for i in range(len(asked["prompts"]))]))
+
+def main(base: str, adapter: str, questions: str, answers: str) -> None:
+    asked = json.loads(Path(questions).read_text(encoding="utf-8"))
+    engine = VLLM(Path(base), None if adapter == "-" else Path(adapter), 16, ENGINE_ARGS)
+    chosen: dict[int, Any] = {}
+    engine.choose(asked["prompts"], asked["options"], {}, chosen.update, "vllm")
+    said: dict[int, Any] = {}
+    engine.generate(asked["prompts"][:GENERATED], TOKENS, {}, said.update, "vllm")
+    found = {"chosen": [chosen[i] for i in sorted(chosen)], "said": [said[i] for i in sorted(said)]}
+    Path(answers).write_text(json.dumps(found), encoding="utf-8")
 
 
 if __name__ == "__main__":

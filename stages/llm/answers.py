@@ -55,3 +55,9 @@ def read(text: str, prompt: Prompt, order: Sequence[str]) -> str:
     if len(given) == 1 and (given <= said or len(said) != 1):
         return given.pop()
     return said.pop() if not given and len(said) == 1 else UNREADABLE
+
+
+def rating(text: str) -> float | None:
+    """The first number of an answer if it lies from 0 to 10: "8/10" is 8. None if there is no such number."""
+    found = re.search(r"(?<![\w.])-?\d+(?:\.\d+)?", normal(text))
+    return float(found.group()) if found and 0 <= float(found.group()) <= 10 else None

@@ -15,12 +15,21 @@ from stages.llm import Keep, Prompt
 
 
 class Engine(Protocol):
-    """Answers questions about many prompts; it asks nothing of a batch that `known` holds, and hands every answer to
-    `keep` as soon as it exists. Batches are planned over all prompts, known or not, so that a run that goes on after a
-    crash computes the same batches as one that was never disturbed.
+    """Answers questions about many prompts; it asks for nothing that `known` holds, and hands every answer to `keep`
+    as soon as it exists. Batches are planned over all prompts, known or not, so that a run that goes on after a crash
+    computes the same batches as one that was never disturbed.
     """
 
     identity: Mapping[str, Any]
+    context: int  # tokens that prompt and answer may have together
+
+    def fits(self, prompt: Prompt, room: int) -> bool:
+        """Whether the prompt and an answer of `room` tokens fit into the context."""
+        ...
+
+    def single(self, option: str) -> bool:
+        """Whether the option is a single token for this model, as `choose` needs it."""
+        ...
 
     def choose(
         self, prompts: Sequence[Prompt], options: Sequence[str], known: Mapping[int, Any], keep: Keep, label: str

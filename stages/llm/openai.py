@@ -7,6 +7,7 @@ answers (broken JSON, a page of HTML) are asked for again here.
 import asyncio
 import json
 import os
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,10 @@ from stages.params import Endpoint
 
 RETRIES = 8
 TOP = 20  # the most log-probabilities that the protocol gives for a token
+TEMPLATE = 64  # bytes that a server's chat template may put around a message
+# where what looks like a control token begins; the server would read it as one
+CONTROL = re.compile(r"(?<=<)(?=\|\w+\|>|/?s>|(?:start|end)_of_\w+>)|(?<=\[)(?=/?INST\])")
+WORD_JOINER = "\u2060"  # shows nothing, and keeps the text from being one
 UNLIKELY = -100.0  # the log-probability of options that a server didn't choose, where it gives none
 
 
@@ -41,6 +46,7 @@ class OpenAI:
 
     def __init__(self, endpoint: Endpoint):
         self.endpoint = endpoint
+        self.context = endpoint.context
         self.spent = 0
         self.identity: Mapping[str, Any] = {
             "engine": "openai",
@@ -51,6 +57,15 @@ class OpenAI:
         self.key = os.environ.get(endpoint.key, "")
         if not self.key:
             raise click.ClickException(f"the environment variable {endpoint.key} must hold the key for {endpoint.url}")
+
+    def fits(self, prompt: Prompt, room: int) -> bool:
+        """Counted in bytes, since the server's tokenizer is unknown and every token has at least one."""
+        texts = [prompt] if isinstance(prompt, str) else [message["content"] for message in prompt]
+        return sum(len(text.encode()) + TEMPLATE for text in texts) + room <= self.context
+
+    def single(self, option: str) -> bool:
+        """Unknown: an option that is none never is among the likeliest tokens, which says the same."""
+        return True
 
     def choose(
         self, prompts: Sequence[Prompt], options: Sequence[str], known: Mapping[int, Any], keep: Keep, label: str
@@ -92,7 +107,10 @@ class OpenAI:
         self._run(ask, prompts, known, keep, label)
 
     async def _chat(self, client: Any, prompt: Prompt, **more: Any) -> tuple[Any, int]:
-        done = await client.chat.completions.create(model=self.endpoint.model, messages=prompt, temperature=0, **more)
+        messages = [message | {"content": CONTROL.sub(WORD_JOINER, message["content"])} for message in prompt]
+        done = await client.chat.completions.create(
+            model=self.endpoint.model, messages=messages, temperature=0, **more
+        )
         return done.choices[0], done.usage.total_tokens
 
     def _run(

@@ -2,9 +2,16 @@
 
 import math
 import re
+from collections.abc import Sequence
 from pathlib import Path
+from string import Template
 
-from stages.params import Scorer
+from stages.llm import Prompt, kept
+from stages.llm.answers import rating
+from stages.llm.engines import engine
+from stages.llm.kept import Engine
+from stages.llm.prompts import FilterPrompt, load_filter
+from stages.params import Params, Scorer
 
 OPENING = r"(?:(?:and|but|so|or|then|ok|okay|oh|well|hey|also|btw|wow|cool|nice|lol|haha|yeah|yes|no)[,.!]* +)*"
 ASKING = r"(?:what|who|whom|whose|which|when|where|why|how|(?:wh?at|who|where|how)'?s|wbu|hbu|wyd|any(?:one|body))\b"
@@ -18,6 +25,9 @@ CHINESE_ENDS = re.compile(r"[吗嘛呢么吧][\s。.!！~～]*$")
 CHINESE_ASKS = re.compile(
     r"什么|怎么|怎样|为什么|为何|如何|哪|谁|几|多少|多久|是否|是不是|有没有|能不能|可不可以|会不会|请问|咋|啥"
 )
+QUESTION_MARKS = ("?", "？")
+OTHER_MARKS = (".", "!", "。", "！")
+RATING_TOKENS = 16
 FINAL_MARKS = " \t\r\n?.!？。！…~"
 CLAUSES = re.compile(r"(?<=[.!,;。！，；])\s+|\n")
 
@@ -35,27 +45,38 @@ def rules(text: str) -> float:
     return 0.0
 
 
-def mark(texts: list[str], model: Path, batch_tokens: int) -> list[float]:
+def mark(texts: Sequence[str], engine: Engine, label: str) -> list[float]:
     """How much likelier the model would end the text with a question mark than with a full stop or exclamation mark,
-    times 10.
+    times 10: what small models are good at.
 
     The text's own final marks are taken off first. A turn of several lines is asked at the end of each, and the
-    highest counts, since people ask and then go on. In float32, since the scores decide which rows go on.
+    highest counts, since people ask and then go on.
     """
-    import torch
-
-    from stages.llm.transformers import Engine
-
-    engine = Engine(model, batch_tokens, dtype=torch.float32)
-    asks = [option for option in ("?", "？") if engine.token(option) is not None]
-    ends = [option for option in (".", "!", "。", "！") if engine.token(option) is not None]
+    asks, others = ([mark for mark in marks if engine.single(mark)] for marks in (QUESTION_MARKS, OTHER_MARKS))
     beginnings = [_without_final_marks(text) for text in texts]
-    answers = iter(engine.choose([one for several in beginnings for one in several], asks + ends, "mark"))
-    scores = []
-    for several in beginnings:
-        odds = [[math.exp(value) for value in next(answers)] for _ in several]
-        scores.append(round(10 * max(sum(o[: len(asks)]) / sum(o) for o in odds), 4))
-    return scores
+    asked = [beginning for several in beginnings for beginning in several]
+    answers = iter(kept.choose(engine, asked, [*asks, *others], label))
+    return [max(_share(next(answers), len(asks)) for _ in several) for several in beginnings]
+
+
+def choose(texts: Sequence[str], engine: Engine, prompt: FilterPrompt, label: str) -> list[float]:
+    """The probability of yes against no, times 10."""
+    return [_share(answer, 1) for answer in kept.choose(engine, _asked(prompt.choose, texts), prompt.words, label)]
+
+
+def rate(texts: Sequence[str], engine: Engine, prompt: FilterPrompt, label: str) -> list[float | None]:
+    """The number from 0 to 10 that the model answers with; None where it says no such number."""
+    return [rating(answer) for answer in kept.generate(engine, _asked(prompt.rate, texts), RATING_TOKENS, label)]
+
+
+def _asked(task: str, texts: Sequence[str]) -> list[Prompt]:
+    return [[{"role": "user", "content": Template(task).substitute(text=text)}] for text in texts]
+
+
+def _share(logprobs: Sequence[float], first: int) -> float:
+    """The first options' share of the probability of all, times 10."""
+    odds = [math.exp(value - max(logprobs)) for value in logprobs]
+    return round(10 * sum(odds[:first]) / sum(odds), 4)
 
 
 def _without_final_marks(text: str) -> list[str]:
@@ -65,8 +86,15 @@ def _without_final_marks(text: str) -> list[str]:
     return upto or [text]
 
 
-def score(scorer: Scorer, texts: list[str], base: Path, batch_tokens: int) -> list[float]:
-    """A score from 0 to 10 for each text."""
+def score(scorer: Scorer, texts: Sequence[str], base: Path, p: Params) -> Sequence[float | None]:
+    """A score from 0 to 10 for each text; None where an answer can't be read as one.
+
+    The embedded engine computes in float32 here, since the scores decide which rows go on.
+    """
     if scorer.kind == "rules":
         return [rules(text) for text in texts]
-    return mark(texts, base / str(scorer.model), batch_tokens)
+    answers = engine(str(scorer.model), base / str(scorer.model), p, exact=True)
+    if scorer.kind == "mark":
+        return mark(texts, answers, scorer.name)
+    prompt = load_filter(str(scorer.prompt))
+    return (choose if scorer.kind == "choose" else rate)(texts, answers, prompt, scorer.name)

@@ -1,94 +1,126 @@
 """The embedded engine: transformers in this process, on the CPU or one GPU."""
 
-import json
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import click
 from tqdm import tqdm
 
-Prompt = str | list[dict[str, str]]
+from stages.llm import Keep, Prompt
+from stages.llm.chats import common_beginning, encode, option_tokens
+from stages.llm.weights import compute_dtype, fingerprint, identity, load
 
 
-def compute_dtype() -> Any:
-    """bfloat16 on a GPU and where the CPU multiplies matrices in it (AMX), float32 elsewhere.
+class Transformers:
+    """One model, with an adapter merged into it in memory if one is given: unmerged it would be three times slower.
 
-    AVX512-BF16 alone is no reason: on such a CPU oneDNN's bfloat16 product ran at 0.6 times the speed of float32.
+    In float32 an answer doesn't depend on its neighbours in a batch beyond 1e-4; in bfloat16 it may by 0.2.
     """
-    import torch
 
-    return torch.bfloat16 if torch.cuda.is_available() or torch.cpu._is_amx_tile_supported() else torch.float32
-
-
-def load(base: Path, dtype: Any) -> tuple[Any, Any]:
-    """Model and tokenizer of data/base/NAME, from the folder itself or from the hub's cache as its note says."""
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()  # loading takes a second
-    note = base / "hub.json"
-    place: dict[str, Any] = {"pretrained_model_name_or_path": base}
-    if note.exists():
-        hub = json.loads(note.read_text(encoding="utf-8"))
-        place = {"pretrained_model_name_or_path": hub["hub"], "revision": hub["revision"], "local_files_only": True}
-    model = AutoModelForCausalLM.from_pretrained(**place, dtype=dtype, attn_implementation="sdpa")
-    return model, AutoTokenizer.from_pretrained(**place)
-
-
-class Engine:
-    """One model, with an adapter merged into it in memory if one is given: unmerged it would be three times slower."""
-
-    def __init__(self, base: Path, batch_tokens: int, adapter: Path | None = None, dtype: Any = None):
+    def __init__(self, base: Path, batch_tokens: int, adapter: Path | None = None, exact: bool = False):
         import torch
+        import transformers
 
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.batch_tokens = batch_tokens
-        self.model, self.tokenizer = load(base, dtype or compute_dtype())
+        self.model, self.tokenizer = load(base, torch.float32 if exact else compute_dtype())
+        self.identity: Mapping[str, Any] = identity(base, adapter) | {
+            "engine": "transformers",
+            "code": [fingerprint(Path(__file__).with_name(name)) for name in ("transformers.py", "chats.py")],
+            "versions": [torch.__version__, transformers.__version__],
+            "numbers": f"{self.model.dtype} on {self.device}",
+        }
         if adapter:
             from peft import PeftModel
 
             self.model = PeftModel.from_pretrained(self.model, adapter).merge_and_unload()
         self.model.to(self.device).eval()
+        self.context: int = self.model.config.max_position_embeddings
 
-    def token(self, option: str) -> int | None:
-        """The option's token, if it is a single one."""
-        tokens = self.tokenizer.encode(option, add_special_tokens=False)
-        return tokens[0] if len(tokens) == 1 else None
+    def fits(self, prompt: Prompt, room: int) -> bool:
+        return len(encode(self.tokenizer, prompt)) + room <= self.context
 
-    def choose(self, prompts: list[Prompt], options: list[str], label: str) -> list[list[float]]:
-        """The log-probability (natural) of each option as the next token after each prompt; [prompts][options].
+    def single(self, option: str) -> bool:
+        return len(self.tokenizer.encode(option, add_special_tokens=False)) == 1
 
-        A prompt is a chat, put in the model's template, or text that is continued as it stands. Only the last
-        position's logits are computed. Batches are of like lengths; padding stands on the right, where a causal model
-        never looks. Raises click.ClickException for an option that is more than one token.
+    def choose(
+        self, prompts: Sequence[Prompt], options: Sequence[str], known: Mapping[int, Any], keep: Keep, label: str
+    ) -> None:
+        """The log-probability (natural) of each option as the next token.
+
+        What all prompts begin with is computed once, and only the last position's logits are. Padding stands on the
+        right, where a causal model never looks. Raises click.ClickException for an option of several tokens.
         """
         import torch
 
-        tokens = [self.token(option) for option in options]
-        if None in tokens:
-            raise click.ClickException(f"option {options[tokens.index(None)]!r} is more than one token for this model")
-        encoded = [self._encode(prompt) for prompt in prompts]
-        order = sorted(range(len(encoded)), key=lambda i: len(encoded[i]), reverse=True)  # the largest batch first
-        answers: list[list[float]] = [[] for _ in prompts]
-        done = 0
-        with tqdm(total=len(prompts), desc=label, unit=" prompts", delay=1) as bar, torch.inference_mode():
-            while done < len(order):
-                width = max(1, len(encoded[order[done]]))
-                batch = order[done : done + max(1, self.batch_tokens // width)]
-                ids = torch.zeros((len(batch), width), dtype=torch.long)
-                for row, i in enumerate(batch):
-                    ids[row, : len(encoded[i])] = torch.tensor(encoded[i])
-                last = torch.tensor([len(encoded[i]) - 1 for i in batch])
-                hidden = self.model.base_model(input_ids=ids.to(self.device), use_cache=False).last_hidden_state
-                logits = self.model.get_output_embeddings()(hidden[torch.arange(len(batch)), last])
+        tokens = option_tokens(self.tokenizer, options)
+        encoded = [encode(self.tokenizer, prompt) for prompt in prompts]
+        shared = common_beginning(encoded)
+        with torch.inference_mode():
+            beginning = self._computed(encoded[0][:shared]) if shared else None
+            for batch in self._batches([len(ids) for ids in encoded], known, label):
+                rest = [encoded[i][shared:] for i in batch]
+                padded = torch.zeros((len(batch), max(map(len, rest))), dtype=torch.long)
+                for row, ids in enumerate(rest):
+                    padded[row, : len(ids)] = torch.tensor(ids)
+                hidden = self.model.base_model(
+                    padded.to(self.device), past_key_values=beginning, use_cache=bool(shared)
+                ).last_hidden_state
+                last = hidden[torch.arange(len(batch)), torch.tensor([len(ids) - 1 for ids in rest])]
+                logits = self.model.get_output_embeddings()(last)
                 chosen = torch.log_softmax(logits.float(), dim=-1)[:, tokens]
-                for i, row in zip(batch, chosen.tolist(), strict=True):
-                    answers[i] = row
-                done += len(batch)
-                bar.update(len(batch))
-        return answers
+                keep(dict(zip(batch, chosen.tolist(), strict=True)))
 
-    def _encode(self, prompt: Prompt) -> list[int]:
-        if isinstance(prompt, str):
-            return self.tokenizer.encode(prompt)
-        return self.tokenizer.apply_chat_template(prompt, add_generation_prompt=True, return_dict=True)["input_ids"]
+    def _computed(self, ids: Sequence[int]) -> Any:
+        """Keys and values of what all prompts begin with, as a cache that each batch reads and none adds to."""
+        import torch
+        from transformers import DynamicCache
+
+        class Beginning(DynamicCache):
+            def update(self, key_states: Any, value_states: Any, layer_idx: int, *_: Any, **__: Any) -> Any:
+                own = self.layers[layer_idx]
+                pairs = ((own.keys, key_states), (own.values, value_states))
+                return tuple(torch.cat([past.expand(len(new), -1, -1, -1), new], dim=-2) for past, new in pairs)
+
+        found, cache = DynamicCache(config=self.model.config), Beginning(config=self.model.config)
+        self.model.base_model(torch.tensor([ids], device=self.device), past_key_values=found, use_cache=True)
+        cache.layers = found.layers
+        return cache
+
+    def generate(
+        self, prompts: Sequence[Prompt], max_tokens: int, known: Mapping[int, Any], keep: Keep, label: str
+    ) -> None:
+        """The likeliest text, up to `max_tokens` tokens."""
+        import torch
+        from transformers import GenerationConfig
+
+        ends = self.model.generation_config.eos_token_id or self.tokenizer.eos_token_id
+        config = GenerationConfig(max_new_tokens=max_tokens, do_sample=False, eos_token_id=ends, pad_token_id=0)
+        encoded = [encode(self.tokenizer, prompt) for prompt in prompts]
+        with torch.inference_mode():
+            for batch in self._batches([len(ids) + max_tokens for ids in encoded], known, label):
+                width = max(len(encoded[i]) for i in batch)
+                ids = torch.zeros((len(batch), width), dtype=torch.long)
+                seen = torch.zeros_like(ids)
+                for row, i in enumerate(batch):  # padding on the left: what is said goes on at the right
+                    ids[row, width - len(encoded[i]) :] = torch.tensor(encoded[i])
+                    seen[row, width - len(encoded[i]) :] = 1
+                said = self.model.generate(
+                    ids.to(self.device), attention_mask=seen.to(self.device), generation_config=config
+                )
+                texts = self.tokenizer.batch_decode(said[:, width:], skip_special_tokens=True)
+                keep(dict(zip(batch, texts, strict=True)))
+
+    def _batches(self, lengths: Sequence[int], known: Mapping[int, Any], label: str) -> Iterator[list[int]]:
+        """The places of prompts of like lengths, the longest first, within the budget of tokens.
+
+        Planned over all prompts, known or not, so that a run that goes on computes what an undisturbed one would have.
+        """
+        order = sorted(range(len(lengths)), key=lambda i: lengths[i], reverse=True)
+        with tqdm(total=len(order), desc=label, unit=" prompts", delay=1) as bar:
+            while order:
+                size = max(1, self.batch_tokens // lengths[order[0]])
+                batch, order = order[:size], order[size:]
+                if missing := [i for i in batch if i not in known]:
+                    yield missing
+                bar.update(len(batch))

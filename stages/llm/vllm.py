@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import click
 from tqdm import tqdm
 
 from stages.llm import Keep, Prompt
+from stages.llm.chats import encode, option_tokens
+from stages.llm.weights import fingerprint, identity, place
 
 CHUNK = 512  # prompts that are handed over and kept at once; vLLM makes its own batches of them
 
@@ -18,40 +19,43 @@ CHUNK = 512  # prompts that are handed over and kept at once; vLLM makes its own
 class VLLM:
     """A model in vLLM's own process, with a LoRA adapter beside it if one is given.
 
-    `weights` is a folder or a hub id; `identity` says what pins them. `engine_args` are vLLM's own, passed through.
+    `engine_args` are vLLM's own, passed through.
     """
 
-    def __init__(
-        self,
-        weights: str,
-        revision: str | None,
-        adapter: Path | None,
-        max_lora_rank: int,
-        engine_args: Mapping[str, Any],
-        identity: Mapping[str, Any],
-    ):
-        from vllm import LLM
+    def __init__(self, base: Path, adapter: Path | None, max_lora_rank: int, engine_args: Mapping[str, Any]):
+        import vllm
         from vllm.lora.request import LoRARequest
 
+        weights, revision = place(base)
         lora = {"enable_lora": True, "max_lora_rank": max_lora_rank} if adapter else {}
-        self.llm = LLM(model=weights, revision=revision, enable_prefix_caching=True, **lora, **engine_args)
+        self.llm = vllm.LLM(model=weights, revision=revision, enable_prefix_caching=True, **lora, **engine_args)
         self.adapter = LoRARequest("adapter", 1, str(adapter)) if adapter else None
         self.tokenizer = self.llm.get_tokenizer()
-        self.identity: Mapping[str, Any] = {"engine": "vllm", "engine_args": dict(engine_args), **identity}
+        self.context: int = self.llm.model_config.max_model_len
+        self.identity: Mapping[str, Any] = identity(base, adapter) | {
+            "engine": "vllm",
+            "code": [fingerprint(Path(__file__).with_name(name)) for name in ("vllm.py", "chats.py")],
+            "versions": [vllm.__version__],
+            "numbers": str(self.llm.model_config.dtype),
+            "engine_args": dict(engine_args),
+        }
+
+    def fits(self, prompt: Prompt, room: int) -> bool:
+        return len(encode(self.tokenizer, prompt)) + room <= self.context
+
+    def single(self, option: str) -> bool:
+        return len(self.tokenizer.encode(option, add_special_tokens=False)) == 1
 
     def choose(
         self, prompts: Sequence[Prompt], options: Sequence[str], known: Mapping[int, Any], keep: Keep, label: str
     ) -> None:
         """The log-probability (natural) of each option as the next token.
 
-        Raises click.ClickException for an option that is more than one token.
+        Raises click.ClickException for an option of several tokens.
         """
         from vllm import SamplingParams
 
-        tokens = [self.tokenizer.encode(option, add_special_tokens=False) for option in options]
-        if long := [option for option, several in zip(options, tokens, strict=True) if len(several) != 1]:
-            raise click.ClickException(f"option {long[0]!r} is more than one token for this model")
-        ids = [several[0] for several in tokens]
+        ids = option_tokens(self.tokenizer, options)
         sampling = SamplingParams(max_tokens=1, temperature=0, logprob_token_ids=ids, detokenize=False)
         for places, outputs in self._outputs(prompts, sampling, known, label):
             given = [output.outputs[0].logprobs[0] for output in outputs]
@@ -68,16 +72,11 @@ class VLLM:
             keep({i: output.outputs[0].text for i, output in zip(places, outputs, strict=True)})
 
     def _outputs(self, prompts: Sequence[Prompt], sampling: Any, known: Mapping[int, Any], label: str) -> Any:
-        """Chunks of places and what vLLM says to the prompts there; a chunk that is known is left out."""
+        """Places and what vLLM says to the prompts there, chunk by chunk."""
         with tqdm(total=len(prompts), desc=label, unit=" prompts", delay=1) as bar:
             for start in range(0, len(prompts), CHUNK):
-                places = range(start, min(start + CHUNK, len(prompts)))
-                if not all(i in known for i in places):
-                    asked = [{"prompt_token_ids": self._encode(prompts[i])} for i in places]
+                chunk = range(start, min(start + CHUNK, len(prompts)))
+                if places := [i for i in chunk if i not in known]:
+                    asked = [{"prompt_token_ids": encode(self.tokenizer, prompts[i])} for i in places]
                     yield places, self.llm.generate(asked, sampling, lora_request=self.adapter, use_tqdm=False)
-                bar.update(len(places))
-
-    def _encode(self, prompt: Prompt) -> list[int]:
-        if isinstance(prompt, str):
-            return self.tokenizer.encode(prompt)
-        return self.tokenizer.apply_chat_template(prompt, add_generation_prompt=True, return_dict=True)["input_ids"]
+                bar.update(len(chunk))

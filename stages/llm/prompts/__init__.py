@@ -5,6 +5,7 @@ The letter and the text of an option are bound by its place, so `render` and `an
 
 import random
 from collections.abc import Mapping, Sequence
+from itertools import permutations
 from pathlib import Path
 from string import Template
 from typing import Any, NamedTuple
@@ -19,18 +20,34 @@ OPTIONS = ("not_needed", "needed", "dont_know")
 class Prompt(NamedTuple):
     task: str
     options: Mapping[str, str]
+    reduce: str
+
+
+class FilterPrompt(NamedTuple):
+    rate: str
+    choose: str
+    words: Sequence[str]
 
 
 def load(name: str) -> Prompt:
     """The prompt in the file of that name beside this module. Raises click.ClickException if there is none."""
-    path = Path(__file__).with_name(f"{name}.yaml")
-    if not path.exists():
-        known = ", ".join(sorted(other.stem for other in path.parent.glob("*.yaml")))
-        raise click.ClickException(f"export.prompt is {name!r}, but stages/llm/prompts/ holds only: {known}")
-    prompt = Prompt(**YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8")))
+    prompt = Prompt(**_read(Path(__file__).parent, name))
     if set(prompt.options) != set(OPTIONS):
-        raise click.ClickException(f"{path}: options must be {', '.join(OPTIONS)}")
+        raise click.ClickException(f"stages/llm/prompts/{name}.yaml: options must be {', '.join(OPTIONS)}")
     return prompt
+
+
+def load_filter(name: str) -> FilterPrompt:
+    """The filter's prompt of that name. Raises click.ClickException if there is none."""
+    return FilterPrompt(**_read(Path(__file__).with_name("filter"), name))
+
+
+def _read(folder: Path, name: str) -> dict[str, Any]:
+    path = folder / f"{name}.yaml"
+    if not path.exists():
+        known = ", ".join(sorted(other.stem for other in folder.glob("*.yaml")))
+        raise click.ClickException(f"there is no prompt {name!r}; {folder} holds {known}")
+    return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
 
 
 def option_order(id: int, how: str, seed: int) -> list[str]:
@@ -43,6 +60,13 @@ def option_order(id: int, how: str, seed: int) -> list[str]:
     return order
 
 
+def reordered(order: Sequence[str], number: int) -> list[list[str]]:
+    """The order itself, or with it its rotations (3 orders: each option has each letter once), or all 6."""
+    if number == 6:
+        return [list(other) for other in permutations(order)]
+    return [[*order[n:], *order[:n]] for n in range(number)]
+
+
 def render(inquiry: Mapping[str, Any], prompt: Prompt, order: Sequence[str], window: int) -> str:
     """The instruction for an inquiry with the last `window` turns before it.
 
@@ -50,10 +74,21 @@ def render(inquiry: Mapping[str, Any], prompt: Prompt, order: Sequence[str], win
     """
     turns = [*(inquiry["cr_window"][-window:] if window else []), inquiry]
     lines = [
-        f"{name}: " + " / ".join(turn["text"].split("\n")) for name, turn in zip(speakers(turns), turns, strict=True)
+        f"{name}: " + " / ".join(turn["text"].splitlines()) for name, turn in zip(speakers(turns), turns, strict=True)
     ]
-    options = "\n".join(f"{letter}. {prompt.options[option]}" for letter, option in zip(LETTERS, order, strict=True))
-    return Template(prompt.task).substitute(history="\n".join(lines[:-1]), message=lines[-1], options=options)
+    return Template(prompt.task).substitute(
+        history="\n".join(lines[:-1]), message=lines[-1], options=lettered(prompt, order)
+    )
+
+
+def reduction(prompt: Prompt, order: Sequence[str]) -> str:
+    """The second turn of the protocol `generate`, which asks the model to bring its answer down to a letter."""
+    return Template(prompt.reduce).substitute(options=lettered(prompt, order))
+
+
+def lettered(prompt: Prompt, order: Sequence[str]) -> str:
+    """The options, each on a line with its letter."""
+    return "\n".join(f"{letter}. {prompt.options[option]}" for letter, option in zip(LETTERS, order, strict=True))
 
 
 def speakers(turns: Sequence[Mapping[str, Any]]) -> list[str]:

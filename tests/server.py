@@ -1,0 +1,131 @@
+"""A server for the openai engine that fails in every way a real one does.
+
+It answers by a rule, so that every answer can be checked, or passes requests on to a real server behind it.
+"""
+
+import asyncio
+import json
+import re
+import threading
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+
+FAULTS = ("none", "refused", "failed", "cut", "broken json", "html", "empty choices", "slow")
+LATE = 3.0  # seconds that a slow answer takes
+
+
+class Server:
+    """Each prompt's first request meets the fault that its number names, if it says "prompt" and a number."""
+
+    def __init__(self, upstream: str = "", delay: float = 0.01) -> None:
+        self.upstream = upstream
+        self.delay = delay
+        self.asked: Counter[str] = Counter()
+        self.answered: defaultdict[str, list[float]] = defaultdict(list)  # when each prompt was answered
+        self.most = self.now = 0
+        self.url = ""
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        body = await request.json()
+        text = body["messages"][-1]["content"]
+        self.now += 1
+        self.most = max(self.most, self.now)
+        try:
+            await asyncio.sleep(self.delay)
+            self.asked[text] += 1
+            number = re.search(r"prompt (\d+)", text)
+            fault = FAULTS[int(number.group(1)) % len(FAULTS)] if number and self.asked[text] == 1 else "none"
+            if body["model"] == "locked":
+                return web.json_response({"error": {"message": "no such key"}}, status=401)
+            if fault == "refused":
+                return web.json_response({"error": {"message": "slow down"}}, status=429, headers={"Retry-After": "1"})
+            if fault == "failed":
+                return web.Response(status=500, text="oops")
+            if fault == "cut":
+                assert request.transport
+                request.transport.close()
+                return web.Response()
+            if fault == "broken json":
+                return web.Response(text='{"choices": [', content_type="application/json")
+            if fault == "html":
+                return web.Response(text="<html>Welcome</html>", content_type="text/html")
+            if fault == "empty choices":
+                return web.json_response(envelope([]))
+            if fault == "slow":
+                await asyncio.sleep(LATE)
+            answer = await self.forward(request, body) if self.upstream else envelope([by_rule(body, text)])
+            self.answered[text].append(time.monotonic())
+            return web.json_response(answer)
+        finally:
+            self.now -= 1
+
+    async def forward(self, request: web.Request, body: dict[str, Any]) -> Any:
+        headers = {"Authorization": request.headers["Authorization"]}
+        async with (
+            aiohttp.ClientSession() as client,
+            client.post(self.upstream + "/chat/completions", json=body, headers=headers) as response,
+        ):
+            response.raise_for_status()
+            return await response.json()
+
+
+def envelope(choices: list[Any]) -> dict[str, Any]:
+    usage = {"prompt_tokens": 9, "completion_tokens": 1, "total_tokens": 10}
+    return {"id": "1", "object": "chat.completion", "created": 1, "model": "m", "choices": choices, "usage": usage}
+
+
+def by_rule(body: dict[str, Any], text: str) -> dict[str, Any]:
+    """B at -0.5 and A by the length of the text; C is not among the likeliest tokens."""
+    message: dict[str, Any] = {"role": "assistant", "content": f"said: {text}"}
+    choice: dict[str, Any] = {"index": 0, "finish_reason": "stop", "message": message}
+    if "response_format" in body:
+        enum = body["response_format"]["json_schema"]["schema"]["properties"]["option"]["enum"]
+        message["content"] = json.dumps({"option": enum[len(text) % 3]})
+    if body.get("logprobs"):
+        likely = {"B": -0.5, "A": -len(text) / 100, "x": -9.0}
+        top = [{"token": token, "logprob": value, "bytes": None} for token, value in likely.items()]
+        choice["logprobs"] = {"content": [top[0] | {"top_logprobs": top}], "refusal": None}
+    return choice
+
+
+@contextmanager
+def serving(server: Server) -> Iterator[Server]:
+    """The server in a thread of its own, at a free port."""
+    ready, loop = threading.Event(), asyncio.new_event_loop()
+
+    async def start() -> None:
+        app = web.Application()
+        app.router.add_post("/v1/chat/completions", server.handle)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        server.url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
+        ready.set()
+
+    thread = threading.Thread(target=lambda: (loop.run_until_complete(start()), loop.run_forever()), daemon=True)
+    thread.start()
+    assert ready.wait(10)
+    yield server
+    loop.call_soon_threadsafe(loop.stop)
+
+
+def endpoint(url: str, **more: Any) -> dict[str, Any]:
+    """An endpoint as params.yaml has it, without limits that would slow a test."""
+    return {
+        "url": url,
+        "model": "m",
+        "context": 100_000,
+        "key": "TEST_KEY",
+        "choose_by": "logprobs",
+        "concurrency": 8,
+        "requests_per_minute": 100_000,
+        "tokens_per_minute": 10_000_000,
+        "token_budget": None,
+        "timeout": 2,
+    } | more
