@@ -21,7 +21,7 @@ from stages.tables import write_json
 def by_size(precision: Mapping[str, float], models: Mapping[str, Model]) -> list[float]:
     """Precision of the dense models, from the smallest to the largest; mixtures of experts are for reference only."""
     dense = [name for name in precision if not models[name].moe]
-    return [precision[name] for name in sorted(dense, key=lambda name: models[name].parameters)]
+    return [precision[name] for name in sorted(dense, key=lambda name: models[name].size)]
 
 
 def law(rising: list[float], letter_share: float, most: float) -> dict[str, float]:

@@ -149,6 +149,11 @@ class Model(Section):
     moe: bool = False
     train: TrainOverride = TrainOverride()
 
+    @property
+    def size(self) -> int:
+        """Its number of parameters; only a model behind a server may have none, and it is in no ladder."""
+        return self.parameters or 0
+
     @model_validator(mode="after")
     def one_source(self) -> "Model":
         if sum(source is not None for source in (self.layers, self.hub, self.endpoint)) != 1:

@@ -72,7 +72,7 @@ def main(metrics: Path, tables: Path, plots: Path) -> None:
     def load(folder: str, names: list[str]) -> dict[str, Scores]:
         return {name: json.loads((metrics / folder / f"{name}.json").read_text(encoding="utf-8")) for name in names}
 
-    names = sorted(p.ladder, key=lambda name: p.models[name].parameters)
+    names = sorted(p.ladder, key=lambda name: p.models[name].size)
     baseline, floors = load("baseline", names), load("floor", ["always_needed", "tfidf_lr"])
     tuned = load("tuned", [name for name in names if name in p.finetune])
     one = next(iter(baseline.values()))

@@ -1,9 +1,12 @@
 """An engine that answers by a rule, for what is tested around engines."""
 
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 from stages.llm.kept import Engine
+
+NUMBERS = count()
 
 
 class Says(Engine):
@@ -11,7 +14,7 @@ class Says(Engine):
 
     def __init__(self, rule: Callable[[Any], Any], context: int = 10_000):
         self.rule, self.context = rule, context
-        self.identity = {"rule": id(rule)}
+        self.identity: Any = {"number": next(NUMBERS)}  # each has a store of its own
         self.asked: list[Any] = []
 
     def fits(self, prompt: Any, room: int) -> bool:

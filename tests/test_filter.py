@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.concat import concat
-from stages.filter import quality, sweep, why_not, windows
+from stages.filter import Given, quality, sweep, why_not, windows
 from stages.llm.prompts import load_filter
 from stages.llm.scorers import _without_final_marks, choose, mark, rate, rules
 from stages.params import Scorer
@@ -109,7 +109,12 @@ def test_an_answer_that_cannot_be_read_is_a_reason_of_its_own() -> None:
 
 
 def test_the_sweep_by_hand() -> None:
-    scores = {1: {"is_question": 10.0}, 2: {"is_question": 6.0}, 3: {"is_question": 0.0}, 4: {"is_question": None}}
+    scores: dict[int, Given] = {
+        1: {"is_question": 10.0},
+        2: {"is_question": 6.0},
+        3: {"is_question": 0.0},
+        4: {"is_question": None},
+    }
     points = sweep(SCORERS[:1], scores, {1: True, 2: False, 3: True})
     at = {(point["throttle"], point["measure"]): point["share"] for point in points}
     assert (at[0, "kept"], at[0, "precision"], at[0, "recall"]) == (1, 0.6667, 1)
@@ -120,7 +125,7 @@ def test_the_sweep_by_hand() -> None:
 def test_mark_takes_the_line_that_asks_most(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LABELS_CACHE", str(tmp_path))
     asks = Says(lambda text: [math.log(0.6), math.log(0.2), math.log(0.2)] if text.endswith("you") else [-9, -1, -9])
-    assert mark(["how are you?\nlol!", "lol"], asks, "test") == [6.0, 0.0033]
+    assert mark(["how are you?\nlol!", "lol"], asks, "test") == [6.0, 0.0034]
     assert asks.asked == ["how are you", "how are you?\nlol", "lol"]
 
 

@@ -14,7 +14,7 @@ from tests.conftest import ROOT
 
 def test_the_repositorys_own() -> None:
     p = params(ROOT / "params.yaml")
-    assert [p.models[name].parameters for name in p.ladder] == sorted(p.models[name].parameters for name in p.ladder)
+    assert [p.models[name].size for name in p.ladder] == sorted(p.models[name].size for name in p.ladder)
     assert sum(model.family == "qwen1_5" for model in p.models.values()) == 7
 
 

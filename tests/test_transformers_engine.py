@@ -97,7 +97,7 @@ def test_generate_equals_taking_the_likeliest_token_again_and_again(engine: Tran
 
 def test_an_option_of_several_tokens_is_an_error(engine: Transformers) -> None:
     with pytest.raises(click.ClickException, match="'not needed' is more than one token"):
-        engine.choose(["x"], ["A", "not needed"], {}, {}.update, "test")
+        engine.choose(["x"], ["A", "not needed"], {}, lambda found: None, "test")
     assert engine.single("A")
     assert not engine.single("not needed")
 

@@ -32,6 +32,15 @@ def encode(tokenizer: Any, prompt: Prompt) -> list[int]:
     return ids
 
 
+def common_beginning(encoded: Sequence[list[int]]) -> int:
+    """How many tokens all sequences begin with, where at least one is left of each."""
+    if not encoded:
+        return 0
+    first, last = min(encoded), max(encoded)  # in the order of dictionaries: what these two share, all do
+    most = min(map(len, encoded)) - 1
+    return next((i for i in range(most) if first[i] != last[i]), most)
+
+
 def option_tokens(tokenizer: Any, options: Sequence[str]) -> list[int]:
     """The token of each option. Raises click.ClickException for an option that is more than one."""
     encoded = [tokenizer.encode(option, add_special_tokens=False) for option in options]

@@ -107,7 +107,8 @@ class OpenAI:
         self._run(ask, prompts, known, keep, label)
 
     async def _chat(self, client: Any, prompt: Prompt, **more: Any) -> tuple[Any, int]:
-        messages = [message | {"content": CONTROL.sub(WORD_JOINER, message["content"])} for message in prompt]
+        chat = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
+        messages = [message | {"content": CONTROL.sub(WORD_JOINER, message["content"])} for message in chat]
         done = await client.chat.completions.create(
             model=self.endpoint.model, messages=messages, temperature=0, **more
         )

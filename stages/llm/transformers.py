@@ -78,7 +78,7 @@ class Transformers:
 
         class Beginning(DynamicCache):
             def update(self, key_states: Any, value_states: Any, layer_idx: int, *_: Any, **__: Any) -> Any:
-                own = self.layers[layer_idx]
+                own: Any = self.layers[layer_idx]
                 pairs = ((own.keys, key_states), (own.values, value_states))
                 return tuple(torch.cat([past.expand(len(new), -1, -1, -1), new], dim=-2) for past, new in pairs)
 

@@ -78,7 +78,7 @@ def plain(chats: list[Any], dtype: str, batch: int) -> dict[str, Any]:
     start = time.perf_counter()
     with torch.inference_mode():
         for chat in chats:
-            inputs = tokenizer.apply_chat_template(
+            inputs: Any = tokenizer.apply_chat_template(
                 chat, add_generation_prompt=True, return_tensors="pt", return_dict=True
             )
             logits = model(**inputs).logits[0, -1].float()
