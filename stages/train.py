@@ -14,6 +14,8 @@ import click
 
 from stages.params import Params, params
 
+IGNORED = -100  # the label of a token that bears no loss
+
 
 def examples(path: Path) -> list[dict[str, Any]]:
     """Alpaca rows as prompt and completion in messages, which puts the loss on the completion alone."""
@@ -36,6 +38,29 @@ def check(rows: list[dict[str, Any]], prepared: Any, tokenizer: Any, max_length:
             )
     if len(prepared) != len(rows):
         raise click.ClickException(f"{len(rows)} rows went into training and {len(prepared)} were prepared")
+
+
+def answer_loss(model: Any, ids: Any, labels: Any) -> Any:
+    """The mean cross-entropy of the tokens that have a label; ids and labels [sequences, tokens], padded on the right.
+
+    The same loss and gradient as from one pass over everything, at less than half the work: what all sequences begin
+    with (template, task, options) is computed once, and only the answers' positions go through the head.
+    """
+    import torch
+    from transformers import DynamicCache
+
+    alike = int((ids == ids[0]).all(dim=0).int().cumprod(0).sum())
+    shared = min(alike, int((labels != IGNORED).any(dim=0).int().argmax()) - 1)
+    cache: Any = DynamicCache(config=model.config)
+    if shared:
+        model.base_model(ids[:1, :shared], past_key_values=cache, use_cache=True)
+        for layer in cache.layers:
+            layer.keys, layer.values = (states.expand(len(ids), -1, -1, -1) for states in (layer.keys, layer.values))
+    hidden = model.base_model(ids[:, shared:], past_key_values=cache, use_cache=True).last_hidden_state
+    wanted = labels[:, shared + 1 :]
+    answers = wanted != IGNORED
+    logits = model.get_output_embeddings()(hidden[:, :-1][answers])
+    return torch.nn.functional.cross_entropy(logits.float(), wanted[answers])
 
 
 def train(base: Path, rows: list[dict[str, Any]], p: Params, name: str, adapter: Path, curve: Path) -> None:
@@ -78,15 +103,9 @@ def train(base: Path, rows: list[dict[str, Any]], p: Params, name: str, adapter:
         def compute_loss(
             self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
         ) -> Any:
-            """The mean over the answers' tokens. Without a GPU TRL's own puts every token of the prompts through the
-            head, which took a third of a step; here only the answers' positions are.
-            """
             if torch.cuda.is_available():
                 return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-            labels = inputs.pop("labels")[:, 1:]
-            answers = (labels != -100).any(dim=0).nonzero().squeeze(1)
-            logits = model(**inputs, logits_to_keep=answers, use_cache=False).logits
-            return torch.nn.functional.cross_entropy(logits.flatten(0, 1).float(), labels[:, answers].flatten())
+            return answer_loss(model.get_base_model(), inputs["input_ids"], inputs["labels"])
 
     disable_progress_bars()
     own = p.models[name].train
