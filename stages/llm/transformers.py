@@ -109,7 +109,7 @@ class Transformers:
                     ids.to(self.device), attention_mask=seen.to(self.device), generation_config=config
                 )
                 texts = self.tokenizer.batch_decode(said[:, width:], skip_special_tokens=True)
-                keep(dict(zip(batch, texts, strict=True)))
+                keep({i: text.rstrip("\ufffd") for i, text in zip(batch, texts, strict=True)})  # half a character
 
     def _batches(self, lengths: Sequence[int], known: Mapping[int, Any], label: str) -> Iterator[list[int]]:
         """The places of prompts of like lengths, the longest first, within the budget of tokens.
