@@ -69,6 +69,20 @@ def adapter(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def own(base: Path, adapter: Path) -> dict[str, tuple[Any, list[str]]]:
+    """What the embedded engine says, without and with the adapter; before the server takes its share of the CPU."""
+    found = {}
+    for name, folder in (("base", None), ("adapter", adapter)):
+        engine = Transformers(base / "smollm2_135m", 8192, folder, exact=True)
+        chosen: dict[int, Any] = {}
+        engine.choose(questions(), LETTERS, {}, chosen.update, name)
+        said: dict[int, Any] = {}
+        engine.generate(questions()[:GENERATED], TOKENS, {}, said.update, name)
+        found[name] = np.array([chosen[i] for i in range(N)]), [said[i] for i in range(GENERATED)]
+    return found
+
+
+@pytest.fixture(scope="module")
 def server(base: Path, adapter: Path) -> Iterator[str]:
     """The URL of a real `vllm serve` with the base model as "base" and the adapter as "adapter"."""
     with closing(socket.socket()) as free:
@@ -125,18 +139,15 @@ def offline(base: Path, adapter: Path | None, asked: list[Prompt], folder: Path)
 
 
 def test_the_same_answer(
-    base: Path, adapter: Path, server: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    own: dict[str, Any], server: str, base: Path, adapter: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asked = questions()
     table = [
-        "",
         "| adapter | engine | prompts | largest difference | mean | choices changed |",
         "|---|---|---|---|---|---|",
     ]
     for name, folder in (("base", None), ("adapter", adapter)):
-        own = Transformers(base / "smollm2_135m", 8192, folder, exact=True)
-        ours = np.array(kept.choose(own, asked, LETTERS, "transformers"))
-        said = kept.generate(own, asked[:GENERATED], TOKENS, "transformers")
+        ours, said = own[name]
         theirs = offline(base / "smollm2_135m", folder, asked, tmp_path)
         served = remote(server, name)
         others = {
@@ -154,7 +165,7 @@ def test_the_same_answer(
             assert changed == 0, (name, engine)
             assert texts == said, (name, engine)
     with capsys.disabled():
-        print("\n".join(["", "Option log-probabilities against transformers, float32", *table]))
+        print("\n".join(["", "", "Option log-probabilities against transformers, float32", "", *table]))
 
 
 def test_structured_choice_on_a_real_server(server: str) -> None:
