@@ -299,12 +299,21 @@ def test_tasks_for_label_studio(room: Path) -> None:
     answer = {"id": 13, "cr_need_gt": True, "needed": -0.1, "not_needed": -3.0, "dont_know": -4.0, "letters": "B"}
     predictions = room / "data" / "predictions" / "tuned" / "small.jsonl"
     write(predictions, from_rows([answer | {"answer": "needed"}], Prediction), Prediction)
-    said = call("tasks", "studio", "--predictions", str(predictions))
+    said_in_words = predictions.with_name("talks.jsonl")
+    reasoned = [
+        {"id": id, "cr_need_gt": True, "letters": letter, "said": "…", "answer": answer}
+        for id, letter, answer in ((11, "A", "not_needed"), (13, "-", "unreadable"))
+    ]
+    write(said_in_words, from_rows(reasoned, Prediction), Prediction)
+    said = call("tasks", "studio", "--predictions", str(predictions), "--predictions", str(said_in_words))
     assert said.exit_code == 0, said.output
     first, second, third = json.loads((room / "studio" / "tasks.json").read_text())
     assert first["data"]["chat"][-1] == {"author": "B", "text": "And number 11?"}
     assert [turn["author"] for turn in first["data"]["chat"]] == ["A", "B", "B"]
-    assert first["predictions"] == []
+    assert [(p["model_version"], p["result"][0]["value"]["choices"], p["score"]) for p in first["predictions"]] == [
+        ("tuned talks", ["not_needed"], 1)
+    ]
+    assert len(third["predictions"]) == 1
     assert [(p["model_version"], p["result"][0]["value"]["choices"]) for p in second["predictions"]] == [
         ("mark_is_question", ["not_question"])
     ]

@@ -38,8 +38,11 @@ def task(
     chat = [{"author": name, "text": turn["text"]} for name, turn in zip(names, turns, strict=True)]
     suggested = []
     for model, answer in predictions.items():
-        label = max(("needed", "not_needed"), key=lambda option: answer[option])
-        suggested.append(suggestion(model, label, math.exp(answer[label])))
+        if answer["needed"] is not None:
+            label = max(("needed", "not_needed"), key=lambda option: answer[option])
+            suggested.append(suggestion(model, label, math.exp(answer[label])))
+        elif answer["answer"] in ("needed", "not_needed"):  # of the protocol generate, which knows no probabilities
+            suggested.append(suggestion(model, answer["answer"], 1))
     suggested += [suggestion(name, "not_question", 1 - score / 10) for name, score in scores.items() if score < 5]
     return {
         "data": {
