@@ -40,11 +40,11 @@ pytestmark = pytest.mark.skipif(not (BIN / "vllm").exists(), reason="`make test-
 
 
 def questions() -> list[Prompt]:
-    """English and Chinese prompts with histories of up to four turns."""
+    """English and Chinese prompts, most with a turn of history."""
     asked: list[Prompt] = []
     for item in items(N):
         prompt = prompts.load("zh" if item["id"] % 3 == 2 else "en")
-        asked.append([{"role": "user", "content": prompts.render(item, prompt, prompts.OPTIONS, 4)}])
+        asked.append([{"role": "user", "content": prompts.render(item, prompt, prompts.OPTIONS, 1)}])
     return asked
 
 
@@ -80,6 +80,26 @@ def own(base: Path, adapter: Path) -> dict[str, tuple[Any, list[str]]]:
         engine.generate(questions()[:GENERATED], TOKENS, {}, said.update, name)
         found[name] = np.array([chosen[i] for i in range(N)]), [said[i] for i in range(GENERATED)]
     return found
+
+
+def offline(base: Path, adapter: Path | None, asked: list[Prompt], folder: Path) -> Any:
+    """What vLLM says in its own process."""
+    (folder / "questions.json").write_text(json.dumps({"prompts": asked, "options": LETTERS}))
+    command = [str(BIN / "python"), "-m", "tests.vllm_answers", str(base), str(adapter or "-")]
+    subprocess.run(
+        [*command, str(folder / "questions.json"), str(folder / "answers.json")], env=ENVIRONMENT, check=True
+    )
+    return json.loads((folder / "answers.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def theirs(base: Path, adapter: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What vLLM says offline, likewise."""
+    folder = tmp_path_factory.mktemp("offline")
+    return {
+        name: offline(base / "smollm2_135m", tuned, questions(), folder)
+        for name, tuned in (("base", None), ("adapter", adapter))
+    }
 
 
 @pytest.fixture(scope="module")
@@ -128,30 +148,18 @@ def remote(url: str, model: str, **more: Any) -> OpenAI:
     return OpenAI(Endpoint(**endpoint(url, model=model, timeout=120, **more)))
 
 
-def offline(base: Path, adapter: Path | None, asked: list[Prompt], folder: Path) -> Any:
-    """What vLLM says in its own process."""
-    (folder / "questions.json").write_text(json.dumps({"prompts": asked, "options": LETTERS}))
-    command = [str(BIN / "python"), "-m", "tests.vllm_answers", str(base), str(adapter or "-")]
-    subprocess.run(
-        [*command, str(folder / "questions.json"), str(folder / "answers.json")], env=ENVIRONMENT, check=True
-    )
-    return json.loads((folder / "answers.json").read_text())
-
-
 def test_the_same_answer(
-    own: dict[str, Any], server: str, base: Path, adapter: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    own: dict[str, Any], theirs: dict[str, Any], server: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asked = questions()
     table = [
         "| adapter | engine | prompts | largest difference | mean | choices changed |",
         "|---|---|---|---|---|---|",
     ]
-    for name, folder in (("base", None), ("adapter", adapter)):
-        ours, said = own[name]
-        theirs = offline(base / "smollm2_135m", folder, asked, tmp_path)
+    for name, (ours, said) in own.items():
         served = remote(server, name)
         others = {
-            "vllm": (np.array(theirs["chosen"]), theirs["said"]),
+            "vllm": (np.array(theirs[name]["chosen"]), theirs[name]["said"]),
             "openai, vllm serve": (
                 np.array(kept.choose(served, asked, LETTERS, "openai")),
                 kept.generate(served, asked[:GENERATED], TOKENS, "openai"),
