@@ -48,3 +48,16 @@ def option_tokens(tokenizer: Any, options: Sequence[str]) -> list[int]:
         if len(tokens) != 1:
             raise click.ClickException(f"option {option!r} is more than one token for this model")
     return [tokens[0] for tokens in encoded]
+
+
+class Tokenized:
+    """What engines have in common that know the model's tokenizer. `context`: tokens of prompt and answer together."""
+
+    tokenizer: Any
+    context: int
+
+    def fits(self, prompt: Prompt, room: int) -> bool:
+        return len(encode(self.tokenizer, prompt)) + room <= self.context
+
+    def single(self, option: str) -> bool:
+        return len(self.tokenizer.encode(option, add_special_tokens=False)) == 1

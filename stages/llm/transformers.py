@@ -7,11 +7,11 @@ from typing import Any
 from tqdm import tqdm
 
 from stages.llm import Keep, Prompt
-from stages.llm.chats import common_beginning, encode, option_tokens
+from stages.llm.chats import Tokenized, common_beginning, encode, option_tokens
 from stages.llm.weights import compute_dtype, fingerprint, identity, load
 
 
-class Transformers:
+class Transformers(Tokenized):
     """One model, with an adapter merged into it in memory if one is given: unmerged it would be three times slower.
 
     In float32 an answer doesn't depend on its neighbours in a batch beyond 1e-4; in bfloat16 it may by 0.2.
@@ -35,13 +35,7 @@ class Transformers:
 
             self.model = PeftModel.from_pretrained(self.model, adapter).merge_and_unload()
         self.model.to(self.device).eval()
-        self.context: int = self.model.config.max_position_embeddings
-
-    def fits(self, prompt: Prompt, room: int) -> bool:
-        return len(encode(self.tokenizer, prompt)) + room <= self.context
-
-    def single(self, option: str) -> bool:
-        return len(self.tokenizer.encode(option, add_special_tokens=False)) == 1
+        self.context = self.model.config.max_position_embeddings
 
     def choose(
         self, prompts: Sequence[Prompt], options: Sequence[str], known: Mapping[int, Any], keep: Keep, label: str

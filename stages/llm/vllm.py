@@ -10,13 +10,13 @@ from typing import Any
 from tqdm import tqdm
 
 from stages.llm import Keep, Prompt
-from stages.llm.chats import encode, option_tokens
+from stages.llm.chats import Tokenized, encode, option_tokens
 from stages.llm.weights import fingerprint, identity, place
 
 CHUNK = 512  # prompts that are handed over and kept at once; vLLM makes its own batches of them
 
 
-class VLLM:
+class VLLM(Tokenized):
     """A model in vLLM's own process, with a LoRA adapter beside it if one is given.
 
     `engine_args` are vLLM's own, passed through.
@@ -31,7 +31,7 @@ class VLLM:
         self.llm = vllm.LLM(model=weights, revision=revision, enable_prefix_caching=True, **lora, **engine_args)
         self.adapter = LoRARequest("adapter", 1, str(adapter)) if adapter else None
         self.tokenizer = self.llm.get_tokenizer()
-        self.context: int = self.llm.model_config.max_model_len
+        self.context = self.llm.model_config.max_model_len
         self.identity: Mapping[str, Any] = identity(base, adapter) | {
             "engine": "vllm",
             "code": [fingerprint(Path(__file__).with_name(name)) for name in ("vllm.py", "chats.py")],
@@ -39,12 +39,6 @@ class VLLM:
             "numbers": str(self.llm.model_config.dtype),
             "engine_args": dict(engine_args),
         }
-
-    def fits(self, prompt: Prompt, room: int) -> bool:
-        return len(encode(self.tokenizer, prompt)) + room <= self.context
-
-    def single(self, option: str) -> bool:
-        return len(self.tokenizer.encode(option, add_special_tokens=False)) == 1
 
     def choose(
         self, prompts: Sequence[Prompt], options: Sequence[str], known: Mapping[int, Any], keep: Keep, label: str
