@@ -43,7 +43,7 @@ def check(rows: list[dict[str, Any]], prepared: Any, tokenizer: Any, max_length:
 def answer_loss(model: Any, ids: Any, labels: Any) -> Any:
     """The mean cross-entropy of the tokens that have a label; ids and labels [sequences, tokens], padded on the right.
 
-    The same loss and gradient as from one pass over everything, at less than half the work: what all sequences begin
+    The same loss and gradient as from one pass over everything, at less work the larger the batch: what all begin
     with (template, task, options) is computed once, and only the answers' positions go through the head.
     """
     import torch
