@@ -8,7 +8,7 @@ export DVC_NO_ANALYTICS := 1
 export HF_HUB_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test test-label-studio test-vllm lint bench paper
+.PHONY: help setup repro test test-label-studio test-vllm lint bench paper merge
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -63,5 +63,9 @@ COMMA := ,
 paper: $(READY)  ## the paper's settings on its models: make paper MODELS=qwen1_5_0_5b,qwen1_5_1_8b (all seven if left out)
 	@python -m stages.llm.available $(subst $(COMMA), ,$(MODELS))
 	dvc exp run -n paper -S 'ladder=[$(MODELS)]' -S 'finetune=[$(MODELS)]' -S lr=2e-4 -S epochs=1 -S lora_rank=64 \
-		-S lora_dropout=0.05 -S loraplus_ratio=0 -S batch_size=16 -S max_grad_norm=1 \
+		-S lora_dropout=0.05 -S loraplus_ratio=0 -S batch_size=16 -S max_grad_norm=1 -S lr_decay=1 -S train.gradient_checkpointing=true \
 		-S adam_beta2=0.999 -S export.option_order=shuffled -S export.window=12
+
+MODEL ?= smollm2_135m
+merge: $(READY)  ## MODEL's adapter merged into its base, as safetensors: data/merged/MODEL
+	python -m stages.llm.merge data/base/$(MODEL) data/adapters/$(MODEL) data/merged/$(MODEL)

@@ -1,6 +1,6 @@
 """Join the label files in data/annotations/ to the inquiries by id (paper, section 2, Figure 2).
 
-    python -m stages.annotate data/inquiries.jsonl data/annotations data/imported.jsonl data/labelled.jsonl \\
+    python -m stages.annotate data/inquiries.jsonl data/annotations data/imported.jsonl data/labelled.jsonl
         data/queue.jsonl data/rejects/annotate.jsonl metrics/annotate.json metrics/agreement.json
 
 Of each annotator the latest label counts. An inquiry goes on if `annotate.policy` settles on one label. What it

@@ -1,142 +1,21 @@
 """Ask a model, vanilla or tuned, whether each item needs its context (paper, section 2, "LLM Evaluation", and section
 4).
 
-    python -m stages.evaluate NAME data/base/NAME data/valid.jsonl data/alpaca data/predictions/baseline/NAME.jsonl \\
+    python -m stages.evaluate NAME data/base/NAME data/valid.jsonl data/alpaca data/predictions/baseline/NAME.jsonl
         metrics/baseline/NAME.json [--adapter data/adapters/NAME]
 
-Protocol `choice` compares the log-probabilities of the options' letters. Protocol `generate` is the paper's: the model
-reasons freely, and a second turn brings its own answer down to a letter.
+How it is asked is said by `evaluate` in params.yaml.
 """
 
-from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import click
 
-from stages.llm import kept, prompts
-from stages.llm.answers import UNREADABLE
-from stages.llm.answers import read as read_answer
+from stages.llm.asking import odds, predict
 from stages.llm.engines import engine
-from stages.llm.kept import Engine
-from stages.params import Params, params
+from stages.params import params
 from stages.schemas import Labelled, Prediction
 from stages.tables import from_rows, read, rows, split_ids, write, write_json
-
-LETTER_TOKENS = 16  # of the second turn's answer
-SECOND_TURN = 64  # tokens of the second turn's question
-
-
-class Asked(NamedTuple):
-    """A question in one order of its options, and how many turns of its history didn't fit."""
-
-    order: list[str]
-    chat: list[dict[str, str]]
-    lost: int
-
-
-def ask(item: dict[str, Any], order: list[str], p: Params, model: Engine) -> Asked:
-    """The question with as much of its history as fits: the oldest turns go first, the question and the options never.
-
-    Raises click.ClickException where the question alone doesn't fit.
-    """
-    prompt = prompts.load(p.export.prompt)
-    room = 1 if p.evaluate.protocol == "choice" else p.evaluate.max_tokens + SECOND_TURN + LETTER_TOKENS
-    wanted = min(p.export.window, len(item["cr_window"]))
-    for turns in range(wanted, -1, -1):
-        chat = [{"role": "user", "content": prompts.render(item, prompt, order, turns)}]
-        if model.fits(chat, room):
-            return Asked(order, chat, wanted - turns)
-    raise click.ClickException(
-        f"id {item['id']}: the question alone and {room} tokens of answer don't fit into the model's {model.context}"
-        " tokens; lower evaluate.max_tokens, or ingest.max_chars, which leaves such messages out"
-    )
-
-
-def choice(asked: Sequence[Asked], model: Engine, label: str) -> list[dict[str, float]]:
-    """The log-probability of each option for each question."""
-    given = kept.choose(model, [one.chat for one in asked], list(prompts.LETTERS), label)
-    return [dict(zip(one.order, answer, strict=True)) for one, answer in zip(asked, given, strict=True)]
-
-
-def generate(asked: Sequence[Asked], model: Engine, prompt: prompts.Prompt, max_tokens: int, label: str) -> list[str]:
-    """What the model says in the end to each question, after it has reasoned."""
-    reasoned = kept.generate(model, [one.chat for one in asked], max_tokens, f"{label}, reasons")
-    second = [
-        [
-            *one.chat,
-            {"role": "assistant", "content": reasoning},
-            {"role": "user", "content": prompts.reduction(prompt, one.order)},
-        ]
-        for one, reasoning in zip(asked, reasoned, strict=True)
-    ]
-    return kept.generate(model, second, LETTER_TOKENS, f"{label}, decides")
-
-
-def runs(flat: Sequence[Any], length: int) -> list[Sequence[Any]]:
-    """The sequence in pieces of one length: what belongs to each item."""
-    return [flat[start : start + length] for start in range(0, len(flat), length)]
-
-
-def most(votes: Sequence[str]) -> str:
-    """The option that most votes name; unreadable where none does, or two as often."""
-    ranked = Counter(vote for vote in votes if vote != UNREADABLE).most_common(2)
-    tied = len(ranked) == 2 and ranked[0][1] == ranked[1][1]
-    return ranked[0][0] if ranked and not tied else UNREADABLE
-
-
-def predict(
-    items: Sequence[dict[str, Any]], model: Engine, p: Params, label: str
-) -> tuple[list[dict[str, Any]], dict[str, float]]:
-    """Each item's prediction, and what there is to say of all of them: the share of the commonest letter, how many
-    lost turns that didn't fit, and how many answers change with the order of the options.
-    """
-    e, how = p.evaluate, p.export
-    prompt = prompts.load(how.prompt)
-    asked = [
-        ask(item, order, p, model)
-        for item in items
-        for order in prompts.reordered(prompts.option_order(item["id"], how.option_order, how.seed), e.permutations)
-    ]
-    if e.protocol == "choice":
-        logprobs = choice(asked, model, label)
-        answers = [max(row, key=row.__getitem__) for row in logprobs]
-        found = [
-            {option: round(sum(row[option] for row in own) / len(own), 6) for option in prompts.OPTIONS}
-            for own in runs(logprobs, e.permutations)
-        ]
-        found = [mean | {"said": None, "answer": max(mean, key=mean.__getitem__)} for mean in found]
-    else:
-        said = generate(asked, model, prompt, e.max_tokens, label)
-        answers = [read_answer(text, prompt, one.order) for text, one in zip(said, asked, strict=True)]
-        found = [
-            dict.fromkeys(prompts.OPTIONS) | {"said": "\n".join(texts), "answer": most(votes)}
-            for texts, votes in zip(runs(said, e.permutations), runs(answers, e.permutations), strict=True)
-        ]
-    letters = [
-        "-" if answer == UNREADABLE else prompts.LETTERS[one.order.index(answer)]
-        for one, answer in zip(asked, answers, strict=True)
-    ]
-    for item, row, own in zip(items, found, runs(letters, e.permutations), strict=True):
-        row |= {"id": item["id"], "cr_need_gt": item["cr_need_gt"], "letters": "".join(own)}
-    lost = [max(one.lost for one in own) for own in runs(asked, e.permutations)]
-    summary = {
-        "letter_share": round(max(Counter(letters).values()) / len(letters), 6),
-        "shortened": sum(turns > 0 for turns in lost),
-        "turns_lost": sum(lost),
-    }
-    if e.permutations > 1:
-        changing = sum(len(set(own)) > 1 for own in runs(answers, e.permutations))
-        summary["order_changes"] = round(changing / len(items), 6)
-    return found, summary
-
-
-def odds(row: dict[str, Any]) -> float:
-    """How much the prediction speaks for needed: the log-odds against not needed, or the answer alone."""
-    if row["needed"] is None:
-        return float((row["answer"] == "needed") - (row["answer"] == "not_needed"))
-    return row["needed"] - row["not_needed"]
 
 
 @click.command(help=__doc__)
@@ -155,7 +34,8 @@ def main(
     p = params()
     ids = split_ids(alpaca, p.evaluate.split)
     items = [item for item in rows(read(valid, Labelled)) if item["id"] in ids]
-    found, summary = predict(items, engine(name, base, p, adapter), p, name)
+    answers, summary = predict(items, engine(name, base, p, adapter), p, name)
+    found = [row | {"cr_need_gt": item["cr_need_gt"]} for item, row in zip(items, answers, strict=True)]
     write(predictions, from_rows(found, Prediction), Prediction)
     scores = measure(
         [row["answer"] for row in found],

@@ -1,6 +1,6 @@
 """Keep the turns that ask something, each with the turns before it (paper, section 2, "Filter", and section 3).
 
-    python -m stages.filter data/turns.jsonl data/base data/annotations/filter data/scores.jsonl \\
+    python -m stages.filter data/turns.jsonl data/base data/annotations/filter data/scores.jsonl
         data/inquiries.jsonl data/rejects/filter.jsonl metrics/filter.json metrics/plots/throttle.json
 
 Each scorer of params.yaml rates what survived the one before it. How good they are is measured on turns that were

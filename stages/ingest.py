@@ -1,6 +1,6 @@
 """Read a chat export into messages (paper, section 3), with senders as stable random-looking strings.
 
-    python -m stages.ingest data/raw/chitchat.json data/messages.jsonl data/imported.jsonl \\
+    python -m stages.ingest data/raw/chitchat.json data/messages.jsonl data/imported.jsonl
         data/rejects/ingest.jsonl metrics/ingest.json
 
 Labels that the export holds go to data/imported.jsonl in the form of data/annotations/, where `annotate` finds them.

@@ -1,6 +1,7 @@
 """params.yaml as typed, validated values. An unknown or misspelled key is an error, never ignored."""
 
 import difflib
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -108,6 +109,27 @@ class Law(Section):
     letter_share: Share
 
 
+class Train(Section):
+    """How training runs. `optimizer` and `report_to` are the Trainer's `optim` and `report_to`; `launcher_config` is a
+    file for `accelerate launch`.
+    """
+
+    targets: str | list[str]
+    packing: bool
+    gradient_checkpointing: bool
+    optimizer: str
+    load_in_4bit: bool
+    launcher: Literal["accelerate"] | None
+    launcher_config: str | None
+    report_to: str
+
+    @model_validator(mode="after")
+    def a_launcher_has_a_config(self) -> "Train":
+        if (self.launcher is None) != (self.launcher_config is None):
+            raise ValueError("train.launcher accelerate needs train.launcher_config, a file, and none needs none")
+        return self
+
+
 class TrainOverride(Section):
     """What differs for one model from the values at the top level."""
 
@@ -180,6 +202,7 @@ class Params(Section):
     batch_size: PositiveInt
     max_length: PositiveInt
     warmup_steps: Annotated[float, Field(ge=0)]
+    lr_decay: Annotated[float, Field(ge=0, le=1)]
     max_grad_norm: Annotated[float, Field(gt=0)]
     adam_beta2: Share
     fetch: Fetch
@@ -189,6 +212,7 @@ class Params(Section):
     annotate: Annotate
     export: Export
     evaluate: Evaluate
+    train: Train
     law: Law
     models: dict[Name, Model]
 
@@ -260,3 +284,10 @@ def params(path: str | Path = "params.yaml") -> Params:
             else:
                 lines.append(f"  {key}: {one['msg']}" if key else f"  {one['msg']}")
         raise click.ClickException(f"{path}:\n" + "\n".join(lines)) from error
+
+
+def cache_directory(what: str) -> Path:
+    """Where answers and checkpoints outlive a run that is killed; the environment variable LABELS_CACHE moves it."""
+    import platformdirs
+
+    return Path(os.environ.get("LABELS_CACHE") or platformdirs.user_cache_dir("labels-by-law")) / what

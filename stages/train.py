@@ -1,156 +1,207 @@
-"""Fine-tune a model with LoRA on all linear layers (paper, section 4).
+"""Fine-tune a model with LoRA (paper, section 4).
 
     python -m stages.train NAME data/base/NAME data/alpaca/train.json data/adapters/NAME metrics/training/NAME
 
-The loss is on the answer alone. The adapter loads with `PeftModel.from_pretrained`.
+The loss is on the answer alone. The adapter loads with `PeftModel.from_pretrained`. A run that was killed goes on from
+its last checkpoint, which lies in the cache directory, and ends with the adapter that it would have ended with.
 """
 
+import errno
+import hashlib
 import json
-import tempfile
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
 import click
 
-from stages.params import Params, params
+from stages.llm.loss import IGNORED, answer_loss
+from stages.params import Params, cache_directory, params
 
-IGNORED = -100  # the label of a token that bears no loss
-
-
-def examples(path: Path) -> list[dict[str, Any]]:
-    """Alpaca rows as prompt and completion in messages, which puts the loss on the completion alone."""
-    return [
-        {
-            "prompt": [{"role": "user", "content": f"{row['instruction']}\n{row['input']}".strip()}],
-            "completion": [{"role": "assistant", "content": row["output"]}],
-        }
-        for row in json.loads(path.read_text(encoding="utf-8"))
-    ]
+CHECKPOINTS = 10  # in a run
+LAUNCHED = "LABELS_LAUNCHED"  # the environment variable that tells a process that it was started by Accelerate
+ROOM = 2**20  # bytes; a disk with less is full
 
 
-def check(rows: list[dict[str, Any]], prepared: Any, tokenizer: Any, max_length: int) -> None:
-    """Raise where a row was lost or its answer cut: the trainer itself drops such rows without a word."""
-    for number, row in enumerate(rows, start=1):
-        length = len(tokenizer.apply_chat_template(row["prompt"] + row["completion"], return_dict=True)["input_ids"])
-        if length > max_length:
-            raise click.ClickException(
-                f"train row {number} has {length} tokens and max_length is {max_length}: raise it"
-            )
-    if len(prepared) != len(rows):
-        raise click.ClickException(f"{len(rows)} rows went into training and {len(prepared)} were prepared")
+def examples(path: Path, tokenizer: Any, max_length: int) -> list[dict[str, list[int]]]:
+    """Alpaca rows as tokens and labels; tokens of the answer and its end are their own labels, the prompt's IGNORED.
 
-
-def answer_loss(model: Any, ids: Any, labels: Any) -> Any:
-    """The mean cross-entropy of the tokens that have a label; ids and labels [sequences, tokens], padded on the right.
-
-    The same loss and gradient as from one pass over everything, at less work the larger the batch: what all begin
-    with (template, task, options) is computed once, and only the answers' positions go through the head.
+    Raises click.ClickException for a row longer than `max_length` tokens: cut, it would lose its answer.
     """
-    import torch
-    from transformers import DynamicCache
+    from stages.llm.chats import encode
 
-    alike = int((ids == ids[0]).all(dim=0).int().cumprod(0).sum())
-    shared = min(alike, int((labels != IGNORED).any(dim=0).int().argmax()) - 1)
-    cache: Any = DynamicCache(config=model.config)
-    if shared:
-        model.base_model(ids[:1, :shared], past_key_values=cache, use_cache=True)
-        for layer in cache.layers:
-            layer.keys, layer.values = (states.expand(len(ids), -1, -1, -1) for states in (layer.keys, layer.values))
-    hidden = model.base_model(ids[:, shared:], past_key_values=cache, use_cache=True).last_hidden_state
-    wanted = labels[:, shared + 1 :]
-    answers = wanted != IGNORED
-    logits = model.get_output_embeddings()(hidden[:, :-1][answers])
-    return torch.nn.functional.cross_entropy(logits.float(), wanted[answers])
+    found = []
+    for number, row in enumerate(json.loads(path.read_text(encoding="utf-8")), start=1):
+        question = [{"role": "user", "content": f"{row['instruction']}\n{row['input']}".strip()}]
+        prompt = encode(tokenizer, question)
+        whole = encode(tokenizer, [*question, {"role": "assistant", "content": row["output"]}])
+        if len(whole) > max_length:
+            raise click.ClickException(
+                f"{path}: row {number} (id {row['id']}) has {len(whole)} tokens, max_length is {max_length}: raise it"
+            )
+        if whole[: len(prompt)] != prompt:
+            raise click.ClickException("the chat template of this model writes a question anew once it is answered")
+        found.append({"input_ids": whole, "labels": [IGNORED] * len(prompt) + whole[len(prompt) :]})
+    return found
 
 
-def train(base: Path, rows: list[dict[str, Any]], p: Params, name: str, adapter: Path, curve: Path) -> None:
+def train(name: str, base: Path, rows: Path, p: Params, adapter: Path, curve: Path) -> None:
     """Load, wrap, train, save."""
+    import peft
     import torch
+    import transformers
+    import trl
     from datasets import Dataset, disable_progress_bars
     from dvclive import Live
-    from peft import LoraConfig, PeftModel
     from peft.optimizers import create_loraplus_optimizer
-    from transformers import PrinterCallback
     from transformers.trainer_callback import ProgressCallback
-    from trl import SFTConfig, SFTTrainer
 
-    from stages.llm.weights import compute_dtype, load
+    from stages.llm.weights import compute_dtype, fingerprint, load
 
     class LossCurve(ProgressCallback):
         """The loss in the progress bar and in DVCLive, whose own callback also logs seconds and paths."""
 
-        def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
-            if logs and "loss" in logs and self.training_bar is not None:
-                self.training_bar.set_postfix(loss=f"{logs['loss']:.3f}")
-                live.step = state.global_step
-                live.log_metric("loss", round(float(logs["loss"]), 6))
-                live.sync()
+        def on_train_begin(self, args: Any, state: Any, control: Any, **more: Any) -> None:
+            super().on_train_begin(args, state, control, **more)
+            if state.is_world_process_zero:
+                self.live = Live(str(curve), dvcyaml=None, save_dvc_exp=False, monitor_system=False)
+            for logs in state.log_history:  # of a run that goes on
+                self.on_log(args, state, control, logs)
 
-    class Trainer(SFTTrainer):
+        def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
+            if logs and "loss" in logs and state.is_world_process_zero:
+                cast(Any, self.training_bar).set_postfix(loss=f"{logs['loss']:.3f}")
+                self.live.step = logs.get("step", state.global_step)
+                self.live.log_metric("loss", round(float(logs["loss"]), 6))
+                self.live.sync()
+
+        def on_train_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
+            super().on_train_end(args, state, control, **more)
+            if state.is_world_process_zero:
+                self.live.end()
+
+    class Trainer(trl.SFTTrainer):
         def create_optimizer(self, model: Any = None) -> Any:
             if not p.loraplus_ratio:
                 return super().create_optimizer(model)
-            self.optimizer = create_loraplus_optimizer(
-                cast(Any, model or self.model),
-                torch.optim.AdamW,
-                lr=self.args.learning_rate,
-                loraplus_lr_ratio=p.loraplus_ratio,
-                betas=(self.args.adam_beta1, self.args.adam_beta2),
-                fused=True,
-            )
+            tuned: Any = model or self.model
+            kind, settings = self.get_optimizer_cls_and_kwargs(self.args, tuned)
+            self.optimizer = create_loraplus_optimizer(tuned, kind, loraplus_lr_ratio=p.loraplus_ratio, **settings)
             return self.optimizer
+
+        def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+            after_warmup = num_training_steps - self.args.get_warmup_steps(num_training_steps)
+            self.args.lr_scheduler_kwargs = {"num_decay_steps": round(p.lr_decay * after_warmup)}
+            return super().create_scheduler(num_training_steps, optimizer)
 
         def compute_loss(
             self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
         ) -> Any:
-            if torch.cuda.is_available():
+            if torch.cuda.is_available() or p.train.packing or self.accelerator.num_processes > 1:
                 return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-            return answer_loss(model.get_base_model(), inputs["input_ids"], inputs["labels"])
+            return answer_loss(model.get_base_model(), inputs["input_ids"], inputs["attention_mask"], inputs["labels"])
 
     disable_progress_bars()
     own = p.models[name].train
-    model, tokenizer = load(base, compute_dtype())
-    with (
-        tempfile.TemporaryDirectory() as scratch,
-        Live(str(curve), dvcyaml=None, save_dvc_exp=False, monitor_system=False) as live,
-    ):
-        trainer = Trainer(
-            model=model,
-            processing_class=tokenizer,
-            train_dataset=Dataset.from_list(rows),
-            peft_config=LoraConfig(
-                r=own.lora_rank or p.lora_rank,
-                lora_alpha=p.lora_alpha,
-                lora_dropout=p.lora_dropout,
-                target_modules="all-linear",
-                task_type="CAUSAL_LM",
-            ),
-            args=SFTConfig(
-                output_dir=scratch,
-                seed=p.seed,
-                learning_rate=own.lr or p.lr,
-                num_train_epochs=p.epochs,
-                per_device_train_batch_size=own.batch_size or p.batch_size,
-                lr_scheduler_type="cosine",
-                warmup_steps=p.warmup_steps,
-                max_grad_norm=p.max_grad_norm,
-                adam_beta2=p.adam_beta2,
-                max_length=p.max_length,
-                train_sampling_strategy="group_by_length",
-                gradient_checkpointing=torch.cuda.is_available(),
-                bf16=model.dtype == torch.bfloat16,
-                use_cpu=not torch.cuda.is_available(),
-                logging_steps=1,
-                save_strategy="no",
-                report_to="none",
-                disable_tqdm=True,  # LossCurve has a bar
-            ),
-            callbacks=[LossCurve()],
-        )
-        trainer.remove_callback(PrinterCallback)
-        check(rows, trainer.train_dataset, tokenizer, p.max_length)
-        trainer.train()
-        cast(PeftModel, trainer.model).save_pretrained(str(adapter))
+    model, tokenizer = load(base, compute_dtype(), p.train.load_in_4bit)
+    tokens = examples(rows, tokenizer, p.max_length)
+    lora = peft.LoraConfig(
+        r=own.lora_rank or p.lora_rank,
+        lora_alpha=p.lora_alpha,
+        lora_dropout=p.lora_dropout,
+        target_modules=p.train.targets,
+        task_type="CAUSAL_LM",
+    )
+    settings = trl.SFTConfig(
+        output_dir="checkpoints",
+        seed=p.seed,
+        learning_rate=own.lr or p.lr,
+        num_train_epochs=p.epochs,
+        per_device_train_batch_size=share(own.batch_size or p.batch_size),
+        lr_scheduler_type="warmup_stable_decay",
+        warmup_steps=p.warmup_steps,
+        max_grad_norm=p.max_grad_norm,
+        optim=p.train.optimizer,
+        adam_beta2=p.adam_beta2,
+        packing=p.train.packing,
+        max_length=p.max_length if p.train.packing else None,  # of a pack; of each row, examples() has looked
+        gradient_checkpointing=p.train.gradient_checkpointing,
+        bf16=model.dtype == torch.bfloat16,
+        use_cpu=not torch.cuda.is_available(),
+        logging_steps=1,
+        save_steps=1 / CHECKPOINTS,
+        save_total_limit=1,
+        report_to=p.train.report_to,
+        disable_tqdm=True,  # LossCurve has a bar
+    )
+    decides = [fingerprint(base), tokens, lora.to_dict(), settings.to_dict(), p.loraplus_ratio, p.lr_decay]
+    code = [fingerprint(Path(__file__)), fingerprint(Path(__file__).parent / "llm" / "loss.py")]
+    versions = [m.__version__ for m in (torch, transformers, peft, trl)]
+    run = hashlib.sha256(json.dumps([decides, code, versions], default=sorted, sort_keys=True).encode()).hexdigest()
+    settings.output_dir = str(cache_directory("checkpoints") / run)
+    trainer = Trainer(
+        model=model,
+        processing_class=tokenizer,
+        train_dataset=Dataset.from_list(tokens),
+        peft_config=lora,
+        args=settings,
+        callbacks=[LossCurve()],
+    )
+    trainer.remove_callback(transformers.PrinterCallback)
+    kept = sum(map(len, cast(Any, trainer.train_dataset)["input_ids"]))
+    if kept != (given := sum(len(row["input_ids"]) for row in tokens)):
+        raise click.ClickException(f"of {given} tokens the trainer kept {kept}")
+    trainer.train(resume_from_checkpoint=last_whole(Path(settings.output_dir)))
+    weights = trainer.accelerator.get_state_dict(trainer.model)
+    if trainer.is_world_process_zero():
+        tuned = cast(peft.PeftModel, trainer.accelerator.unwrap_model(trainer.model))
+        config: Any = tuned.peft_config["default"]
+        config.target_modules = sorted(config.target_modules)  # a set, which would be written in any order
+        tuned.save_pretrained(str(adapter), state_dict=weights)
+        shutil.rmtree(settings.output_dir)
+
+
+def last_whole(folder: Path) -> str | None:
+    """The latest checkpoint that was written to its end: the trainer's state, which it writes last, can be read."""
+    for checkpoint in sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]), reverse=True):
+        try:
+            json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+        except (FileNotFoundError, json.JSONDecodeError):
+            continue
+        return str(checkpoint)
+    return None
+
+
+def share(batch_size: int) -> int:
+    """One process's part of the sequences in a step; the launcher says how many processes train together."""
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    if batch_size % processes:
+        raise click.ClickException(f"a batch of {batch_size} sequences can't be shared by {processes} processes")
+    return batch_size // processes
+
+
+@contextmanager
+def in_plain_words(folder: Path) -> Iterator[None]:
+    """A full disk and too little memory end with a line that says what to do, not with a library's own words."""
+    try:
+        yield
+    except Exception as error:
+        if shutil.disk_usage(folder).free < ROOM or (isinstance(error, OSError) and error.errno == errno.ENOSPC):
+            raise click.ClickException(
+                f"the disk of {folder} is full: make room and run again, it goes on from the last checkpoint"
+            ) from error
+        if isinstance(error, MemoryError) or re.search("out of memory|can't allocate memory", str(error)):
+            raise click.ClickException(
+                "out of memory: lower batch_size, or set train.gradient_checkpointing; what was trained with these"
+                " settings is kept"
+            ) from error
+        raise
 
 
 @click.command(help=__doc__)
@@ -160,7 +211,15 @@ def train(base: Path, rows: list[dict[str, Any]], p: Params, name: str, adapter:
 @click.argument("adapter", type=click.Path(path_type=Path))
 @click.argument("curve", type=click.Path(path_type=Path))
 def main(name: str, base: Path, rows: Path, adapter: Path, curve: Path) -> None:
-    train(base, examples(rows), params(), name, adapter, curve)
+    p = params()
+    if p.train.launcher and LAUNCHED not in os.environ:  # Accelerate starts this stage again, in each process
+        launch = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(p.train.launcher_config)]
+        command = [*launch, "-m", "stages.train", *sys.argv[1:]]
+        sys.exit(subprocess.run(command, env=os.environ | {LAUNCHED: "1"}).returncode)
+    checkpoints = cache_directory("checkpoints")
+    checkpoints.mkdir(parents=True, exist_ok=True)
+    with in_plain_words(checkpoints):
+        train(name, base, rows, p, adapter, curve)
 
 
 if __name__ == "__main__":

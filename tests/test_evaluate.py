@@ -8,7 +8,7 @@ from typing import Any
 import click
 import pytest
 
-from stages.evaluate import most, odds, predict
+from stages.llm.asking import most, odds, predict
 from stages.llm.prompts import LETTERS, OPTIONS
 from stages.params import Params, params
 from tests.conftest import inquiry
@@ -49,7 +49,6 @@ def test_one_letter_always(p: Callable[..., Params]) -> None:
     assert summary == {"letter_share": 1, "shortened": 0, "turns_lost": 0}
     assert found[0]["needed"] == pytest.approx(math.log(0.8), abs=1e-6)
     assert found[0]["id"] == 0
-    assert found[0]["cr_need_gt"]
 
 
 @pytest.mark.parametrize("orders", [3, 6])
@@ -80,7 +79,7 @@ def test_generate_asks_twice_and_reads_the_second_answer(p: Callable[..., Params
     found, summary = predict(ITEMS[:2], model, p(**{"evaluate.protocol": "generate"}), "test")
     assert [row["answer"] for row in found] == ["needed", "needed"]
     assert found[0] == dict.fromkeys(OPTIONS) | {
-        "id": 0, "cr_need_gt": True, "letters": "B", "said": "(B)", "answer": "needed",
+        "id": 0, "letters": "B", "said": "(B)", "answer": "needed",
     }  # fmt: skip
     second = model.asked[-1]
     assert [message["role"] for message in second] == ["user", "assistant", "user"]

@@ -1,43 +1,65 @@
-"""Training with the real embedded model."""
+"""Training with the real embedded model's first ten layers."""
 
 import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 import pytest
 
-from stages.train import IGNORED, answer_loss, check, examples
+from stages.llm.loss import IGNORED, answer_loss
+from stages.params import params
+from stages.train import examples, in_plain_words, last_whole, share, train
+from tests.conftest import ROOT, Row
+from tests.made import items
+
+NAME = "smollm2_135m_10"
 
 
 @pytest.fixture(scope="module")
 def tokenizer(base: Path) -> Any:
     from transformers import AutoTokenizer
 
-    return AutoTokenizer.from_pretrained(base / "smollm2_135m_10")
+    return AutoTokenizer.from_pretrained(base / NAME)
 
 
-def test_examples_put_the_answer_into_the_completion(tmp_path: Path) -> None:
-    file = tmp_path / "train.json"
-    file.write_text(json.dumps([{"id": 1, "instruction": "Ask", "input": "more", "output": "B:needed"}]))
-    assert examples(file) == [
-        {
-            "prompt": [{"role": "user", "content": "Ask\nmore"}],
-            "completion": [{"role": "assistant", "content": "B:needed"}],
-        }
+def rows(file: Path, n: int) -> Path:
+    """`n` alpaca rows, every second one needed."""
+    task = "Does it need its context?\nA. not needed\nB. needed\n"
+    answers = ("A:not needed", "B:needed")
+    made: list[Row] = [
+        {"id": item["id"], "instruction": task + item["text"], "input": "", "output": answers[i % 2]}
+        for i, item in enumerate(items(n))
     ]
+    file.write_text(json.dumps(made))
+    return file
 
 
-def test_a_row_that_does_not_fit_is_an_error(tokenizer: Any) -> None:
-    row: dict[str, Any] = {
-        "prompt": [{"role": "user", "content": "long " * 100}],
-        "completion": [{"role": "assistant", "content": "B:needed"}],
-    }
-    check([row], [0], tokenizer, 1400)
-    with pytest.raises(click.ClickException, match=r"train row 1 has 1[0-9]{2} tokens and max_length is 60"):
-        check([row], [0], tokenizer, 60)
-    with pytest.raises(click.ClickException, match="1 rows went into training and 0 were prepared"):
-        check([row], [], tokenizer, 1400)
+def test_the_answer_alone_bears_loss(tmp_path: Path, tokenizer: Any) -> None:
+    file = tmp_path / "train.json"
+    file.write_text(json.dumps([{"id": 1, "instruction": "Ask<|im_end|>", "input": "more", "output": "B:needed"}]))
+    [row] = examples(file, tokenizer, 1400)
+    borne = [token for token, label in zip(row["input_ids"], row["labels"], strict=True) if label != IGNORED]
+    assert tokenizer.decode(borne) == "B:needed<|im_end|>\n"
+    assert row["labels"][-len(borne) :] == borne
+    assert tokenizer.decode(row["input_ids"]).endswith(
+        "<|im_start|>user\nAsk<|im_end|>\nmore<|im_end|>\n<|im_start|>assistant\nB:needed<|im_end|>\n"
+    )
+    assert row["input_ids"].count(tokenizer.convert_tokens_to_ids("<|im_end|>")) == 3  # system, user, assistant
+
+
+def test_a_row_that_does_not_fit_is_an_error(tmp_path: Path, tokenizer: Any) -> None:
+    file = tmp_path / "train.json"
+    file.write_text(json.dumps([{"id": 7, "instruction": "long " * 100, "input": "", "output": "B:needed"}]))
+    assert len(examples(file, tokenizer, 1400)) == 1
+    with pytest.raises(click.ClickException, match=r"row 1 \(id 7\) has 1[0-9]{2} tokens, max_length is 60"):
+        examples(file, tokenizer, 60)
 
 
 @pytest.mark.parametrize("texts", [["hi", "what is mmpose and how do I use it?", "怎么部署"], ["alone"], ["a", "a"]])
@@ -50,7 +72,7 @@ def test_the_loss_and_its_gradient_are_those_of_a_plain_pass(base: Path, tokeniz
 
     torch.manual_seed(0)
     config = LoraConfig(r=4, target_modules="all-linear", init_lora_weights=False)
-    model = get_peft_model(load(base / "smollm2_135m_10", torch.float32)[0], config)
+    model = get_peft_model(load(base / NAME, torch.float32)[0], config)
     whole, labels = [], []
     for text in texts:
         question = [{"role": "user", "content": f"Is the context needed?\nB. needed\n{text}"}]
@@ -61,12 +83,13 @@ def test_the_loss_and_its_gradient_are_those_of_a_plain_pass(base: Path, tokeniz
         whole.append(torch.tensor(ids))
         labels.append(torch.tensor([IGNORED] * len(prompt) + ids[len(prompt) :]))
     ids = torch.nn.utils.rnn.pad_sequence(whole, batch_first=True)
+    seen = torch.nn.utils.rnn.pad_sequence([torch.ones_like(row) for row in whole], batch_first=True)
     wanted = torch.nn.utils.rnn.pad_sequence(labels, batch_first=True, padding_value=IGNORED)
 
     def gradients() -> dict[str, Any]:
         return {name: weight.grad.clone() for name, weight in model.named_parameters() if weight.grad is not None}
 
-    ours = answer_loss(model.get_base_model(), ids, wanted)
+    ours = answer_loss(model.get_base_model(), ids, seen, wanted)
     ours.backward()
     found = gradients()
     model.zero_grad()
@@ -83,3 +106,131 @@ def test_the_loss_and_its_gradient_are_those_of_a_plain_pass(base: Path, tokeniz
     assert len(found) == 2 * 10 * 7
     for name, gradient in gradients().items():
         assert torch.allclose(found[name], gradient, rtol=1e-3, atol=1e-5 * float(gradient.abs().max())), name
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def losses(curve: Path) -> list[float]:
+    lines = (curve / "plots" / "metrics" / "loss.tsv").read_text().splitlines()
+    return [float(line.split("\t")[1]) for line in lines[1:]]
+
+
+def test_eight_items_are_learned_and_the_same_seed_gives_the_same_adapter(
+    project: Path, base: Path, set_params: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from stages.llm.transformers import Transformers
+
+    monkeypatch.setenv("LABELS_CACHE", str(project / "cache"))
+    set_params(epochs=20, batch_size=4)
+    file = rows(project / "train.json", 8)
+    for out in ("once", "again"):
+        train(NAME, base / NAME, file, params(), project / out / "adapter", project / out / "curve")
+    assert contents(project / "once") == contents(project / "again")
+    learned = losses(project / "once" / "curve")
+    assert len(learned) == 40
+    assert learned[-1] < 0.05 < learned[0]
+    assert not list((project / "cache" / "checkpoints").iterdir())
+    engine = Transformers(base / NAME, 8192, project / "once" / "adapter", exact=True)
+    said: dict[int, Any] = {}
+    asked = [[{"role": "user", "content": row["instruction"]}] for row in json.loads(file.read_text())]
+    engine.generate(asked, 8, {}, said.update, "learned")
+    assert [said[i] for i in range(8)] == [row["output"] for row in json.loads(file.read_text())]
+
+
+def test_merged_or_not_the_answers_are_the_same(
+    project: Path, base: Path, set_params: Callable[..., None], monkeypatch: pytest.MonkeyPatch, tokenizer: Any
+) -> None:
+    import torch
+    from peft import PeftModel
+
+    from stages.llm.transformers import Transformers
+    from stages.llm.weights import load
+
+    monkeypatch.setenv("LABELS_CACHE", str(project / "cache"))
+    set_params(epochs=1)
+    train(NAME, base / NAME, rows(project / "train.json", 8), params(), project / "adapter", project / "curve")
+    engine = Transformers(base / NAME, 8192, project / "adapter", exact=True)
+    asked = [[{"role": "user", "content": item["text"]}] for item in items(6)]
+    merged: dict[int, Any] = {}
+    engine.choose(asked, ["A", "B", "C"], {}, merged.update, "merged")
+    model = PeftModel.from_pretrained(load(base / NAME, torch.float32)[0], project / "adapter").eval()
+    letters = [tokenizer.encode(letter)[0] for letter in "ABC"]
+    for i, chat in enumerate(asked):
+        ids = tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_dict=True, return_tensors="pt")
+        with torch.inference_mode():
+            plain = torch.log_softmax(model(input_ids=ids["input_ids"]).logits[0, -1], -1)[letters]
+        assert merged[i] == pytest.approx(plain.tolist(), abs=1e-3)
+
+
+def test_a_killed_run_ends_with_the_adapter_and_the_curve_of_an_undisturbed_one(
+    project: Path, base: Path, set_params: Callable[..., None]
+) -> None:
+    set_params(epochs=3, lora_dropout=0.1)
+    file = rows(project / "train.json", 24)
+
+    def start(out: str, cache: str) -> subprocess.Popen[bytes]:
+        command = ["stages.train", NAME, str(base / NAME), str(file), f"{out}/adapter", f"{out}/curve"]
+        environment = os.environ | {"LABELS_CACHE": str(project / cache), "TQDM_DISABLE": "1"}
+        return subprocess.Popen([sys.executable, "-m", *command], env=environment)
+
+    def latest() -> int:
+        found = (project / "cache_killed").glob("checkpoints/*/checkpoint-*")
+        return max((int(path.name.split("-")[1]) for path in found), default=0)
+
+    assert start("once", "cache_once").wait() == 0
+    rng = random.Random(0)
+    for _ in range(5):
+        process, before = start("killed", "cache_killed"), latest()
+        while latest() == before:
+            assert process.poll() is None, "it was done before it was killed"
+            time.sleep(0.01)
+        time.sleep(rng.uniform(0, 0.5))  # while a checkpoint is written, or at some step after it
+        process.kill()
+        assert process.wait() != 0
+    assert start("killed", "cache_killed").wait() == 0
+    assert contents(project / "once") == contents(project / "killed")
+
+
+def test_two_processes_have_the_loss_curve_of_one(
+    project: Path, base: Path, set_params: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LABELS_CACHE", str(project / "cache"))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    set_params(epochs=3, batch_size=4)
+    file = rows(project / "train.json", 16)
+    for out, launcher, config in (("one", None, None), ("two", "accelerate", str(ROOT / "tests" / "ddp_cpu.yaml"))):
+        set_params(**{"train.launcher": launcher, "train.launcher_config": config})
+        command = ["stages.train", NAME, base / NAME, file, f"{out}/adapter", f"{out}/curve"]
+        subprocess.run([sys.executable, "-m", *map(str, command)], check=True)
+    one, two = losses(project / "one" / "curve"), losses(project / "two" / "curve")
+    assert len(one) == 12
+    assert two == pytest.approx(one, rel=2e-3, abs=2e-3)
+
+
+def test_a_batch_that_processes_cannot_share_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    assert share(6) == 2
+    with pytest.raises(click.ClickException, match="a batch of 4 sequences can't be shared by 3 processes"):
+        share(4)
+
+
+def test_too_little_memory_and_a_full_disk_are_said_plainly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    with pytest.raises(click.ClickException, match="out of memory: lower batch_size"), in_plain_words(tmp_path):
+        torch.empty(2**50)
+    with pytest.raises(click.ClickException, match="is full: make room"), in_plain_words(tmp_path):
+        Path("/dev/full").write_text("too much")
+    with pytest.raises(ZeroDivisionError), in_plain_words(tmp_path):
+        raise ZeroDivisionError
+
+
+def test_a_half_written_checkpoint_is_not_taken(tmp_path: Path) -> None:
+    assert last_whole(tmp_path) is None
+    for step, state in ((9, "{}"), (10, '{"global'), (11, None)):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+        if state:
+            (tmp_path / f"checkpoint-{step}" / "trainer_state.json").write_text(state)
+    assert last_whole(tmp_path) == str(tmp_path / "checkpoint-9")

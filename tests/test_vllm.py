@@ -5,6 +5,7 @@ Real models and servers, on the CPU: `make test-vllm`.
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import time
@@ -24,7 +25,7 @@ from stages.params import Endpoint
 from tests.conftest import ROOT
 from tests.made import items
 from tests.server import Server, endpoint, serving
-from tests.vllm_answers import GENERATED, TOKENS
+from tests.vllm_answers import GENERATED, RANK, TOKENS
 
 BIN = ROOT / ".venv-vllm" / "bin"
 N = 200
@@ -32,6 +33,7 @@ TOLERANCE = 2e-3
 LETTERS = list(prompts.LETTERS)
 ENVIRONMENT = os.environ | {
     "VLLM_CPU_KVCACHE_SPACE": "2",
+    "VLLM_CPU_OMP_THREADS_BIND": "0-1",  # left alone it takes one of two cores
     "VLLM_NO_USAGE_STATS": "1",
     "HF_HUB_OFFLINE": "1",
     "PYTHONPATH": str(ROOT),
@@ -58,7 +60,7 @@ def adapter(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     torch.manual_seed(0)
     model, _ = load(base / "smollm2_135m", torch.float32)
-    config = LoraConfig(r=16, lora_alpha=16, target_modules="all-linear", init_lora_weights=False)
+    config = LoraConfig(r=RANK, lora_alpha=4 * RANK, target_modules="all-linear", init_lora_weights=False)
     tuned = get_peft_model(model, config)
     for name, weight in tuned.named_parameters():
         if "lora_B" in name:
@@ -111,7 +113,7 @@ def server(base: Path, adapter: Path) -> Iterator[str]:
     command = [  # what `vllm serve` runs; the command itself looks for a package that is named vllm, not vllm-cpu
         *[str(BIN / "python"), "-m", "vllm.entrypoints.openai.api_server"],
         *["--model", str(base / "smollm2_135m"), "--served-model-name", "base"],
-        *["--dtype", "float32", "--max-model-len", "2048", "--enforce-eager", "--max-lora-rank", "16"],
+        *["--dtype", "float32", "--max-model-len", "2048", "--enforce-eager", "--max-lora-rank", str(RANK)],
         *["--enable-lora", "--lora-modules", f"adapter={adapter}"],
         *["--host", "127.0.0.1", "--port", str(port), "--api-key", "secret"],
     ]
@@ -130,12 +132,12 @@ def server(base: Path, adapter: Path) -> Iterator[str]:
 
 @contextmanager
 def running(command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(command, env=ENVIRONMENT)
+    process = subprocess.Popen(command, env=ENVIRONMENT, start_new_session=True)
     try:
         yield process
     finally:
-        process.terminate()
-        process.wait(60)
+        os.killpg(process.pid, signal.SIGKILL)  # its workers too, which outlive it
+        process.wait()
 
 
 @pytest.fixture(autouse=True)

@@ -15,11 +15,12 @@ from stages.llm.vllm import VLLM
 
 ENGINE_ARGS = {"dtype": "float32", "max_model_len": 2048, "enforce_eager": True}
 GENERATED, TOKENS = 8, 12
+RANK = 1  # on a CPU vLLM copies an adapter's weights for every token: with rank 16 it takes minutes
 
 
 def main(base: str, adapter: str, questions: str, answers: str) -> None:
     asked = json.loads(Path(questions).read_text(encoding="utf-8"))
-    engine = VLLM(Path(base), None if adapter == "-" else Path(adapter), 16, ENGINE_ARGS)
+    engine = VLLM(Path(base), None if adapter == "-" else Path(adapter), RANK, ENGINE_ARGS)
     chosen: dict[int, Any] = {}
     engine.choose(asked["prompts"], asked["options"], {}, chosen.update, "vllm")
     said: dict[int, Any] = {}

@@ -12,7 +12,8 @@ MARKER = re.compile("\ue000([0-9]+)\ue000")  # of the private use area: no templ
 
 
 def encode(tokenizer: Any, prompt: Prompt) -> list[int]:
-    """The prompt's tokens: a chat in the model's template up to where the model answers, or text that is continued.
+    """The prompt's tokens: a chat in the model's template, up to where the model answers or with its answer if the
+    chat has one; or text that is continued.
 
     Control tokens come from the template alone: one that is spelled out in a message (`<|im_end|>`) is encoded letter
     by letter, so that nobody in the chat can end their message and speak as the model.
@@ -20,7 +21,9 @@ def encode(tokenizer: Any, prompt: Prompt) -> list[int]:
     if isinstance(prompt, str):
         return tokenizer.encode(prompt, split_special_tokens=True)
     marked = [message | {"content": f"\ue000{i}\ue000"} for i, message in enumerate(prompt)]
-    rendered = tokenizer.apply_chat_template(marked, add_generation_prompt=True, tokenize=False)
+    rendered = tokenizer.apply_chat_template(
+        marked, add_generation_prompt=prompt[-1]["role"] == "user", tokenize=False
+    )
     control = "|".join(map(re.escape, sorted(tokenizer.all_special_tokens, key=len, reverse=True)))
     ids: list[int] = []
     for number, piece in enumerate(re.split(f"({control})", rendered)):

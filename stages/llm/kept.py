@@ -6,12 +6,11 @@ weights, adapter, type of numbers) and the question. `LABELS_CACHE` moves the di
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Protocol
 
 from stages.llm import Keep, Prompt
+from stages.params import cache_directory
 
 
 class Engine(Protocol):
@@ -38,12 +37,6 @@ class Engine(Protocol):
     def generate(
         self, prompts: Sequence[Prompt], max_tokens: int, known: Mapping[int, Any], keep: Keep, label: str
     ) -> None: ...
-
-
-def directory() -> Path:
-    import platformdirs
-
-    return Path(os.environ.get("LABELS_CACHE") or platformdirs.user_cache_dir("labels-by-law")) / "answers"
 
 
 def choose(engine: Engine, prompts: Sequence[Prompt], options: Sequence[str], label: str) -> list[list[float]]:
@@ -78,7 +71,7 @@ def _answers(
 
     unique = {key(prompt): prompt for prompt in prompts}
     keys = list(unique)
-    with diskcache.Cache(str(directory()), disk=diskcache.JSONDisk, eviction_policy="none") as cache:
+    with diskcache.Cache(str(cache_directory("answers")), disk=diskcache.JSONDisk, eviction_policy="none") as cache:
         known = {i: answer for i, one in enumerate(keys) if (answer := cache.get(one)) is not None}
 
         def keep(found: Mapping[int, Any]) -> None:

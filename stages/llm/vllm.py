@@ -5,7 +5,7 @@ Prompts that begin alike share their beginning (prefix caching), and the options
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from tqdm import tqdm
 
@@ -22,12 +22,14 @@ class VLLM(Tokenized):
     `engine_args` are vLLM's own, passed through.
     """
 
-    def __init__(self, base: Path, adapter: Path | None, max_lora_rank: int, engine_args: Mapping[str, Any]):
+    def __init__(self, base: Path, adapter: Path | None, lora_rank: int, engine_args: Mapping[str, Any]):
         import vllm
+        from vllm.config.lora import MaxLoRARanks
         from vllm.lora.request import LoRARequest
 
         weights, revision = place(base)
-        lora = {"enable_lora": True, "max_lora_rank": max_lora_rank} if adapter else {}
+        room = next(rank for rank in get_args(MaxLoRARanks) if rank >= lora_rank)  # vLLM reserves room for few ranks
+        lora = {"enable_lora": True, "max_lora_rank": room} if adapter else {}
         self.llm = vllm.LLM(model=weights, revision=revision, enable_prefix_caching=True, **lora, **engine_args)
         self.adapter = LoRARequest("adapter", 1, str(adapter)) if adapter else None
         self.tokenizer = self.llm.get_tokenizer()

@@ -27,15 +27,22 @@ def place(base: Path) -> tuple[str, str | None]:
     return hub["hub"], hub["revision"]
 
 
-def load(base: Path, dtype: Any) -> tuple[Any, Any]:
-    """Model and tokenizer of data/base/NAME, from the folder itself or from the hub's cache as its note says."""
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+def load(base: Path, dtype: Any, in_4bit: bool = False) -> tuple[Any, Any]:
+    """Model and tokenizer of data/base/NAME, from the folder itself or from the hub's cache as its note says.
+
+    `in_4bit` keeps the weights in 4 bits (NF4, as in QLoRA) and multiplies in `dtype`.
+    """
+    from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # loading takes a second
     name, revision = place(base)
     pinned: dict[str, Any] = {"revision": revision, "local_files_only": True} if revision else {}
-    model = AutoModelForCausalLM.from_pretrained(name, dtype=dtype, attn_implementation="sdpa", **pinned)
+    small = BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
+    )
+    quantized: dict[str, Any] = {"quantization_config": small} if in_4bit else {}
+    model = AutoModelForCausalLM.from_pretrained(name, dtype=dtype, attn_implementation="sdpa", **pinned, **quantized)
     return model, AutoTokenizer.from_pretrained(name, **pinned)
 
 

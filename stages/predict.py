@@ -1,0 +1,66 @@
+"""Which questions of a chat log need their context to be understood, as a tuned model says.
+
+    python -m stages.predict chat.jsonl answers.jsonl smollm2_135m [--adapter data/adapters/smollm2_135m]
+
+The log is read, joined and filtered as params.yaml says. Each line of the answers has a question's id, text, the
+probability that it needs its context (against that it doesn't) and the model's answer.
+"""
+
+import json
+import math
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+
+from stages.llm.asking import odds, predict
+from stages.llm.engines import engine
+from stages.params import params
+from stages.schemas import Inquiry
+from stages.tables import read, rows
+
+
+def inquiries(log: Path, base: Path, folder: Path) -> Path:
+    """The log's questions with their windows, by the stages from ingest to filter, in a folder of their own."""
+
+    def stage(name: str, *inputs: Path, outputs: str) -> None:
+        files = [*map(str, inputs), *(str(folder / output) for output in outputs.split())]
+        if subprocess.run([sys.executable, "-m", f"stages.{name}", *files]).returncode:
+            raise click.ClickException(f"{log}: {name} failed, see above")
+
+    (folder / "no_labels").mkdir()
+    stage("ingest", log, outputs="messages.jsonl imported.jsonl rejects.jsonl metrics.json")
+    stage("concat", folder / "messages.jsonl", outputs="turns.jsonl metrics.json")
+    outputs = "scores.jsonl inquiries.jsonl rejects.jsonl metrics.json throttle.json"
+    stage("filter", folder / "turns.jsonl", base, folder / "no_labels", outputs=outputs)
+    return folder / "inquiries.jsonl"
+
+
+@click.command(help=__doc__)
+@click.argument("log", type=click.Path(exists=True, path_type=Path))
+@click.argument("answers", type=click.Path(path_type=Path))
+@click.argument("name")
+@click.option("--adapter", type=click.Path(exists=True, path_type=Path), help="LoRA adapter of the tuned model.")
+@click.option("--base", type=click.Path(exists=True, path_type=Path), default=Path("data/base"), show_default=True)
+def main(log: Path, answers: Path, name: str, adapter: Path | None, base: Path) -> None:
+    p = params()
+    if name not in p.models:
+        raise click.ClickException(f"{name} is not under models in params.yaml (known: {', '.join(p.models)})")
+    with tempfile.TemporaryDirectory() as folder:
+        items = rows(read(inquiries(log, base, Path(folder)), Inquiry))
+    found, _ = predict(items, engine(name, base / name, p, adapter), p, name)
+    with answers.open("w", encoding="utf-8") as file:
+        for item, row in zip(items, found, strict=True):
+            said = {
+                "id": item["id"],
+                "text": item["text"],
+                "needed": round(1 / (1 + math.exp(-odds(row))), 4),
+                "answer": row["answer"],
+            }
+            file.write(json.dumps(said, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    main()
