@@ -8,7 +8,7 @@ export DVC_NO_ANALYTICS := 1
 export HF_HUB_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test test-label-studio test-vllm lint bench paper merge
+.PHONY: help setup repro test test-label-studio test-vllm lint bench paper rank curve merge publish
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -63,9 +63,20 @@ COMMA := ,
 paper: $(READY)  ## the paper's settings on its models: make paper MODELS=qwen1_5_0_5b,qwen1_5_1_8b (all seven if left out)
 	@python -m stages.llm.available $(subst $(COMMA), ,$(MODELS))
 	dvc exp run -n paper -S 'ladder=[$(MODELS)]' -S 'finetune=[$(MODELS)]' -S lr=2e-4 -S epochs=1 -S lora_rank=64 \
-		-S lora_dropout=0.05 -S loraplus_ratio=0 -S batch_size=16 -S max_grad_norm=1 -S lr_decay=1 -S train.gradient_checkpointing=true \
-		-S adam_beta2=0.999 -S export.option_order=shuffled -S export.window=12
+		-S lora_dropout=0.05 -S loraplus_ratio=0 -S batch_size=16 -S max_grad_norm=1 -S lr_decay=1 \
+		-S adam_beta2=0.999 -S train.optimizer=paged_adamw_8bit -S train.gradient_checkpointing=true \
+		-S export.option_order=shuffled -S export.window=12
 
 MODEL ?= smollm2_135m
+rank: $(READY)  ## what rank the task needs: MODEL trained in full, its update cut to ranks; after make repro
+	python -m stages.studies.full_rank $(MODEL) metrics/full_rank.json metrics/plots/full_rank.json
+
+curve: $(READY)  ## what more labels would bring: MODEL trained on parts of the labels; after make repro
+	python -m stages.studies.curve $(MODEL) metrics/curve.json metrics/plots/curve.json
+
 merge: $(READY)  ## MODEL's adapter merged into its base, as safetensors: data/merged/MODEL
 	python -m stages.llm.merge data/base/$(MODEL) data/adapters/$(MODEL) data/merged/$(MODEL)
+
+REPOSITORY ?= you/needs-context
+publish: $(READY)  ## what would go to a model hub as REPOSITORY; PUSH=--push sends it
+	@python -m stages.llm.publish $(MODEL) $(REPOSITORY) $(PUSH)

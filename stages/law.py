@@ -1,58 +1,150 @@
-"""Does precision rise with size over the dense models (paper, section 2, "Check")?
+"""Does the law hold: do bigger models score better (paper, section 2, "Check")?
 
-    python -m stages.law metrics/baseline metrics/law.json
-    python -m stages.law metrics/tuned metrics/law_tuned.json
+    python -m stages.law data/predictions/baseline metrics/law.json metrics/law.md
+    python -m stages.law data/predictions/tuned metrics/law_tuned.json metrics/law_tuned.md
 
-On good labels it does; where it doesn't, prompt or labels are to be revised. The law never fails a run: it writes its
-verdict.
+On good labels precision rises with size over the dense models; where it doesn't, prompt or labels are to be revised.
+The law never fails a run: it writes its verdict as a number (stages/ladder.py) and in words.
 """
 
-import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import click
+import numpy as np
 
+from stages.ladder import (
+    FEWEST,
+    HOLDS,
+    INCONCLUSIVE,
+    NO_SIGNAL,
+    SCORES,
+    TOO_FEW,
+    VIOLATED,
+    Ladder,
+    Sample,
+    judge,
+    labels_to_change,
+    sample,
+    telling,
+)
+from stages.llm.asking import odds
 from stages.params import Model, params
-from stages.tables import write_json
+from stages.schemas import Prediction
+from stages.tables import read, rows, write_json
+
+VERDICTS = {
+    HOLDS: "holds",
+    INCONCLUSIVE: "inconclusive",
+    VIOLATED: "violated",
+    NO_SIGNAL: "no signal",
+    TOO_FEW: "too few models",
+}
+NEXT = {
+    HOLDS: "Next: train. That the law holds is no proof that every single label is right.",
+    INCONCLUSIVE: "Neither the law nor its violation is beyond chance here. Next: more labelled items.",
+    VIOLATED: "Next: read what the two biggest models get wrong. Where they are right, label anew; where they"
+    " misunderstand the question, revise the prompt or the guideline.",
+}
 
 
-def by_size(precision: Mapping[str, float], models: Mapping[str, Model]) -> list[float]:
-    """Precision of the dense models, from the smallest to the largest; mixtures of experts are for reference only."""
-    dense = [name for name in precision if not models[name].moe]
-    return [precision[name] for name in sorted(dense, key=lambda name: models[name].size)]
+def points(found: Mapping[str, float], name: str) -> str:
+    low, high = 100 * found[f"{name}_low"], 100 * found[f"{name}_high"]
+    return f"{100 * found[name]:+.2f} points (95% bounds {low:+.2f} to {high:+.2f})"
 
 
-def law(rising: list[float], letter_share: float, most: float) -> dict[str, float]:
-    """The verdict over precision by size.
+def in_words(ladder: Ladder, drawn: Sample, found: Mapping[str, Any], most: float) -> str:
+    """The verdict for a reader: what was found, which pair breaks the law and by how much, what to do next."""
+    lines = [
+        f"# The law: {VERDICTS[found['verdict']]}",
+        "",
+        f"n = {found['n']} labelled items, asked of each model.",
+        "",
+        "| model | parameters | " + " | ".join(f"{name} (%)" for name in SCORES) + " | signal |",
+        "|---" * (len(SCORES) + 3) + "|",
+    ]
+    seen = telling(ladder, drawn, most)
+    for i, name in enumerate(ladder.names):
+        cells = [
+            f"{100 * drawn.whole[score][i]:.2f} ({100 * low:.2f} to {100 * high:.2f})"
+            for score in SCORES
+            for low, high in [drawn.bounds(score)[:, i]]
+        ]
+        lines.append(f"| {name} | {ladder.sizes[i]:,} | {' | '.join(cells)} | {'yes' if seen[i] else 'none'} |")
+    lines.append("")
+    if found["verdict"] == TOO_FEW:
+        lines.append(f"The ladder has {found['models']} dense models; a trend needs {FEWEST}. Name more in `ladder`.")
+    elif found["verdict"] == NO_SIGNAL:
+        lines.append(
+            f"Only {found['counted']} of {found['models']} models tell needed from not needed at all: the others give"
+            f" one letter more than {most:.0%} of the time, or the bounds of their AUC cover 50%. Their precision is"
+            " the share of needed items, whatever the labels, so nothing follows for these. Next: bigger models,"
+            " another prompt, `evaluate.permutations: 6`, or the law on the tuned models."
+        )
+    else:
+        lines.append(
+            f"With each doubling of parameters precision changes by {points(found, 'slope')}; it rises in"
+            f" {100 * found['slope_up']:.1f}% of the resamples."
+        )
+        counted = np.flatnonzero(seen)
+        for (a, b), step in zip(pairwise(counted), found["steps"].values(), strict=True):
+            if step["step"] <= 0:
+                fewest = labels_to_change(ladder, a, b)
+                needed = f"at least {fewest} other labels" if fewest else "more than any change of labels"
+                lines.append(
+                    f"\nFrom {ladder.names[a]} to {ladder.names[b]} precision falls, {points(step, 'step')}; it rises"
+                    f" in {100 * step['step_up']:.1f}% of the resamples. To turn this step round takes {needed}."
+                )
+        lines.append("\n" + NEXT[found["verdict"]])
+    return "\n".join(lines) + "\n"
 
-    `strictly_rising` is the paper's rule: each model scores better than the next smaller one. `signal` is 0 where a
-    model gives one letter more often than `most`: its precision is the share of positives, whatever the labels.
+
+def ladder_of(
+    names: Sequence[str], answers: Mapping[str, list[dict[str, Any]]], models: Mapping[str, Model]
+) -> Ladder:
+    """The dense models of `names`, by size, over the items that were asked of all of them; mixtures of experts are for
+    reference only.
     """
-    from scipy.stats import spearmanr
+    dense = sorted((name for name in names if not models[name].moe), key=lambda name: models[name].size)
+    ids = [row["id"] for row in answers[dense[0]]]
+    for name in dense:
+        if [row["id"] for row in answers[name]] != ids:
+            raise click.ClickException(f"{name} was asked other items than {dense[0]}: run both again with dvc repro")
+    letters = [Counter("".join(row["letters"] for row in answers[name])) for name in dense]
+    return Ladder(
+        dense,
+        np.array([models[name].size for name in dense]),
+        np.array([[row["answer"] for row in answers[name]] for name in dense]),
+        np.array([[odds(row) for row in answers[name]] for name in dense]),
+        [round(max(given.values()) / given.total(), 6) for given in letters],
+        np.array([row["cr_need_gt"] for row in answers[dense[0]]]),
+    )
 
-    steps = list(pairwise(rising))
-    constant = len(set(rising)) < 2
-    return {
-        "models": len(rising),
-        "strictly_rising": int(bool(steps) and all(smaller < larger for smaller, larger in steps)),
-        "spearman": 0.0 if constant else round(float(spearmanr(range(len(rising)), rising).statistic), 6),
-        "letter_share": letter_share,
-        "signal": int(letter_share <= most),
-    }
+
+def rounded(value: Any) -> Any:
+    """Numbers to six digits, in dictionaries too."""
+    if isinstance(value, dict):
+        return {key: rounded(one) for key, one in value.items()}
+    return round(value, 6) if isinstance(value, float) else value
 
 
 @click.command(help=__doc__)
-@click.argument("metrics", type=click.Path(exists=True, path_type=Path))
-@click.argument("verdict", type=click.Path())
-def main(metrics: Path, verdict: str) -> None:
+@click.argument("predictions", type=click.Path(exists=True, path_type=Path))
+@click.argument("metrics", type=click.Path())
+@click.argument("words", type=click.Path(path_type=Path))
+def main(predictions: Path, metrics: str, words: Path) -> None:
     p = params()
-    names = p.finetune if metrics.name == "tuned" else p.ladder
-    found = {name: json.loads((metrics / f"{name}.json").read_text(encoding="utf-8")) for name in names}
-    precision = {name: scores["precision"] for name, scores in found.items()}
-    share = max(scores["letter_share"] for scores in found.values())
-    write_json(verdict, law(by_size(precision, p.models), share, p.law.letter_share))
+    names = p.finetune if predictions.name == "tuned" else p.ladder
+    answers = {name: rows(read(predictions / f"{name}.jsonl", Prediction)) for name in names}
+    ladder = ladder_of(names, answers, p.models)
+    drawn = sample(ladder, p.evaluate.bootstrap, p.seed)
+    found = judge(ladder, drawn, p.law.letter_share)
+    write_json(metrics, rounded(found))
+    words.write_text(in_words(ladder, drawn, found, p.law.letter_share), encoding="utf-8")
+    click.echo(f"{words.stem}: {VERDICTS[found['verdict']]}, see {words}")
 
 
 if __name__ == "__main__":

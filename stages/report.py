@@ -1,6 +1,8 @@
-"""Table 1, Table 2 and the figure of both (paper, sections 2 and 4).
+"""Table 1, Table 2 and the figure of both (paper, sections 2 and 4), and a card for each adapter.
 
-python -m stages.report metrics metrics/tables.md metrics/plots
+    python -m stages.report metrics dvc.lock metrics/tables.md metrics/plots metrics/cards
+
+dvc.lock says what the adapters were made of; it has been written when training ended.
 """
 
 import json
@@ -8,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import click
+from ruamel.yaml import YAML
 
+from stages.llm.card import card
 from stages.params import Model, params
 from stages.tables import write_json
 
@@ -64,9 +68,11 @@ def table_2(
 
 @click.command(help=__doc__)
 @click.argument("metrics", type=click.Path(exists=True, path_type=Path))
+@click.argument("lock", type=click.Path(exists=True, path_type=Path))
 @click.argument("tables", type=click.Path(path_type=Path))
 @click.argument("plots", type=click.Path(path_type=Path))
-def main(metrics: Path, tables: Path, plots: Path) -> None:
+@click.argument("cards", type=click.Path(path_type=Path))
+def main(metrics: Path, lock: Path, tables: Path, plots: Path, cards: Path) -> None:
     p = params()
 
     def load(folder: str, names: list[str]) -> dict[str, Scores]:
@@ -91,6 +97,13 @@ def main(metrics: Path, tables: Path, plots: Path) -> None:
             for name, scores in found.items()
         ]
         write_json(plots / f"{kind}.json", bars)
+    counts = json.loads((metrics / "export.json").read_text(encoding="utf-8"))
+    locked = YAML(typ="safe", pure=True).load(lock.read_text(encoding="utf-8"))["stages"]
+    cards.mkdir(exist_ok=True)
+    for name, scores in tuned.items():
+        compared = {"this adapter": scores, "the base alone": baseline[name]} | floors
+        text = card(name, compared, counts, locked[f"train@{name}"], p)
+        (cards / f"{name}.md").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -51,8 +51,10 @@ def examples(path: Path, tokenizer: Any, max_length: int) -> list[dict[str, list
     return found
 
 
-def train(name: str, base: Path, rows: Path, p: Params, adapter: Path, curve: Path) -> None:
-    """Load, wrap, train, save."""
+def train(name: str, base: Path, rows: Path, p: Params, adapter: Path, curve: Path, full: bool = False) -> None:
+    """Load, wrap, train, save. With `full` not an adapter is trained but the matrices that it would have updated, and
+    the whole model is saved.
+    """
     import peft
     import torch
     import transformers
@@ -62,7 +64,7 @@ def train(name: str, base: Path, rows: Path, p: Params, adapter: Path, curve: Pa
     from peft.optimizers import create_loraplus_optimizer
     from transformers.trainer_callback import ProgressCallback
 
-    from stages.llm.weights import compute_dtype, fingerprint, load
+    from stages.llm.weights import compute_dtype, fingerprint, load, matrices
 
     class LossCurve(ProgressCallback):
         """The loss in the progress bar and in DVCLive, whose own callback also logs seconds and paths."""
@@ -88,7 +90,7 @@ def train(name: str, base: Path, rows: Path, p: Params, adapter: Path, curve: Pa
 
     class Trainer(trl.SFTTrainer):
         def create_optimizer(self, model: Any = None) -> Any:
-            if not p.loraplus_ratio:
+            if full or not p.loraplus_ratio:
                 return super().create_optimizer(model)
             tuned: Any = model or self.model
             kind, settings = self.get_optimizer_cls_and_kwargs(self.args, tuned)
@@ -105,19 +107,25 @@ def train(name: str, base: Path, rows: Path, p: Params, adapter: Path, curve: Pa
         ) -> Any:
             if torch.cuda.is_available() or p.train.packing or self.accelerator.num_processes > 1:
                 return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-            return answer_loss(model.get_base_model(), inputs["input_ids"], inputs["attention_mask"], inputs["labels"])
+            plain = model if full else model.get_base_model()
+            return answer_loss(plain, inputs["input_ids"], inputs["attention_mask"], inputs["labels"])
 
     disable_progress_bars()
     own = p.models[name].train
     model, tokenizer = load(base, compute_dtype(), p.train.load_in_4bit)
     tokens = examples(rows, tokenizer, p.max_length)
-    lora = peft.LoraConfig(
+    lora: Any = peft.LoraConfig(
         r=own.lora_rank or p.lora_rank,
         lora_alpha=p.lora_alpha,
         lora_dropout=p.lora_dropout,
         target_modules=p.train.targets,
         task_type="CAUSAL_LM",
     )
+    if full:
+        lora = None
+        model.requires_grad_(False)
+        for matrix in matrices(model).values():
+            matrix.requires_grad_(True)
     settings = trl.SFTConfig(
         output_dir="checkpoints",
         seed=p.seed,
@@ -140,7 +148,7 @@ def train(name: str, base: Path, rows: Path, p: Params, adapter: Path, curve: Pa
         report_to=p.train.report_to,
         disable_tqdm=True,  # LossCurve has a bar
     )
-    decides = [fingerprint(base), tokens, lora.to_dict(), settings.to_dict(), p.loraplus_ratio, p.lr_decay]
+    decides = [fingerprint(base), tokens, lora and lora.to_dict(), settings.to_dict(), p.loraplus_ratio, p.lr_decay]
     code = [fingerprint(Path(__file__)), fingerprint(Path(__file__).parent / "llm" / "loss.py")]
     versions = [m.__version__ for m in (torch, transformers, peft, trl)]
     run = hashlib.sha256(json.dumps([decides, code, versions], default=sorted, sort_keys=True).encode()).hexdigest()
@@ -160,9 +168,9 @@ def train(name: str, base: Path, rows: Path, p: Params, adapter: Path, curve: Pa
     trainer.train(resume_from_checkpoint=last_whole(Path(settings.output_dir)))
     weights = trainer.accelerator.get_state_dict(trainer.model)
     if trainer.is_world_process_zero():
-        tuned = cast(peft.PeftModel, trainer.accelerator.unwrap_model(trainer.model))
-        config: Any = tuned.peft_config["default"]
-        config.target_modules = sorted(config.target_modules)  # a set, which would be written in any order
+        tuned = cast(Any, trainer.accelerator.unwrap_model(trainer.model))
+        for config in [] if full else tuned.peft_config.values():
+            config.target_modules = sorted(config.target_modules)  # a set, which would be written in any order
         tuned.save_pretrained(str(adapter), state_dict=weights)
         shutil.rmtree(settings.output_dir)
 

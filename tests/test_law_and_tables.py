@@ -1,15 +1,19 @@
 """The law and the tables against the paper's own numbers (Table 1, Table 2)."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from stages.law import by_size, law
+from stages.ladder import HOLDS, rising
+from stages.law import main as law
 from stages.params import Model, params
 from stages.report import table_1, table_2
-from tests.conftest import ROOT
+from stages.schemas import Prediction
+from stages.tables import from_rows, write
+from tests.conftest import ROOT, run
 
 # Paper, in percent: precision and F1 of Table 1, F1 and improvement of Table 2
 PAPER = {
@@ -34,26 +38,15 @@ def scores(precision: float, f1: float) -> dict[str, Any]:
 
 
 def test_the_law_holds_over_table_1(models: dict[str, Model]) -> None:
-    precision = {name: row[0] / 100 for name, row in reversed(PAPER.items())}
-    rising = by_size(precision, models)
-    assert rising == [row[0] / 100 for name, row in PAPER.items() if "moe" not in name]
-    verdict = law(rising, 0.5, 0.9)
-    assert (verdict["models"], verdict["strictly_rising"], verdict["spearman"], verdict["signal"]) == (6, 1, 1, 1)
+    """In precision, not in F1."""
+    dense = [name for name in PAPER if not models[name].moe]
+    assert rising([PAPER[name][0] for name in dense])
+    assert not rising([PAPER[name][1] for name in dense])
 
 
-def test_f1_of_table_1_breaks_the_law(models: dict[str, Model]) -> None:
-    verdict = law(by_size({name: row[1] for name, row in PAPER.items()}, models), 0.5, 0.9)
-    assert verdict["strictly_rising"] == 0
-    assert 0 < verdict["spearman"] < 1
-
-
-@pytest.mark.parametrize(("rising", "holds"), [([0.5, 0.5, 0.6], 0), ([0.5], 0), ([0.5, 0.4], 0), ([0.1, 0.2], 1)])
-def test_strictly(rising: list[float], holds: int) -> None:
-    assert law(rising, 0.5, 0.9)["strictly_rising"] == holds
-
-
-def test_one_letter_is_no_signal() -> None:
-    assert law([0.1, 0.2], 0.91, 0.9)["signal"] == 0
+@pytest.mark.parametrize(("scores", "holds"), [([0.5, 0.5, 0.6], 0), ([0.5], 0), ([0.5, 0.4], 0), ([0.1, 0.2], 1)])
+def test_strictly(scores: list[float], holds: int) -> None:
+    assert rising(scores) == holds
 
 
 def test_table_2_gives_the_papers_improvements(models: dict[str, Model]) -> None:
@@ -67,17 +60,27 @@ def test_table_2_gives_the_papers_improvements(models: dict[str, Model]) -> None
     assert one[-1].startswith("| *always_needed* | 40.00 ")
 
 
-def test_law_reads_the_models_that_params_name(project: Path, set_params: Callable[..., None]) -> None:
-    import json
-
-    from stages.law import main
-    from tests.conftest import run
-
-    set_params(ladder=["smollm2_135m_10", "smollm2_135m"], finetune=["smollm2_135m"])
-    folder = project / "metrics" / "baseline"
-    folder.mkdir(parents=True)
-    for name, precision in (("smollm2_135m_10", 0.4), ("smollm2_135m", 0.6), ("left_behind", 0.9)):
-        (folder / f"{name}.json").write_text(json.dumps({"precision": precision, "letter_share": 0.7}))
-    assert run(main, folder, project / "law.json").exit_code == 0
+def test_law_reads_the_dense_models_that_params_name(project: Path, set_params: Callable[..., None]) -> None:
+    """By size, whatever the order of the ladder; a model that was left behind and a mixture of experts don't count."""
+    moe = {"qwen1_5_moe_a2_7b": 0}
+    right = {"qwen1_5_0_5b": 60, "qwen1_5_1_8b": 70, "qwen1_5_4b": 80}
+    set_params(ladder=["qwen1_5_4b", *moe, "qwen1_5_0_5b", "qwen1_5_1_8b"], finetune=[])
+    for name, hits in {"left_behind": 99, **right, **moe}.items():
+        found = []
+        for id in range(100):
+            truth, correct = id % 2 == 0, (id * 37) % 100 < hits
+            answer = "needed" if truth == correct else "not_needed"
+            sure = {"needed": -0.1, "not_needed": -3.0, "dont_know": -9.0}
+            odds = sure if answer == "needed" else sure | {"needed": -3.0, "not_needed": -0.1}
+            found.append(
+                {"id": id, "cr_need_gt": truth, "answer": answer, "letters": "AB"[answer == "needed"], "said": None}
+                | odds
+            )
+        write(project / "predictions" / f"{name}.jsonl", from_rows(found, Prediction), Prediction)
+    done = run(law, project / "predictions", project / "law.json", project / "law.md")
+    assert done.exit_code == 0, done.output
     verdict = json.loads((project / "law.json").read_text())
-    assert (verdict["models"], verdict["strictly_rising"], verdict["letter_share"]) == (2, 1, 0.7)
+    assert (verdict["models"], verdict["strictly_rising"], verdict["spearman"], verdict["verdict"]) == (3, 1, 1, HOLDS)
+    assert list(verdict["steps"]) == ["qwen1_5_0_5b_to_qwen1_5_1_8b", "qwen1_5_1_8b_to_qwen1_5_4b"]
+    assert verdict["steps"]["qwen1_5_1_8b_to_qwen1_5_4b"]["step"] == pytest.approx(0.1, abs=0.02)
+    assert "moe" not in (project / "law.md").read_text()

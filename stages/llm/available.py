@@ -3,6 +3,8 @@
 python -m stages.llm.available qwen1_5_0_5b qwen1_5_1_8b
 """
 
+from importlib.util import find_spec
+
 import click
 
 from stages.params import params
@@ -21,6 +23,7 @@ def main(names: tuple[str, ...]) -> None:
     from huggingface_hub import HfApi
 
     missing = [] if torch.cuda.is_available() else ["a GPU that torch can use"]
+    missing += [] if find_spec("bitsandbytes") else ["the 8-bit optimizer (pip install -e '.[gpu]')"]
     try:
         for name in names:
             if models[name].hub:

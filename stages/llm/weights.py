@@ -46,6 +46,17 @@ def load(base: Path, dtype: Any, in_4bit: bool = False) -> tuple[Any, Any]:
     return model, AutoTokenizer.from_pretrained(name, **pinned)
 
 
+def matrices(model: Any) -> dict[str, Any]:
+    """The weights [out, in] of the linear layers, by name: what LoRA updates with targets all-linear. The head is not
+    among them.
+    """
+    import torch
+
+    head = model.get_output_embeddings()
+    linear = {name: part for name, part in model.named_modules() if isinstance(part, torch.nn.Linear)}
+    return {name: part.weight for name, part in linear.items() if part is not head}
+
+
 def fingerprint(path: Path) -> str:
     """The sha256 of a file, or of the names and contents of all files in a folder."""
     if path.is_file():

@@ -1,0 +1,133 @@
+"""What would more labels bring? Trains on an eighth, a quarter, half and all of the labels, three times each.
+
+    python -m stages.studies.curve smollm2_135m metrics/curve.json metrics/plots/curve.json
+
+Each is asked the items of `evaluate.split`. A power law is fitted to the error, 1 - F1 = a labels^-b, and read off at
+twice the labels. Its bounds are 95% of 1,000 resamples of items and of trainings. Killed, it goes on where it was.
+"""
+
+import hashlib
+import json
+import random
+import shutil
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.params import cache_directory, params
+from stages.schemas import Labelled
+from stages.tables import read, rows, split_ids, write_json
+from stages.train import train
+
+PARTS = (8, 4, 2, 1)
+SEEDS = (0, 1, 2)
+
+
+def part_of(labels: list[dict[str, Any]], part: int, seed: int) -> list[dict[str, Any]]:
+    """One in `part` of the labels, each class alike, in the file's order. A smaller part lies in a larger one."""
+    kept: set[int] = set()
+    for answer in {row["output"][2:] for row in labels}:
+        ids = [row["id"] for row in labels if row["output"][2:] == answer]
+        random.Random(f"{seed}-{answer}").shuffle(ids)
+        kept |= set(ids[: round(len(ids) / part)])
+    return [row for row in labels if row["id"] in kept]
+
+
+def power_law(labels: NDArray[Any], error: NDArray[Any]) -> tuple[float, float]:
+    """a and b of error = a labels^-b, by least squares on logarithms."""
+    slope, start = np.polyfit(np.log(labels), np.log(np.clip(error, 1e-6, None)), 1)
+    return float(np.exp(start)), float(-slope)
+
+
+def f1(needed: NDArray[np.bool_], truth: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Over the last axis: items."""
+    hits = (needed & truth).sum(-1)
+    return 2 * hits / np.maximum(needed.sum(-1) + truth.sum(-1), 1)
+
+
+def fit(labels: NDArray[Any], needed: NDArray[np.bool_], truth: NDArray[np.bool_], seed: int) -> dict[str, float]:
+    """The power law through all trainings, what it says at twice the labels, and bounds of both.
+
+    labels [sizes]; needed, what each training answers, [sizes, seeds, items]; truth [items].
+    """
+
+    def at_twice(runs: Any, items: Any) -> list[float]:
+        drawn = np.take_along_axis(needed, runs[:, :, None], 1)[:, :, items]
+        error = 1 - f1(drawn, truth[items])
+        a, b = power_law(np.repeat(labels, error.shape[1]), error.ravel())
+        return [b, 1 - a * (2 * labels.max()) ** -b]
+
+    rng = np.random.default_rng(seed)
+    sizes, seeds, n = needed.shape
+    whole = at_twice(np.tile(np.arange(seeds), (sizes, 1)), np.arange(n))
+    drawn = [at_twice(rng.integers(0, seeds, (sizes, seeds)), rng.integers(0, n, n)) for _ in range(1000)]
+    low, high = np.percentile(drawn, [2.5, 97.5], axis=0)
+    found = {"n": n}
+    for i, name in enumerate(("exponent", "f1_at_twice")):
+        found |= {name: round(whole[i], 6), f"{name}_low": round(low[i], 6), f"{name}_high": round(high[i], 6)}
+    return found
+
+
+def answers(name: str, labels: Path, items: list[dict[str, Any]], seed: int, work: Path) -> list[bool]:
+    """Whether a model trained on these labels says "needed" of each item. What was trained once is not trained
+    again.
+    """
+    from stages.llm.asking import predict
+    from stages.llm.engines import engine
+
+    p = params().model_copy(update={"seed": seed})
+    base, adapter = Path("data/base") / name, work / "adapter"
+    if not (work / "done").exists():
+        shutil.rmtree(adapter, ignore_errors=True)
+        train(name, base, labels, p, adapter, work / "curve")
+        (work / "done").touch()
+    found, _ = predict(items, engine(name, base, p, adapter), p, work.name)
+    return [row["answer"] == "needed" for row in found]
+
+
+@click.command(help=__doc__)
+@click.argument("name")
+@click.argument("metrics", type=click.Path())
+@click.argument("plot", type=click.Path())
+def main(name: str, metrics: str, plot: str) -> None:
+    from stages.llm.weights import fingerprint
+
+    p = params()
+    alpaca = Path("data/alpaca")
+    ids = split_ids(alpaca, p.evaluate.split)
+    items = [item for item in rows(read("data/valid.jsonl", Labelled)) if item["id"] in ids]
+    all_labels = json.loads((alpaca / "train.json").read_text(encoding="utf-8"))
+    folder = (
+        cache_directory("curve") / hashlib.sha256((p.model_dump_json() + fingerprint(alpaca)).encode()).hexdigest()
+    )
+    needed, sizes = [], []
+    for part in PARTS:
+        runs = []
+        for seed in SEEDS:
+            some = part_of(all_labels, part, seed)
+            work = folder / f"{name}_{len(some)}_{seed}"
+            work.mkdir(parents=True, exist_ok=True)
+            write_json(work / "labels.json", some)
+            click.echo(f"{len(some)} labels, seed {seed}", err=True)
+            runs.append(answers(name, work / "labels.json", items, seed, work))
+        needed.append(runs)
+        sizes.append(len(some))
+    said, truth = np.array(needed), np.array([item["cr_need_gt"] for item in items])
+    found: dict[str, Any] = fit(np.array(sizes), said, truth, p.seed)
+    points = [
+        {"labels": size, "seed": seed, "f1": round(float(score), 6)}
+        for size, runs in zip(sizes, f1(said, truth), strict=True)
+        for seed, score in zip(SEEDS, runs, strict=True)
+    ]
+    for size in sizes:
+        own = [point["f1"] for point in points if point["labels"] == size]
+        found[f"labels_{size}"] = {"f1": round(sum(own) / len(own), 6), "f1_least": min(own), "f1_most": max(own)}
+    write_json(metrics, found)
+    write_json(plot, points)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""What rank does the task need? (The paper's open question: does the data meet LoRA's assumption of a low rank?)
+
+    python -m stages.studies.full_rank smollm2_135m metrics/full_rank.json metrics/plots/full_rank.json
+
+Trains the matrices that LoRA would update in full, and asks the dev set of the base plus the best approximation of
+that update for each rank (its largest singular values; Eckart and Young, 1936): what a LoRA of this rank could at best
+hold of it. Killed, it goes on from the last checkpoint, and asks nothing twice.
+"""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import click
+
+from stages.llm.asking import odds, predict
+from stages.params import cache_directory, params
+from stages.rank import ranks
+from stages.schemas import Labelled
+from stages.tables import read, rows, split_ids, write_json
+from stages.train import train
+
+RANKS = (1, 2, 4, 8, 16, 32, 64, 128)
+
+
+@click.command(help=__doc__)
+@click.argument("name")
+@click.argument("metrics", type=click.Path())
+@click.argument("plot", type=click.Path())
+@click.option(
+    "--lr", default=2e-5, show_default=True, help="Learning rate; full training wants a smaller one than LoRA."
+)
+def main(name: str, metrics: str, plot: str, lr: float) -> None:
+    import torch
+    from safetensors.torch import load_file
+    from tqdm import tqdm
+
+    from stages.llm.transformers import Transformers
+    from stages.llm.weights import fingerprint, matrices
+    from stages.metric import measure
+
+    p = params().model_copy(update={"lr": lr})  # with the rest of the recipe as it is for adapters
+    base, alpaca = Path("data/base") / name, Path("data/alpaca")
+    ids = split_ids(alpaca, "dev")
+    items = [item for item in rows(read("data/valid.jsonl", Labelled)) if item["id"] in ids]
+    decides = p.model_dump_json() + fingerprint(base) + fingerprint(alpaca)
+    tuned = cache_directory("full_rank") / hashlib.sha256(decides.encode()).hexdigest()
+    if not (tuned / "config.json").exists():
+        train(name, base, alpaca / "train.json", p, tuned, tuned / "curve", full=True)
+    full = load_file(tuned / "model.safetensors")
+    engine = Transformers(base, p.evaluate.batch_tokens, exact=True)
+    own = {key: weight.detach().clone() for key, weight in matrices(engine.model).items()}
+    parts = {
+        key: torch.linalg.svd(full[f"{key}.weight"].float() - before, full_matrices=False)
+        for key, before in tqdm(own.items(), "singular values", unit=" matrices")
+    }
+    spectra = [ranks(values.double()) for _, values, _ in parts.values()]
+    found: dict[str, Any] = {key: round(sum(one[key] for one in spectra) / len(spectra), 4) for key in spectra[0]}
+    curve = []
+    for rank in (0, *RANKS, engine.model.config.hidden_size):  # the last is the update itself
+        for key, weight in matrices(engine.model).items():
+            u, values, v = parts[key]
+            weight.data.copy_(own[key] + u[:, :rank] * values[:rank] @ v[:rank])
+        engine.identity = {**engine.identity, "update": fingerprint(tuned), "rank": rank}
+        answers, _ = predict(items, engine, p, f"rank {rank}")
+        truth = [item["cr_need_gt"] for item in items]
+        scores = measure(
+            [row["answer"] for row in answers], truth, list(map(odds, answers)), p.evaluate.bootstrap, p.seed
+        )
+        kept = {key: scores[key] for key in ("f1", "f1_low", "f1_high", "auc", "auc_low", "auc_high", "n")}
+        found[f"rank_{rank}"] = kept
+        curve.append({"rank": rank} | kept)
+    write_json(metrics, found)
+    write_json(plot, curve)
+
+
+if __name__ == "__main__":
+    main()

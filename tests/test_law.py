@@ -1,0 +1,148 @@
+"""The law on ladders whose truth is known: by hand, by brute force, and by simulation."""
+
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stages.ladder import (
+    HOLDS,
+    INCONCLUSIVE,
+    NO_SIGNAL,
+    TOO_FEW,
+    VIOLATED,
+    Ladder,
+    judge,
+    labels_to_change,
+    sample,
+    weighted,
+)
+from stages.law import in_words
+from stages.metric import measure, scores
+
+SIZES = [10**8, 3 * 10**8, 10**9, 3 * 10**9, 10**10]
+
+
+def ladder(answers: Any, truth: Any, odds: Any = None) -> Ladder:
+    answers, truth = np.array(answers), np.array(truth, dtype=bool)
+    odds = (answers == "needed").astype(float) - (answers == "not_needed") if odds is None else odds
+    names = [f"m{i}" for i in range(len(answers))]
+    return Ladder(names, np.array(SIZES[: len(answers)]), answers, odds, [0.5] * len(answers), truth)
+
+
+def simulated(skills: list[float], n: int, seed: int, noise: float = 0) -> Ladder:
+    """Items of a difficulty of their own, models of a skill: a model is right where its skill beats the difficulty, so
+    that bigger ones know most of what smaller ones know. `noise` is the share of labels that are flipped.
+    """
+    rng = np.random.default_rng(seed)
+    truth = rng.random(n) < 0.4
+    shared = rng.normal(size=n)
+    lead = np.array([skill + 0.7 * shared + rng.normal(size=n) for skill in skills])
+    odds = np.where(truth, lead, -lead)
+    answers = np.where(odds > 0, "needed", "not_needed")
+    return ladder(answers, truth ^ (rng.random(n) < noise), odds)
+
+
+def verdict(of: Ladder) -> int:
+    return int(judge(of, sample(of, 300, 0), 0.9)["verdict"])
+
+
+ANSWER = st.sampled_from(["needed", "not_needed", "dont_know", "unreadable"])
+
+
+YES_OR_NO = st.sampled_from(["needed", "not_needed"])
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(ANSWER, st.booleans(), st.integers(-3, 3)), min_size=2, max_size=40), st.data())
+def test_weighted_scores_are_those_of_the_sample_itself(items: list[Any], data: st.DataObject) -> None:
+    answers, truth, odds = (np.array(column) for column in zip(*items, strict=True))
+    drawn = data.draw(st.lists(st.integers(0, len(items) - 1), min_size=len(items), max_size=len(items)))
+    counts = np.bincount(drawn, minlength=len(items))[None]
+    found = weighted(ladder([answers], truth, odds[None].astype(float)), counts)
+    expected = scores(answers[drawn], truth[drawn], odds[drawn].astype(float))
+    for name, value in expected.items():
+        assert found[name][0, 0] == pytest.approx(value), name
+
+
+def test_bounds_are_those_of_the_metric() -> None:
+    """Two ways to draw the same bootstrap."""
+    one = simulated([0.7], 400, 0)
+    expected = measure(one.answers[0].tolist(), one.truth.tolist(), one.odds[0].tolist(), 2000, 1)
+    drawn = sample(one, 2000, 0)
+    for name in ("precision", "recall", "f1", "accuracy", "auc"):
+        low, high = drawn.bounds(name)[:, 0]
+        assert low == pytest.approx(expected[f"{name}_low"], abs=0.01)
+        assert high == pytest.approx(expected[f"{name}_high"], abs=0.01)
+
+
+def test_verdicts_of_clear_ladders() -> None:
+    assert verdict(simulated([0.2, 0.6, 1.0, 1.5], 1000, 0)) == HOLDS
+    assert verdict(simulated([1.5, 1.0, 0.6, 0.2], 1000, 0)) == VIOLATED
+    assert verdict(simulated([0.2, 1.4, 0.5, 1.9], 1000, 0)) == VIOLATED  # one step down, though the trend is up
+    assert verdict(simulated([1.0, 1.0, 1.0, 1.0], 100, 0)) == INCONCLUSIVE
+    assert verdict(simulated([0.0, 0.0, 0.0], 300, 0)) == NO_SIGNAL
+    assert verdict(simulated([0.2, 1.0], 1000, 0)) == TOO_FEW
+
+
+def test_a_model_without_signal_is_not_counted() -> None:
+    some = simulated([0.0, 0.4, 0.8, 1.4], 1000, 3)
+    found = judge(some, sample(some, 300, 0), 0.9)
+    assert (found["verdict"], found["models"], found["counted"], found["signal"]) == (HOLDS, 4, 3, 0)
+    one_letter = some._replace(letter_share=[0.5, 0.5, 0.95, 0.95])
+    assert judge(one_letter, sample(one_letter, 300, 0), 0.9)["verdict"] == NO_SIGNAL
+
+
+@pytest.mark.parametrize("n", [300, 1000])
+def test_clean_labels_are_rarely_called_violated(n: int) -> None:
+    """Where each true step is worth some 5 points of precision."""
+    found = [verdict(simulated([0.3, 0.6, 0.9, 1.2], n, seed)) for seed in range(100)]
+    assert found.count(VIOLATED) / len(found) < 0.05
+    if n == 1000:
+        assert found.count(HOLDS) / len(found) > 0.8
+
+
+def test_equal_models_are_seldom_judged_either_way() -> None:
+    found = [verdict(simulated([0.8, 0.8, 0.8, 0.8], 300, seed)) for seed in range(100)]
+    assert found.count(VIOLATED) / len(found) < 0.15  # two tests of 5%, and a bootstrap of 300
+    assert found.count(HOLDS) / len(found) < 0.05
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.tuples(YES_OR_NO, YES_OR_NO, st.booleans()), min_size=2, max_size=9))
+def test_the_fewest_labels_to_change_by_brute_force(items: list[Any]) -> None:
+    a, b, truth = (np.array(column) for column in zip(*items, strict=True))
+
+    def turned(labels: Any) -> bool:
+        first, second = weighted(ladder([a, b], labels), np.ones((1, len(labels))))["precision"][0]
+        return bool(second > first + 1e-12)
+
+    found = labels_to_change(ladder([a, b], truth), 0, 1)
+    if turned(truth):
+        return
+    fewest = next(
+        (
+            size
+            for size in range(1, len(truth) + 1)
+            for some in combinations(range(len(truth)), size)
+            if turned(np.where(np.isin(range(len(truth)), some), ~truth, truth))
+        ),
+        None,
+    )
+    assert found == fewest
+
+
+def test_the_words_name_the_pair_and_what_to_do() -> None:
+    broken = simulated([0.2, 1.4, 0.5, 1.9], 1000, 0)
+    drawn = sample(broken, 300, 0)
+    said = in_words(broken, drawn, judge(broken, drawn, 0.9), 0.9)
+    assert said.startswith("# The law: violated")
+    assert "From m1 to m2 precision falls" in said
+    assert "Next: read what the two biggest models get wrong" in said
+    assert "From m0" not in said
+    nothing = simulated([0.0, 0.0, 0.0], 300, 0)
+    drawn = sample(nothing, 300, 0)
+    assert "Only 0 of 3 models tell" in in_words(nothing, drawn, judge(nothing, drawn, 0.9), 0.9)

@@ -1,0 +1,91 @@
+"""The studies' arithmetic, where the answer is known, and one of them whole on a few items."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.metrics import f1_score
+
+from stages.llm.weights import matrices
+from stages.studies import full_rank
+from stages.studies.curve import f1, fit, part_of, power_law
+from stages.tables import write_json
+from tests.conftest import Row, run
+from tests.made import items
+
+
+def test_a_power_law_is_found_again() -> None:
+    labels = np.array([50, 100, 200, 400])
+    assert power_law(labels, 3 * labels**-0.4) == pytest.approx((3, 0.4))
+
+
+def test_f1_is_that_of_scikit_learn() -> None:
+    rng = np.random.default_rng(0)
+    truth, said = rng.random(60) < 0.4, rng.random((2, 3, 60)) < 0.5
+    expected = [[f1_score(truth, one) for one in runs] for runs in said]
+    assert f1(said, truth) == pytest.approx(np.array(expected))
+    assert f1(np.zeros(60, bool), truth) == 0
+
+
+def test_twice_the_labels_lie_within_the_bounds_where_the_law_is_true() -> None:
+    """Answers drawn with errors that halve with every fourfold of labels: at twice the labels 1.41 times fewer."""
+    rng = np.random.default_rng(1)
+    truth = rng.random(2000) < 0.5
+    labels = np.array([100, 200, 400, 800])
+    wrong = np.sqrt(9 / labels)  # of all items, which with even classes is about 1 - F1
+    said = truth ^ (rng.random((4, 3, 2000)) < wrong[:, None, None])
+    found = fit(labels, said, truth, 0)
+    expected = 1 - np.sqrt(9 / 1600)
+    assert found["f1_at_twice_low"] < expected < found["f1_at_twice_high"]
+    assert found["exponent"] == pytest.approx(0.5, abs=0.05)
+    assert found["n"] == 2000
+
+
+def test_parts_keep_the_classes_and_grow_into_each_other() -> None:
+    labels: list[Row] = [{"id": i, "output": "B:needed" if i % 3 else "A:not needed"} for i in range(96)]
+    eighth, half, whole = (part_of(labels, part, 0) for part in (8, 2, 1))
+    assert [len(eighth), len(half), len(whole)] == [12, 48, 96]
+    assert sum(row["output"] == "B:needed" for row in eighth) == 8
+    assert {row["id"] for row in eighth} <= {row["id"] for row in half}
+    assert eighth != part_of(labels, 8, 1)
+
+
+def test_full_training_and_its_approximations(
+    project: Path, base: Path, set_params: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the rank of the whole update the model is the one that was trained, and at rank 0 the base."""
+    import torch
+    from safetensors.torch import load_file
+
+    from stages.llm.weights import load
+
+    monkeypatch.setenv("LABELS_CACHE", str(project / "cache"))
+    set_params(epochs=4, batch_size=4, seed=0)
+    name = "smollm2_135m_10"
+    labelled = [item | {"label": "needed" if item["cr_need_gt"] else "not_needed"} for item in items(16)]
+    (project / "data").mkdir(exist_ok=True)
+    (project / "data" / "base").symlink_to(base)
+    (project / "data" / "valid.jsonl").write_text("".join(json.dumps(item) + "\n" for item in labelled))
+    task = "Does it need its context?\nA. not needed\nB. needed\n"
+    for split, part in (("train", labelled[:8]), ("dev", labelled[8:]), ("test", [])):
+        answers = {True: "B:needed", False: "A:not needed"}
+        rows = [
+            {"id": i["id"], "instruction": task + i["text"], "input": "", "output": answers[i["cr_need_gt"]]}
+            for i in part
+        ]
+        write_json(project / "data" / "alpaca" / f"{split}.json", rows)
+    monkeypatch.setattr(full_rank, "RANKS", (1,))
+    done = run(full_rank.main, name, "full_rank.json", "plot.json", "--lr", "1e-4")
+    assert done.exit_code == 0, done.output
+    found = json.loads((project / "full_rank.json").read_text())
+    assert {key for key in found if key.startswith("rank_")} == {"rank_0", "rank_1", "rank_576"}
+    assert found["rank_0"]["n"] == 8
+    assert found["effective_rank"] > 1
+    [tuned] = (project / "cache" / "full_rank").glob("*/model.safetensors")
+    model = load(base / name, torch.float32)[0]
+    trained, before = load_file(tuned), model.state_dict()
+    changed = {key for key, weight in trained.items() if not torch.equal(weight.float(), before[key].float())}
+    assert changed == {f"{key}.weight" for key in matrices(model)}
+    assert len(changed) == 70
