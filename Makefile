@@ -8,7 +8,7 @@ export DVC_NO_ANALYTICS := 1
 export HF_HUB_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test test-label-studio test-vllm lint bench paper rank curve merge publish
+.PHONY: help setup repro test test-label-studio test-vllm lint bench bench-training paper rank curve merge publish
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -55,6 +55,19 @@ lint: $(READY)  ## ruff and mypy
 bench: $(READY)  ## how fast the engine is on this machine, beside what others use; after make repro
 	python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	python -m tests.benchmarks.engines
+
+.venv-llama-factory/.ready:
+	$(PYTHON) -m venv .venv-llama-factory
+	.venv-llama-factory/bin/python -m pip install --quiet torch==2.13.0 llamafactory
+	touch $@
+
+.venv-axolotl/.ready:
+	$(PYTHON) -m venv .venv-axolotl
+	.venv-axolotl/bin/python -m pip install --quiet torch==2.13.0 axolotl
+	touch $@
+
+bench-training: $(READY) .venv-llama-factory/.ready .venv-axolotl/.ready  ## how fast training is, beside TRL as documented, LLaMA-Factory and axolotl
+	python -m tests.benchmarks.training
 
 PAPER_MODELS := qwen1_5_0_5b,qwen1_5_1_8b,qwen1_5_4b,qwen1_5_7b,qwen1_5_14b,qwen1_5_32b,qwen1_5_moe_a2_7b
 MODELS ?= $(PAPER_MODELS)

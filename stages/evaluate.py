@@ -4,14 +4,16 @@
     python -m stages.evaluate NAME data/base/NAME data/valid.jsonl data/alpaca data/predictions/baseline/NAME.jsonl
         metrics/baseline/NAME.json [--adapter data/adapters/NAME]
 
-How it is asked is said by `evaluate` in params.yaml.
+How it is asked is said by `evaluate` in params.yaml. For the law a vanilla model is asked every labelled item, with each
+of `law.prompts` too; a tuned one is asked those of `evaluate.split` alone, since it has learnt others. The metrics are
+of that split.
 """
 
 from pathlib import Path
 
 import click
 
-from stages.llm.asking import odds, predict
+from stages.llm.asking import odds, predict, summary
 from stages.llm.engines import engine
 from stages.params import params
 from stages.schemas import Labelled, Prediction
@@ -33,18 +35,23 @@ def main(
 
     p = params()
     ids = split_ids(alpaca, p.evaluate.split)
-    items = [item for item in rows(read(valid, Labelled)) if item["id"] in ids]
-    answers, summary = predict(items, engine(name, base, p, adapter), p, name)
-    found = [row | {"cr_need_gt": item["cr_need_gt"]} for item, row in zip(items, answers, strict=True)]
+    items = [item for item in rows(read(valid, Labelled)) if not adapter or item["id"] in ids]
+    model = engine(name, base, p, adapter)
+    found = []
+    for prompt in dict.fromkeys([p.export.prompt, *([] if adapter else p.law.prompts)]):
+        asked = p.model_copy(update={"export": p.export.model_copy(update={"prompt": prompt})})
+        answers = predict(items, model, asked, f"{name}, {prompt}")
+        found += [row | {"cr_need_gt": item["cr_need_gt"]} for item, row in zip(items, answers, strict=True)]
     write(predictions, from_rows(found, Prediction), Prediction)
+    own = [row for row in found if row["id"] in ids and row["prompt"] == p.export.prompt]
     scores = measure(
-        [row["answer"] for row in found],
-        [row["cr_need_gt"] for row in found],
-        [odds(row) for row in found],
+        [row["answer"] for row in own],
+        [row["cr_need_gt"] for row in own],
+        [odds(row) for row in own],
         p.evaluate.bootstrap,
         p.seed,
     )
-    write_json(metrics, scores | summary)
+    write_json(metrics, scores | summary(own, p))
 
 
 if __name__ == "__main__":

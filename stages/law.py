@@ -56,10 +56,10 @@ def points(found: Mapping[str, float], name: str) -> str:
     return f"{100 * found[name]:+.2f} points (95% bounds {low:+.2f} to {high:+.2f})"
 
 
-def in_words(ladder: Ladder, drawn: Sample, found: Mapping[str, Any], most: float) -> str:
+def in_words(ladder: Ladder, drawn: Sample, found: Mapping[str, Any], most: float, prompt: str) -> str:
     """The verdict for a reader: what was found, which pair breaks the law and by how much, what to do next."""
     lines = [
-        f"# The law: {VERDICTS[found['verdict']]}",
+        f"# The law, prompt {prompt}: {VERDICTS[found['verdict']]}",
         "",
         f"n = {found['n']} labelled items, asked of each model.",
         "",
@@ -139,11 +139,16 @@ def main(predictions: Path, metrics: str, words: Path) -> None:
     p = params()
     names = p.finetune if predictions.name == "tuned" else p.ladder
     answers = {name: rows(read(predictions / f"{name}.jsonl", Prediction)) for name in names}
-    ladder = ladder_of(names, answers, p.models)
-    drawn = sample(ladder, p.evaluate.bootstrap, p.seed)
-    found = judge(ladder, drawn, p.law.letter_share)
-    write_json(metrics, rounded(found))
-    words.write_text(in_words(ladder, drawn, found, p.law.letter_share), encoding="utf-8")
+    verdicts, sections = {}, []
+    for prompt in sorted({row["prompt"] for row in answers[names[0]]}):
+        asked = {name: [row for row in own if row["prompt"] == prompt] for name, own in answers.items()}
+        ladder = ladder_of(names, asked, p.models)
+        drawn = sample(ladder, p.evaluate.bootstrap, p.seed)
+        verdicts[prompt] = rounded(judge(ladder, drawn, p.law.letter_share))
+        sections.append(in_words(ladder, drawn, verdicts[prompt], p.law.letter_share, prompt))
+    found = verdicts.pop(p.export.prompt)
+    write_json(metrics, found | ({"prompts": verdicts} if verdicts else {}))
+    words.write_text("\n".join(sections), encoding="utf-8")
     click.echo(f"{words.stem}: {VERDICTS[found['verdict']]}, see {words}")
 
 

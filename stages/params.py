@@ -106,6 +106,8 @@ class Evaluate(Section):
 
 
 class Law(Section):
+    gate: Literal["off", "warn", "stop"]
+    prompts: list[Name]
     letter_share: Share
 
 

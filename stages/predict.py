@@ -50,7 +50,7 @@ def main(log: Path, answers: Path, name: str, adapter: Path | None, base: Path) 
         raise click.ClickException(f"{name} is not under models in params.yaml (known: {', '.join(p.models)})")
     with tempfile.TemporaryDirectory() as folder:
         items = rows(read(inquiries(log, base, Path(folder)), Inquiry))
-    found, _ = predict(items, engine(name, base / name, p, adapter), p, name)
+    found = predict(items, engine(name, base / name, p, adapter), p, name)
     with answers.open("w", encoding="utf-8") as file:
         for item, row in zip(items, found, strict=True):
             said = {

@@ -126,10 +126,12 @@ class Prediction(Table):
 
     Protocol `choice`: the log-probability of each option, the mean over the orders that it was asked in. Protocol
     `generate`: nulls there, and in `said` what the model said in the end, a line for each order. `letters` has the
-    letter that was given in each order, `-` where none could be read.
+    letter that was given in each order, `-` where none could be read; `turns_lost` counts turns of the history that
+    didn't fit.
     """
 
     id: Series[int] = pa.Field(**ID)
+    prompt: Series[str] = pa.Field(str_matches=r"^[a-z][a-z0-9_]*$")
     cr_need_gt: Series[bool]
     needed: Series[pd.Float64Dtype] = pa.Field(nullable=True, le=0)
     not_needed: Series[pd.Float64Dtype] = pa.Field(nullable=True, le=0)
@@ -137,6 +139,7 @@ class Prediction(Table):
     letters: Series[str] = pa.Field(str_matches=r"^[ABC-]+$")
     said: Series[str] = pa.Field(nullable=True)
     answer: Series[str] = pa.Field(isin=("needed", "not_needed", "dont_know", "unreadable"))
+    turns_lost: Series[int] = pa.Field(ge=0)
 
     class Config:
-        metadata = BY_ID
+        metadata = {"order": ["prompt", "id"], "key": ["prompt", "id"]}  # noqa: RUF012

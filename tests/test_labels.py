@@ -296,12 +296,21 @@ def test_a_file_that_is_no_table(room: Path, text: str) -> None:
 
 
 def test_tasks_for_label_studio(room: Path) -> None:
-    answer = {"id": 13, "cr_need_gt": True, "needed": -0.1, "not_needed": -3.0, "dont_know": -4.0, "letters": "B"}
+    answer = {"id": 13, "cr_need_gt": True, "needed": -0.1, "not_needed": -3.0, "dont_know": -4.0}
+    answer |= {"prompt": "en", "letters": "B", "turns_lost": 0}
     predictions = room / "data" / "predictions" / "tuned" / "small.jsonl"
     write(predictions, from_rows([answer | {"answer": "needed"}], Prediction), Prediction)
     said_in_words = predictions.with_name("talks.jsonl")
     reasoned = [
-        {"id": id, "cr_need_gt": True, "letters": letter, "said": "…", "answer": answer}
+        {
+            "id": id,
+            "prompt": "zh",
+            "cr_need_gt": True,
+            "letters": letter,
+            "said": "…",
+            "answer": answer,
+            "turns_lost": 0,
+        }
         for id, letter, answer in ((11, "A", "not_needed"), (13, "-", "unreadable"))
     ]
     write(said_in_words, from_rows(reasoned, Prediction), Prediction)
@@ -311,13 +320,13 @@ def test_tasks_for_label_studio(room: Path) -> None:
     assert first["data"]["chat"][-1] == {"author": "B", "text": "And number 11?"}
     assert [turn["author"] for turn in first["data"]["chat"]] == ["A", "B", "B"]
     assert [(p["model_version"], p["result"][0]["value"]["choices"], p["score"]) for p in first["predictions"]] == [
-        ("tuned talks", ["not_needed"], 1)
+        ("tuned talks zh", ["not_needed"], 1)
     ]
     assert len(third["predictions"]) == 1
     assert [(p["model_version"], p["result"][0]["value"]["choices"]) for p in second["predictions"]] == [
         ("mark_is_question", ["not_question"])
     ]
-    assert third["predictions"][0]["model_version"] == "tuned small"
+    assert third["predictions"][0]["model_version"] == "tuned small en"
     assert (room / "studio" / "config.xml").read_text() == studio.LABELING_CONFIG
 
 

@@ -138,11 +138,11 @@ def test_the_fewest_labels_to_change_by_brute_force(items: list[Any]) -> None:
 def test_the_words_name_the_pair_and_what_to_do() -> None:
     broken = simulated([0.2, 1.4, 0.5, 1.9], 1000, 0)
     drawn = sample(broken, 300, 0)
-    said = in_words(broken, drawn, judge(broken, drawn, 0.9), 0.9)
-    assert said.startswith("# The law: violated")
+    said = in_words(broken, drawn, judge(broken, drawn, 0.9), 0.9, "en")
+    assert said.startswith("# The law, prompt en: violated")
     assert "From m1 to m2 precision falls" in said
     assert "Next: read what the two biggest models get wrong" in said
     assert "From m0" not in said
     nothing = simulated([0.0, 0.0, 0.0], 300, 0)
     drawn = sample(nothing, 300, 0)
-    assert "Only 0 of 3 models tell" in in_words(nothing, drawn, judge(nothing, drawn, 0.9), 0.9)
+    assert "Only 0 of 3 models tell" in in_words(nothing, drawn, judge(nothing, drawn, 0.9), 0.9, "en")

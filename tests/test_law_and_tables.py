@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from stages.ladder import HOLDS, rising
+from stages.gate import main as gate
+from stages.ladder import HOLDS, INCONCLUSIVE, NO_SIGNAL, TOO_FEW, VIOLATED, rising
 from stages.law import main as law
 from stages.params import Model, params
 from stages.report import table_1, table_2
@@ -73,7 +74,15 @@ def test_law_reads_the_dense_models_that_params_name(project: Path, set_params: 
             sure = {"needed": -0.1, "not_needed": -3.0, "dont_know": -9.0}
             odds = sure if answer == "needed" else sure | {"needed": -3.0, "not_needed": -0.1}
             found.append(
-                {"id": id, "cr_need_gt": truth, "answer": answer, "letters": "AB"[answer == "needed"], "said": None}
+                {
+                    "id": id,
+                    "cr_need_gt": truth,
+                    "answer": answer,
+                    "letters": "AB"[answer == "needed"],
+                    "said": None,
+                    "prompt": "en",
+                    "turns_lost": 0,
+                }
                 | odds
             )
         write(project / "predictions" / f"{name}.jsonl", from_rows(found, Prediction), Prediction)
@@ -84,3 +93,17 @@ def test_law_reads_the_dense_models_that_params_name(project: Path, set_params: 
     assert list(verdict["steps"]) == ["qwen1_5_0_5b_to_qwen1_5_1_8b", "qwen1_5_1_8b_to_qwen1_5_4b"]
     assert verdict["steps"]["qwen1_5_1_8b_to_qwen1_5_4b"]["step"] == pytest.approx(0.1, abs=0.02)
     assert "moe" not in (project / "law.md").read_text()
+
+
+@pytest.mark.parametrize("how", ["off", "warn", "stop"])
+@pytest.mark.parametrize("verdict", [HOLDS, INCONCLUSIVE, VIOLATED, NO_SIGNAL, TOO_FEW])
+def test_the_gate_stops_at_a_violated_law_alone(
+    project: Path, set_params: Callable[..., None], how: str, verdict: int
+) -> None:
+    set_params(**{"law.gate": how})
+    (project / "law.json").write_text(json.dumps({"verdict": verdict, "n": 7}))
+    done = run(gate, project / "law.json", project / "gate.json")
+    stopped = verdict == VIOLATED and how == "stop"
+    assert done.exit_code == int(stopped)
+    assert ("the law is violated" in done.output) == (verdict == VIOLATED and how != "off")
+    assert (project / "gate.json").exists() != stopped

@@ -209,6 +209,29 @@ def test_two_processes_have_the_loss_curve_of_one(
     assert two == pytest.approx(one, rel=2e-3, abs=2e-3)
 
 
+def test_packed_rows_do_not_see_each_other(
+    project: Path, base: Path, set_params: Callable[..., None], monkeypatch: pytest.MonkeyPatch, tokenizer: Any
+) -> None:
+    """The first loss is that of the base over all answers' tokens, each row by itself."""
+    import torch
+
+    from stages.llm.weights import load
+
+    monkeypatch.setenv("LABELS_CACHE", str(project / "cache"))
+    set_params(**{"epochs": 1, "batch_size": 1, "max_length": 1400, "train.packing": True})
+    file = rows(project / "train.json", 8)
+    train(NAME, base / NAME, file, params(), project / "adapter", project / "curve")
+    assert len(losses(project / "curve")) == 1  # all eight in one row
+    model, _ = load(base / NAME, torch.float32)
+    each = []
+    for row in examples(file, tokenizer, 1400):
+        ids, labels = torch.tensor([row["input_ids"]]), torch.tensor(row["labels"])
+        with torch.inference_mode():
+            said = torch.log_softmax(model(ids).logits[0, :-1], -1)
+        each += [float(said[i, token]) for i, token in enumerate(labels[1:]) if token != IGNORED]
+    assert losses(project / "curve")[0] == pytest.approx(-sum(each) / len(each), rel=1e-3)
+
+
 def test_a_batch_that_processes_cannot_share_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "3")
     assert share(6) == 2

@@ -107,7 +107,7 @@ def tasks(folder: Path, inquiries: Path, queue: Path | None, scores: Path, predi
     answers: dict[int, dict[str, dict[str, Any]]] = {}
     for file in predictions:
         for row in rows(read(file, Prediction)):
-            answers.setdefault(row["id"], {})[f"{file.parent.name} {file.stem}"] = row
+            answers.setdefault(row["id"], {})[f"{file.parent.name} {file.stem} {row['prompt']}"] = row
     made = [studio.task(item, by_scorer.get(item["id"], {}), answers.get(item["id"], {})) for item in items]
     write_json(folder / "tasks.json", made)
     (folder / "config.xml").write_text(studio.LABELING_CONFIG, encoding="utf-8")

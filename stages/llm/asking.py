@@ -17,6 +17,7 @@ from stages.llm.kept import Engine
 from stages.params import Params
 
 LETTER_TOKENS = 16  # of the second turn's answer
+NO_LETTER = "-"  # where none could be read
 SECOND_TURN = 64  # tokens of the second turn's question
 
 
@@ -78,19 +79,11 @@ def most(votes: Sequence[str]) -> str:
     return ranked[0][0] if ranked and not tied else UNREADABLE
 
 
-def predict(
-    items: Sequence[dict[str, Any]], model: Engine, p: Params, label: str
-) -> tuple[list[dict[str, Any]], dict[str, float]]:
-    """Each item's prediction, and what there is to say of all of them: the share of the commonest letter, how many
-    lost turns that didn't fit, and how many answers change with the order of the options.
-    """
+def predict(items: Sequence[dict[str, Any]], model: Engine, p: Params, label: str) -> list[dict[str, Any]]:
+    """Each item's prediction, asked with the prompt of `export.prompt` as `evaluate` says."""
     e, how = p.evaluate, p.export
     prompt = prompts.load(how.prompt)
-    asked = [
-        ask(item, order, p, model)
-        for item in items
-        for order in prompts.reordered(prompts.option_order(item["id"], how.option_order, how.seed), e.permutations)
-    ]
+    asked = [ask(item, order, p, model) for item in items for order in orders(item["id"], p)]
     if e.protocol == "choice":
         logprobs = choice(asked, model, label)
         answers = [max(row, key=row.__getitem__) for row in logprobs]
@@ -107,21 +100,45 @@ def predict(
             for texts, votes in zip(runs(said, e.permutations), runs(answers, e.permutations), strict=True)
         ]
     letters = [
-        "-" if answer == UNREADABLE else prompts.LETTERS[one.order.index(answer)]
+        NO_LETTER if answer == UNREADABLE else prompts.LETTERS[one.order.index(answer)]
         for one, answer in zip(asked, answers, strict=True)
     ]
-    for item, row, own in zip(items, found, runs(letters, e.permutations), strict=True):
-        row |= {"id": item["id"], "letters": "".join(own)}
-    lost = [max(one.lost for one in own) for own in runs(asked, e.permutations)]
-    summary = {
-        "letter_share": round(max(Counter(letters).values()) / len(letters), 6),
-        "shortened": sum(turns > 0 for turns in lost),
-        "turns_lost": sum(lost),
+    for item, row, own, given in zip(
+        items, found, runs(asked, e.permutations), runs(letters, e.permutations), strict=True
+    ):
+        row |= {"id": item["id"], "prompt": how.prompt, "letters": "".join(given)}
+        row |= {"turns_lost": max(one.lost for one in own)}
+    return found
+
+
+def orders(id: int, p: Params) -> list[list[str]]:
+    """The orders of the options in which an item is asked."""
+    first = prompts.option_order(id, p.export.option_order, p.export.seed)
+    return prompts.reordered(first, p.evaluate.permutations)
+
+
+def summary(predictions: Sequence[dict[str, Any]], p: Params) -> dict[str, float]:
+    """What there is to say of all predictions: the share of the commonest letter, how many questions lost turns that
+    didn't fit, and the share of items whose answer changes with the order of the options.
+    """
+    given = Counter("".join(row["letters"] for row in predictions))
+    found = {
+        "letter_share": round(max(given.values()) / given.total(), 6),
+        "shortened": sum(row["turns_lost"] > 0 for row in predictions),
+        "turns_lost": sum(row["turns_lost"] for row in predictions),
     }
-    if e.permutations > 1:
-        changing = sum(len(set(own)) > 1 for own in runs(answers, e.permutations))
-        summary["order_changes"] = round(changing / len(items), 6)
-    return found, summary
+    if p.evaluate.permutations > 1:
+        changing = sum(len(answers(row, p)) > 1 for row in predictions)
+        found["order_changes"] = round(changing / len(predictions), 6)
+    return found
+
+
+def answers(row: dict[str, Any], p: Params) -> set[str]:
+    """The different answers that were given to an item over the orders of its options."""
+    return {
+        UNREADABLE if letter == NO_LETTER else order[prompts.LETTERS.index(letter)]
+        for letter, order in zip(row["letters"], orders(row["id"], p), strict=True)
+    }
 
 
 def odds(row: dict[str, Any]) -> float:

@@ -84,7 +84,7 @@ def answers(name: str, labels: Path, items: list[dict[str, Any]], seed: int, wor
         shutil.rmtree(adapter, ignore_errors=True)
         train(name, base, labels, p, adapter, work / "curve")
         (work / "done").touch()
-    found, _ = predict(items, engine(name, base, p, adapter), p, work.name)
+    found = predict(items, engine(name, base, p, adapter), p, work.name)
     return [row["answer"] == "needed" for row in found]
 
 

@@ -62,7 +62,7 @@ def main(name: str, metrics: str, plot: str, lr: float) -> None:
             u, values, v = parts[key]
             weight.data.copy_(own[key] + u[:, :rank] * values[:rank] @ v[:rank])
         engine.identity = {**engine.identity, "update": fingerprint(tuned), "rank": rank}
-        answers, _ = predict(items, engine, p, f"rank {rank}")
+        answers = predict(items, engine, p, f"rank {rank}")
         truth = [item["cr_need_gt"] for item in items]
         scores = measure(
             [row["answer"] for row in answers], truth, list(map(odds, answers)), p.evaluate.bootstrap, p.seed

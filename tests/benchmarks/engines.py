@@ -3,8 +3,8 @@
     python -m tests.benchmarks.engines
 
 `make bench` installs the harness and runs this. Each candidate runs in a process of its own, one after the other; of
-its settings the fastest counts. Prompts are the log's own questions as the pipeline renders them, with one turn of
-history and with twelve. Peak is this machine's own matrix product in the same dtype.
+its settings the fastest counts. Prompts are the log's own questions as the pipeline renders them. Peak is this
+machine's own matrix product in the same dtype.
 """
 
 import json
@@ -114,8 +114,9 @@ def measured(name: str, dtype: str, batch: int, chats: Path, **environment: str)
     return json.loads(done.stdout.splitlines()[-1]) | {"whole": time.perf_counter() - start}
 
 
-def compare(window: int, dtype: str) -> None:
+def compare(dtype: str) -> None:
     p = params(ROOT / "params.yaml")
+    window = p.export.window
     items = rows(read(ROOT / "data" / "valid.jsonl", Labelled))[:N]
     prompt = prompts.load(p.export.prompt)
     chats = [[{"role": "user", "content": prompts.render(item, prompt, prompts.OPTIONS, window)}] for item in items]
@@ -172,8 +173,7 @@ def main(worker: tuple[str, ...]) -> None:
     from stages.llm.weights import compute_dtype
 
     dtype = str(compute_dtype()).removeprefix("torch.")
-    for window in (1, 12):
-        compare(window, dtype)
+    compare(dtype)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,218 @@
+"""How fast an adapter is trained on a CPU: the train stage beside what a user would take instead.
+
+    python -m tests.benchmarks.training
+
+`make bench` installs LLaMA-Factory and axolotl, each into an environment of its own, and runs this. All train the same
+base on the same labels with the same rank, batch and epochs, one process after the other. Tokens are the real ones,
+prompt and answer in the base's chat template, without padding; seconds are those of the trainer's own loop, which all
+four have from transformers. Peak is this machine's own float32 matrix product.
+"""
+
+import json
+import math
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import click
+from ruamel.yaml import YAML
+
+from stages.params import params
+from tests.benchmarks.engines import peak
+from tests.conftest import ROOT
+
+NAME = "smollm2_135m"
+BASE = ROOT / "data" / "base" / NAME
+ITEMS = 48
+BATCHES = (2, 8)
+SECONDS = re.compile(r"'train_runtime': '?([0-9.]+)")
+
+
+def timed(work: Any) -> float:
+    """The seconds of the Trainer's own loop while `work` is done."""
+    import time
+
+    from transformers import Trainer
+
+    loop, seconds = Trainer._inner_training_loop, [0.0]
+
+    def measured(*args: Any, **kwargs: Any) -> Any:
+        start = time.perf_counter()
+        found = loop(*args, **kwargs)
+        seconds.append(time.perf_counter() - start)
+        return found
+
+    Trainer._inner_training_loop = measured  # type: ignore[method-assign]
+    work()
+    return seconds[-1]
+
+
+def ours(rows: Path, batch: int, folder: Path) -> float:
+    from stages.train import train
+
+    os.environ["LABELS_CACHE"] = str(folder / "cache")
+    p = params(ROOT / "params.yaml").model_copy(update={"batch_size": batch, "epochs": 1})
+    return timed(lambda: train(NAME, BASE, rows, p, folder / "adapter", folder / "curve"))
+
+
+def trl_as_documented(rows: Path, batch: int, folder: Path) -> float:
+    """The trainer's documentation with LoRA: prompt and completion as messages, everything else left alone but what a
+    CPU can't do.
+    """
+    from datasets import Dataset
+    from peft import LoraConfig
+    from trl import SFTConfig, SFTTrainer
+
+    data = [
+        {
+            "prompt": [{"role": "user", "content": row["instruction"]}],
+            "completion": [{"role": "assistant", "content": row["output"]}],
+        }
+        for row in json.loads(rows.read_text())
+    ]
+    settings = SFTConfig(
+        output_dir=str(folder / "trl"),
+        per_device_train_batch_size=batch,
+        num_train_epochs=1,
+        max_length=1400,
+        use_cpu=True,
+        bf16=False,
+        report_to="none",
+        save_strategy="no",
+    )
+    lora = LoraConfig(r=16, lora_alpha=16, target_modules="all-linear", task_type="CAUSAL_LM")
+    trainer = SFTTrainer(str(BASE), args=settings, train_dataset=Dataset.from_list(data), peft_config=lora)
+    return timed(trainer.train)
+
+
+def said(command: list[str], folder: Path) -> float:
+    """The seconds that another trainer's command reports; raises with its last words if it fails."""
+    environment = os.environ | {"CUDA_VISIBLE_DEVICES": "", "WANDB_MODE": "disabled", "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)
+    if done.returncode or not (found := SECONDS.findall(done.stdout + done.stderr)):
+        raise click.ClickException((done.stderr or done.stdout)[-2000:])
+    return float(found[-1])
+
+
+def llama_factory(rows: Path, batch: int, folder: Path) -> float:
+    (folder / "dataset_info.json").write_text(json.dumps({"labels": {"file_name": str(rows)}}))
+    config = {
+        "model_name_or_path": str(BASE),
+        "stage": "sft",
+        "do_train": True,
+        "finetuning_type": "lora",
+        "lora_rank": 16,
+        "lora_alpha": 16,
+        "lora_target": "all",
+        "dataset_dir": str(folder),
+        "dataset": "labels",
+        "template": "chatml",
+        "cutoff_len": 1400,
+        "output_dir": str(folder / "llama_factory"),
+        "per_device_train_batch_size": batch,
+        "gradient_accumulation_steps": 1,
+        "num_train_epochs": 1,
+        "use_cpu": True,
+        "report_to": "none",
+        "save_strategy": "no",
+        "disable_gradient_checkpointing": True,
+    }
+    YAML().dump(config, folder / "config.yaml")
+    return said([str(ROOT / ".venv-llama-factory" / "bin" / "llamafactory-cli"), "train", "config.yaml"], folder)
+
+
+def axolotl(rows: Path, batch: int, folder: Path) -> float:
+    config = {
+        "base_model": str(BASE),
+        "datasets": [{"path": str(rows), "ds_type": "json", "type": "alpaca"}],
+        "adapter": "lora",
+        "lora_r": 16,
+        "lora_alpha": 16,
+        "lora_target_linear": True,
+        "sequence_len": 1400,
+        "output_dir": str(folder / "axolotl"),
+        "micro_batch_size": batch,
+        "gradient_accumulation_steps": 1,
+        "num_epochs": 1,
+        "learning_rate": 2e-4,
+        "optimizer": "adamw_torch",
+        "lr_scheduler": "constant",
+        "attn_implementation": "sdpa",
+        "bf16": False,
+        "fp16": False,
+        "use_cpu": True,
+        "save_strategy": "no",
+    }
+    YAML().dump(config, folder / "config.yaml")
+    return said([str(ROOT / ".venv-axolotl" / "bin" / "python"), "-m", "axolotl.cli.train", "config.yaml"], folder)
+
+
+CANDIDATES = {
+    "ours": ours,
+    "TRL as documented": trl_as_documented,
+    "LLaMA-Factory": llama_factory,
+    "axolotl": axolotl,
+}
+
+
+def measured(name: str, batch: int, rows: Path) -> dict[str, float] | str:
+    """Seconds of training and the peak memory of the whole process in GB, or the error's last line."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "tests.benchmarks.training", name, str(batch), str(rows), folder]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        return [line for line in done.stderr.splitlines() if line.strip()][-1]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@click.command(help=__doc__)
+@click.argument("worker", nargs=-1)
+def main(worker: tuple[str, ...]) -> None:
+    import resource
+
+    if worker:
+        name, size, file, folder = worker
+        seconds = CANDIDATES[name](Path(file), int(size), Path(folder))
+        most = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        click.echo(json.dumps({"seconds": seconds, "memory": most / 1e6}))
+        return
+    from safetensors.torch import load_file
+    from transformers import AutoTokenizer
+
+    from stages.llm.chats import common_beginning
+    from stages.train import examples
+
+    rows = json.loads((ROOT / "data" / "alpaca" / "train.json").read_text())[:ITEMS]
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump(rows, file)
+        file.flush()
+        path = Path(file.name)
+        encoded = [row["input_ids"] for row in examples(path, AutoTokenizer.from_pretrained(BASE), 1400)]
+        tokens, shared = sum(map(len, encoded)), common_beginning(encoded)
+        weights = load_file(BASE / "model.safetensors")
+        body = sum(weight.numel() for name, weight in weights.items() if "embed" not in name)
+        best = peak("float32")
+        click.echo(
+            f"{len(rows)} items, {tokens} real tokens, {shared} of each the common beginning; rank 16, one epoch\n"
+        )
+        click.echo("| batch | | tokens/s | ours is faster by | peak memory, GB |\n|---|---|---|---|---|")
+        for batch in BATCHES:
+            found = {name: measured(name, batch, path) for name in CANDIDATES}
+            for name, one in found.items():
+                if isinstance(one, str):
+                    click.echo(f"| {batch} | {name} | fails: {one} | | |")
+                    continue
+                ratio = one["seconds"] / found["ours"]["seconds"]  # type: ignore[index]
+                click.echo(f"| {batch} | {name} | {tokens / one['seconds']:.0f} | {ratio:.2f} | {one['memory']:.1f} |")
+            computed = tokens - shared * (len(rows) - math.ceil(len(rows) / batch))
+            work = 4 * body * computed / 1e9  # two for the forward pass, two for the activations' gradients
+            share = work / found["ours"]["seconds"] / best  # type: ignore[index]
+            click.echo(f"| {batch} | ours, share of the matrix product's peak | {share:.0%} | | |")
+
+
+if __name__ == "__main__":
+    main()
