@@ -4,9 +4,9 @@
     python -m stages.evaluate NAME data/base/NAME data/valid.jsonl data/alpaca data/predictions/baseline/NAME.jsonl
         metrics/baseline/NAME.json [--adapter data/adapters/NAME]
 
-How it is asked is said by `evaluate` in params.yaml. For the law a vanilla model is asked every labelled item, with each
-of `law.prompts` too; a tuned one is asked those of `evaluate.split` alone, since it has learnt others. The metrics are
-of that split.
+How it is asked is said by `evaluate` in params.yaml. For the law a vanilla model is asked every labelled item, with
+each of `law.prompts` too; a tuned one is asked those of `evaluate.split` alone, since it has learnt others. The
+metrics are of that split.
 """
 
 from pathlib import Path

@@ -65,7 +65,7 @@ def slope(sizes: NDArray[Any], scores: Floats) -> Floats:
     return scores @ x / (x @ x)
 
 
-def rising(scores: Sequence[float]) -> bool:
+def rising(scores: Sequence[float] | Floats) -> bool:
     """The paper's rule: each model scores better than the next smaller one."""
     return len(scores) > 1 and all(smaller < larger for smaller, larger in pairwise(scores))
 

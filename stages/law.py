@@ -44,7 +44,7 @@ VERDICTS = {
     TOO_FEW: "too few models",
 }
 NEXT = {
-    HOLDS: "Next: train. That the law holds is no proof that every single label is right.",
+    HOLDS: "Next: go on with these labels. That the law holds is no proof that every single one is right.",
     INCONCLUSIVE: "Neither the law nor its violation is beyond chance here. Next: more labelled items.",
     VIOLATED: "Next: read what the two biggest models get wrong. Where they are right, label anew; where they"
     " misunderstand the question, revise the prompt or the guideline.",
@@ -67,20 +67,21 @@ def in_words(ladder: Ladder, drawn: Sample, found: Mapping[str, Any], most: floa
         "|---" * (len(SCORES) + 3) + "|",
     ]
     seen = telling(ladder, drawn, most)
+    signs = np.where(seen, np.where(drawn.whole["auc"] < 0.5, "reversed", "yes"), "none")
     for i, name in enumerate(ladder.names):
         cells = [
             f"{100 * drawn.whole[score][i]:.2f} ({100 * low:.2f} to {100 * high:.2f})"
             for score in SCORES
             for low, high in [drawn.bounds(score)[:, i]]
         ]
-        lines.append(f"| {name} | {ladder.sizes[i]:,} | {' | '.join(cells)} | {'yes' if seen[i] else 'none'} |")
+        lines.append(f"| {name} | {ladder.sizes[i]:,} | {' | '.join(cells)} | {signs[i]} |")
     lines.append("")
     if found["verdict"] == TOO_FEW:
         lines.append(f"The ladder has {found['models']} dense models; a trend needs {FEWEST}. Name more in `ladder`.")
     elif found["verdict"] == NO_SIGNAL:
         lines.append(
-            f"Only {found['counted']} of {found['models']} models tell needed from not needed at all: the others give"
-            f" one letter more than {most:.0%} of the time, or the bounds of their AUC cover 50%. Their precision is"
+            f"Models that tell needed from not needed: {found['counted']} of {found['models']}. The others give one"
+            f" letter more than {most:.0%} of the time, or the bounds of their AUC cover 50%. Their precision is"
             " the share of needed items, whatever the labels, so nothing follows for these. Next: bigger models,"
             " another prompt, `evaluate.permutations: 6`, or the law on the tuned models."
         )
@@ -89,7 +90,7 @@ def in_words(ladder: Ladder, drawn: Sample, found: Mapping[str, Any], most: floa
             f"With each doubling of parameters precision changes by {points(found, 'slope')}; it rises in"
             f" {100 * found['slope_up']:.1f}% of the resamples."
         )
-        counted = np.flatnonzero(seen)
+        counted = np.flatnonzero(seen).tolist()
         for (a, b), step in zip(pairwise(counted), found["steps"].values(), strict=True):
             if step["step"] <= 0:
                 fewest = labels_to_change(ladder, a, b)

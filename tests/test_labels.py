@@ -296,7 +296,7 @@ def test_a_file_that_is_no_table(room: Path, text: str) -> None:
 
 
 def test_tasks_for_label_studio(room: Path) -> None:
-    answer = {"id": 13, "cr_need_gt": True, "needed": -0.1, "not_needed": -3.0, "dont_know": -4.0}
+    answer: Row = {"id": 13, "cr_need_gt": True, "needed": -0.1, "not_needed": -3.0, "dont_know": -4.0}
     answer |= {"prompt": "en", "letters": "B", "turns_lost": 0}
     predictions = room / "data" / "predictions" / "tuned" / "small.jsonl"
     write(predictions, from_rows([answer | {"answer": "needed"}], Prediction), Prediction)

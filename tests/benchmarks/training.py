@@ -12,9 +12,11 @@ import json
 import math
 import os
 import re
+import resource
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +36,6 @@ SECONDS = re.compile(r"'train_runtime': '?([0-9.]+)")
 
 def timed(work: Any) -> float:
     """The seconds of the Trainer's own loop while `work` is done."""
-    import time
-
     from transformers import Trainer
 
     loop, seconds = Trainer._inner_training_loop, [0.0]
@@ -159,59 +159,62 @@ CANDIDATES = {
 }
 
 
-def measured(name: str, batch: int, rows: Path) -> dict[str, float] | str:
-    """Seconds of training and the peak memory of the whole process in GB, or the error's last line."""
+def measured(name: str, batch: int, rows: Path) -> dict[str, float]:
+    """Seconds of training and the peak memory of the largest process in GB. Raises click.ClickException with the last
+    line that a failing candidate says.
+    """
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "tests.benchmarks.training", name, str(batch), str(rows), folder]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     if done.returncode:
-        return [line for line in done.stderr.splitlines() if line.strip()][-1]
+        raise click.ClickException([line for line in done.stderr.splitlines() if line.strip()][-1])
     return json.loads(done.stdout.splitlines()[-1])
 
 
-@click.command(help=__doc__)
-@click.argument("worker", nargs=-1)
-def main(worker: tuple[str, ...]) -> None:
-    import resource
-
-    if worker:
-        name, size, file, folder = worker
-        seconds = CANDIDATES[name](Path(file), int(size), Path(folder))
-        most = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-        click.echo(json.dumps({"seconds": seconds, "memory": most / 1e6}))
-        return
+def compare(path: Path) -> None:
+    """A table of all candidates on the labels in the file."""
     from safetensors.torch import load_file
     from transformers import AutoTokenizer
 
     from stages.llm.chats import common_beginning
     from stages.train import examples
 
-    rows = json.loads((ROOT / "data" / "alpaca" / "train.json").read_text())[:ITEMS]
+    encoded = [row["input_ids"] for row in examples(path, AutoTokenizer.from_pretrained(BASE), 1400)]
+    items, tokens, shared = len(encoded), sum(map(len, encoded)), common_beginning(encoded)
+    weights = load_file(BASE / "model.safetensors")
+    body = sum(weight.numel() for name, weight in weights.items() if "embed" not in name)
+    best = peak("float32")
+    click.echo(f"{items} items, {tokens} real tokens, the first {shared} of each alike; rank 16, one epoch\n")
+    click.echo("| batch | | tokens/s | ours is faster by | peak memory, GB |\n|---|---|---|---|---|")
+    for batch in BATCHES:
+        own = measured("ours", batch, path)["seconds"]
+        for name in CANDIDATES:
+            try:
+                one = measured(name, batch, path)
+            except click.ClickException as error:
+                click.echo(f"| {batch} | {name} | fails: {error.message} | | |")
+                continue
+            speed, ratio = tokens / one["seconds"], one["seconds"] / own
+            click.echo(f"| {batch} | {name} | {speed:.0f} | {ratio:.2f} | {one['memory']:.1f} |")
+        computed = tokens - shared * (items - math.ceil(items / batch))
+        work = 4 * body * computed / 1e9  # two for the forward pass, two for the activations' gradients
+        click.echo(f"| {batch} | ours, share of the matrix product's peak | {work / own / best:.0%} | | |")
+
+
+@click.command(help=__doc__)
+@click.argument("worker", nargs=-1)
+def main(worker: tuple[str, ...]) -> None:
+    if worker:
+        name, size, rows, folder = worker
+        seconds = CANDIDATES[name](Path(rows), int(size), Path(folder))
+        most = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        click.echo(json.dumps({"seconds": seconds, "memory": most / 1e6}))
+        return
+    labels = json.loads((ROOT / "data" / "alpaca" / "train.json").read_text())[:ITEMS]
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
-        json.dump(rows, file)
+        json.dump(labels, file)
         file.flush()
-        path = Path(file.name)
-        encoded = [row["input_ids"] for row in examples(path, AutoTokenizer.from_pretrained(BASE), 1400)]
-        tokens, shared = sum(map(len, encoded)), common_beginning(encoded)
-        weights = load_file(BASE / "model.safetensors")
-        body = sum(weight.numel() for name, weight in weights.items() if "embed" not in name)
-        best = peak("float32")
-        click.echo(
-            f"{len(rows)} items, {tokens} real tokens, {shared} of each the common beginning; rank 16, one epoch\n"
-        )
-        click.echo("| batch | | tokens/s | ours is faster by | peak memory, GB |\n|---|---|---|---|---|")
-        for batch in BATCHES:
-            found = {name: measured(name, batch, path) for name in CANDIDATES}
-            for name, one in found.items():
-                if isinstance(one, str):
-                    click.echo(f"| {batch} | {name} | fails: {one} | | |")
-                    continue
-                ratio = one["seconds"] / found["ours"]["seconds"]  # type: ignore[index]
-                click.echo(f"| {batch} | {name} | {tokens / one['seconds']:.0f} | {ratio:.2f} | {one['memory']:.1f} |")
-            computed = tokens - shared * (len(rows) - math.ceil(len(rows) / batch))
-            work = 4 * body * computed / 1e9  # two for the forward pass, two for the activations' gradients
-            share = work / found["ours"]["seconds"] / best  # type: ignore[index]
-            click.echo(f"| {batch} | ours, share of the matrix product's peak | {share:.0%} | | |")
+        compare(Path(file.name))
 
 
 if __name__ == "__main__":
