@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,8 @@ def environment(**variables: str) -> dict[str, str]:
     return os.environ | own | variables
 
 
-def call(folder: Path, *command: str, fails: bool = False, **variables: str) -> str:
-    """Run a command; return what it said."""
+def call(folder: Path, *command: str, fails: bool = False, variables: Mapping[str, str] = {}) -> str:
+    """Run a command, with `variables` in its environment; return what it said."""
     done = subprocess.run(command, cwd=folder, env=environment(**variables), capture_output=True, text=True)
     assert (done.returncode != 0) is fails, f"{command}\n{done.stdout}\n{done.stderr}"
     return done.stdout + done.stderr

@@ -84,9 +84,9 @@ def connected(request: pytest.FixtureRequest, mine: Path) -> Path:
 
 
 def test_pushed_here_pulled_there(connected: Path) -> None:
-    call(connected, "dvc", "push", **KEYS)
+    call(connected, "dvc", "push", variables=KEYS)
     other = clone(connected)
-    call(other, "dvc", "pull", **KEYS)
+    call(other, "dvc", "pull", variables=KEYS)
 
     assert held(other) == held(connected)
     assert len(list((other / "data" / "adapters" / "smollm2_135m").iterdir())) == FILES
@@ -108,37 +108,37 @@ def test_the_repository_holds_no_keys() -> None:
 
 
 def test_gc_leaves_what_commits_name(connected: Path) -> None:
-    call(connected, "dvc", "push", **KEYS)
+    call(connected, "dvc", "push", variables=KEYS)
     before = held(connected)
     change_params(connected, {"concat.gap_seconds": 61})
     call(connected, "dvc", "repro")
-    call(connected, "dvc", "push", **KEYS)  # turns that no commit names
+    call(connected, "dvc", "push", variables=KEYS)  # turns that no commit names
     call(connected, "git", "checkout", "--quiet", ".")
     room = connected / "data" / "room.jsonl"
     room.write_text("".join(room.read_text().splitlines(keepends=True)[:200]))
     call(connected, "dvc", "add", "data/room.jsonl")
     call(connected, "dvc", "repro")
-    call(connected, "dvc", "push", **KEYS)
+    call(connected, "dvc", "push", variables=KEYS)
     commit(connected, "a shorter log")
     after = held(connected)
     assert after["data/turns.jsonl"] != before["data/turns.jsonl"]
 
     assert "Removed 1 objects from remote." in call(
-        connected, "dvc", "gc", "--all-commits", "--cloud", "--force", **KEYS
+        connected, "dvc", "gc", "--all-commits", "--cloud", "--force", variables=KEYS
     )
     other = clone(connected)
-    call(other, "dvc", "pull", **KEYS)
+    call(other, "dvc", "pull", variables=KEYS)
     assert held(other) == after
     call(other, "git", "checkout", "--quiet", "HEAD^")
-    call(other, "dvc", "pull", **KEYS)
+    call(other, "dvc", "pull", variables=KEYS)
     assert held(other) == before
 
-    call(connected, "dvc", "gc", "--workspace", "--cloud", "--force", **KEYS)  # only what is here now
+    call(connected, "dvc", "gc", "--workspace", "--cloud", "--force", variables=KEYS)  # only what is here now
     last = clone(connected, "last")
-    call(last, "dvc", "pull", **KEYS)
+    call(last, "dvc", "pull", variables=KEYS)
     assert held(last) == after
     call(last, "git", "checkout", "--quiet", "HEAD^")
-    assert "data/turns.jsonl" in call(last, "dvc", "pull", fails=True, **KEYS)
+    assert "data/turns.jsonl" in call(last, "dvc", "pull", fails=True, variables=KEYS)
 
 
 @pytest.mark.parametrize(
@@ -153,15 +153,15 @@ def test_gc_leaves_what_commits_name(connected: Path) -> None:
 def test_wrong_keys_or_bucket(mine: Path, s3: S3, bucket: str, keys: dict[str, str], said: str) -> None:
     nobody = {"HOME": str(mine.parent)}  # nor are there keys in ~/.aws
     remote(mine, f"s3://{bucket}/{mine.parent.name}", s3.url)
-    assert said in call(mine, "dvc", "push", fails=True, **keys, **nobody)
+    assert said in call(mine, "dvc", "push", fails=True, variables=keys | nobody)
     other = clone(mine)
-    assert said in call(other, "dvc", "pull", fails=True, **keys, **nobody)
+    assert said in call(other, "dvc", "pull", fails=True, variables=keys | nobody)
     assert held(other).keys() < held(mine).keys()
 
     for folder in (mine, other):
         remote(folder, f"s3://{BUCKET}/{mine.parent.name}", s3.url)
-    call(mine, "dvc", "push", **KEYS)
-    call(other, "dvc", "pull", **KEYS)
+    call(mine, "dvc", "push", variables=KEYS)
+    call(other, "dvc", "pull", variables=KEYS)
     assert held(other) == held(mine)
     assert NOTHING in call(other, "dvc", "status")
 
@@ -171,7 +171,7 @@ def killed(server: S3, folder: Path, command: str, done: Callable[[], int]) -> s
     process = subprocess.Popen(
         ["dvc", command, "--jobs", "1"],
         cwd=folder,
-        env=environment(**KEYS, AWS_MAX_ATTEMPTS="1"),  # by default the failure takes half a minute
+        env=environment(**KEYS, AWS_MAX_ATTEMPTS="1"),  # by default it tries for many seconds
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -203,19 +203,19 @@ def test_a_server_killed_in_the_middle_of_a_push(mine: Path, own_s3: S3) -> None
     assert FILES <= len(stored) < 3 * FILES
     assert all(name.removesuffix(".dir") == content for name, content in stored.items())
     other = clone(mine)
-    assert "data/adapters/smollm2_135m" in call(other, "dvc", "pull", fails=True, **KEYS)
-    call(mine, "dvc", "push", **KEYS)
+    assert "data/adapters/smollm2_135m" in call(other, "dvc", "pull", fails=True, variables=KEYS)
+    call(mine, "dvc", "push", variables=KEYS)
     stored = own_s3.objects("store")
     assert len(stored) > 3 * FILES
     assert all(name.removesuffix(".dir") == content for name, content in stored.items())
-    call(other, "dvc", "pull", **KEYS)
+    call(other, "dvc", "pull", variables=KEYS)
     assert held(other) == held(mine)
     assert NOTHING in call(other, "dvc", "status")
 
 
 def test_a_server_killed_in_the_middle_of_a_pull(mine: Path, own_s3: S3) -> None:
     remote(mine, f"s3://{BUCKET}/store", own_s3.url)
-    call(mine, "dvc", "push", **KEYS)
+    call(mine, "dvc", "push", variables=KEYS)
     other = clone(mine)
     cache = other / ".dvc" / "cache"
     said = killed(own_s3, other, "pull", lambda: sum(file.is_file() for file in cache.glob("files/md5/*/*")))
@@ -223,7 +223,7 @@ def test_a_server_killed_in_the_middle_of_a_pull(mine: Path, own_s3: S3) -> None
     assert FILES <= nothing_is_corrupt(cache) < 3 * FILES
 
     own_s3.start()
-    call(other, "dvc", "pull", **KEYS)
+    call(other, "dvc", "pull", variables=KEYS)
     assert nothing_is_corrupt(cache) > 3 * FILES
     assert held(other) == held(mine)
     assert NOTHING in call(other, "dvc", "status")

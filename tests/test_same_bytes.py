@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
@@ -15,7 +16,7 @@ from tests.clones import contents, environment, own_chat
 from tests.conftest import ROOT, change_params
 
 STAGES = ("ingest", "concat", "filter", "annotate", "validate", "export", "floor")
-CHANGES = {
+CHANGES: dict[str, Any] = {
     "ingest.path": "data/room.jsonl",
     "ingest.format": "paper",
     "filter.scorers": [{"name": "is_question", "kind": "rules", "throttle": 5}],

@@ -83,7 +83,7 @@ def test_tables_of_other_bytes_are_compared_by_ids(
     set_params(**{"annotate.policy": "majority"})
     (project / "data" / "annotations").mkdir(parents=True)
     label = {"annotator": "ann", "at": 1, "seconds": None, "guideline": NO_GUIDELINE}
-    tables = {
+    tables: dict[str, list[dict[str, Any]]] = {
         "turns": [{"id": id} for id in range(1, 20)],
         "annotations/ann": [{"id": id, "label": "not_question" if id > 6 else "needed"} | label for id in range(1, 9)],
         "imported": [],
