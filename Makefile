@@ -8,7 +8,8 @@ export DVC_NO_ANALYTICS := 1
 export HF_HUB_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test test-label-studio test-vllm lint bench bench-training paper rank curve merge publish
+.PHONY: help setup repro test test-label-studio test-vllm lint bench bench-training paper rank curve merge publish remote verify constraints \
+	upgrade licences
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -93,3 +94,35 @@ merge: $(READY)  ## MODEL's adapter merged into its base, as safetensors: data/m
 REPOSITORY ?= you/needs-context
 publish: $(READY)  ## what would go to a model hub as REPOSITORY; PUSH=--push sends it
 	@python -m stages.llm.publish $(MODEL) $(REPOSITORY) $(PUSH)
+
+remote: $(READY)  ## where `dvc push` and `dvc pull` go: make remote URL=s3://bucket/path [ENDPOINT=https://...] or URL=/a/folder
+	dvc remote add --force --default storage $(or $(URL),$(error say where: make remote URL=s3://bucket/path, or a folder))
+	$(if $(ENDPOINT),dvc remote modify storage endpointurl $(ENDPOINT))
+
+STAGES ?=
+verify: $(READY)  ## run the committed pipeline in a fresh clone and compare with dvc.lock and metrics; all of it, or STAGES=concat
+	python -m tests.verify $(STAGES)
+
+TOOLS := .venv-tools
+$(TOOLS)/.ready:
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --quiet pip-tools==7.6.2 pip-licenses==5.5.5
+	touch $@
+
+COMPILE := CUSTOM_COMPILE_COMMAND='make constraints' $(TOOLS)/bin/pip-compile --quiet --extra dev --strip-extras \
+	--no-annotate --no-emit-options --output-file constraints.txt pyproject.toml
+ANY_BUILD := sed -i.bak 's/+cpu$$//' constraints.txt && rm constraints.txt.bak
+
+constraints: $(TOOLS)/.ready  ## constraints.txt after a change of pyproject.toml: what it pins stays as far as the ranges allow
+	$(COMPILE)
+	$(ANY_BUILD)
+
+upgrade: $(TOOLS)/.ready  ## the newest versions that pyproject.toml allows, but for torch; then the tests
+	$(COMPILE) --upgrade --upgrade-package $$(grep -o '^torch==[0-9.]*' constraints.txt)
+	$(ANY_BUILD)
+	rm -rf $(VENV)
+	$(MAKE) lint test
+
+licences: $(READY) $(TOOLS)/.ready  ## those of everything in .venv, and of the default's chat and model
+	@$(TOOLS)/bin/pip-licenses --python $(BIN)/python --from mixed --order license
+	@python -m tests.licences

@@ -76,23 +76,24 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def change_params(folder: Path, values: dict[str, Any]) -> None:
+    """Change values of a folder's params.yaml, named by their keys with dots between."""
+    yaml = YAML()
+    everything = yaml.load((folder / "params.yaml").read_text())
+    for key, value in values.items():
+        *sections, last = key.split(".")
+        place = everything
+        for section in sections:
+            place = place[section]
+        place[last] = value
+    with (folder / "params.yaml").open("w") as file:
+        yaml.dump(everything, file)
+
+
 @pytest.fixture
 def set_params(project: Path) -> Callable[..., None]:
     """Change values of the project's params.yaml: `set_params(**{"ingest.format": "paper"})`."""
-
-    def change(**values: Any) -> None:
-        yaml = YAML()
-        everything = yaml.load((project / "params.yaml").read_text())
-        for key, value in values.items():
-            *sections, last = key.split(".")
-            place = everything
-            for section in sections:
-                place = place[section]
-            place[last] = value
-        with (project / "params.yaml").open("w") as file:
-            yaml.dump(everything, file)
-
-    return change
+    return lambda **values: change_params(project, values)
 
 
 def run(main: Any, *arguments: str | Path) -> Result:

@@ -13,6 +13,7 @@ import pytest
 
 from stages.schemas import Labelled, Turn
 from stages.tables import from_rows, write
+from tests.clones import contents
 from tests.made import items
 from tests.server import Server, endpoint, serving
 
@@ -59,10 +60,6 @@ def killed(command: list[str], cache: Path, first: float, whole: float) -> list[
     assert held == sorted(held)
     assert held[-1] > 0
     return moments
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
 def outputs_are_equal(command: Callable[[Path], list[str]], project: Path) -> list[float]:

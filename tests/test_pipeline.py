@@ -1,68 +1,20 @@
 """The pipeline through DVC, in a temporary clone, with the real chat and the real model."""
 
 import json
-import os
-import shutil
-import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
 
-from tests.conftest import ROOT
-
-NOTHING = "Data and pipelines are up to date."
-
-
-def call(folder: Path, *command: str, fails: bool = False) -> str:
-    environment = os.environ | {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "DVC_NO_ANALYTICS": "1",
-        "CHAT_KEY": "a key for this test",
-        "GIT_CONFIG_GLOBAL": os.devnull,
-        "GIT_AUTHOR_NAME": "t",
-        "GIT_AUTHOR_EMAIL": "t@example.org",
-        "GIT_COMMITTER_NAME": "t",
-        "GIT_COMMITTER_EMAIL": "t@example.org",
-    }
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
-    assert (done.returncode != 0) is fails, f"{command}\n{done.stdout}\n{done.stderr}"
-    return done.stdout + done.stderr
+from tests.clones import NOTHING, call, commit, copy, lock, own_chat, read, running
+from tests.conftest import change_params
 
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The repository as it stands, what is not committed included, without any data."""
-    folder = tmp_path_factory.mktemp("clone")
-    files = call(ROOT, "git", "ls-files", "--cached", "--others", "--exclude-standard").split("\n")
-    for name in filter(None, files):
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
-    call(folder, "git", "init", "--quiet")
+    folder = copy(tmp_path_factory.mktemp("clone"))
     commit(folder, "as it stands")
     return folder
-
-
-def commit(folder: Path, message: str) -> None:
-    call(folder, "git", "add", "--all")
-    call(folder, "git", "commit", "--quiet", "--allow-empty", "--message", message)
-
-
-def lock(folder: Path) -> dict[str, Any]:
-    stages = YAML(typ="safe", pure=True).load((folder / "dvc.lock").read_text())["stages"]
-    return {name: {out["path"]: out["md5"] for out in stage.get("outs", [])} for name, stage in stages.items()}
-
-
-def running(said: str) -> list[str]:
-    """The stages that DVC says it runs, in order."""
-    return [line.split("'")[1] for line in said.splitlines() if line.startswith("Running stage")]
-
-
-def read(file: Path) -> Any:
-    return json.loads(file.read_text())
 
 
 def test_the_committed_lock_is_reproduced(clone: Path) -> None:
@@ -86,41 +38,18 @@ def test_the_committed_lock_is_reproduced(clone: Path) -> None:
     commit(clone, "reproduced")
 
 
-TOPICS = ["mmpose", "mmdeploy", "ncnn", "openvino", "tensorrt", "onnx", "triton", "torch", "yolo", "resnet"]
-
-
-def own_chat(file: Path) -> None:
-    """A group of five, 120 questions, every other one leaning on the turn before it, in the paper's fields."""
-    rows: list[dict[str, Any]] = []
-    for i in range(120):
-        topic = TOPICS[i % 10]
-        needed = i % 2 == 0
-        question = "And how do I deploy it?" if needed else f"How do I deploy {topic} number {i}?"
-        for who, text in ((f"user{i % 5}", f"I tried {topic} today, number {i}."), (f"user{(i + 1) % 5}", question)):
-            rows.append({"id": len(rows), "sender": who, "text": text, "timestamp": 1_600_000_000 + 60 * len(rows)})
-        rows[-1]["cr_need_gt"] = needed
-    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
-
-
 def test_a_chat_of_ones_own_from_end_to_end(clone: Path) -> None:
     own_chat(clone / "data" / "room.jsonl")
     changes = {
         "ingest.path": "data/room.jsonl",
         "ingest.format": "paper",
-        "ladder": "[smollm2_135m_10, smollm2_135m]",
-        "finetune": "[smollm2_135m_10]",
-        "filter.window": "3",
-        "epochs": "1",
-        "evaluate.bootstrap": "50",
+        "ladder": ["smollm2_135m_10", "smollm2_135m"],
+        "finetune": ["smollm2_135m_10"],
+        "filter.window": 3,
+        "epochs": 1,
+        "evaluate.bootstrap": 50,
     }
-    yaml = YAML()
-    everything = yaml.load((clone / "params.yaml").read_text())
-    for key, value in changes.items():
-        *sections, last = key.split(".")
-        place = everything[sections[0]] if sections else everything
-        place[last] = yaml.load(value)
-    with (clone / "params.yaml").open("w") as file:
-        yaml.dump(everything, file)
+    change_params(clone, changes)
     call(clone, "dvc", "repro")
     commit(clone, "own chat")
 

@@ -1,0 +1,146 @@
+"""The same bytes whatever the time zone, the language, the hash seed, threads and the order of a folder's files."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from stages.schemas import NO_GUIDELINE
+from tests.clones import contents, environment, own_chat
+from tests.conftest import ROOT, change_params
+
+STAGES = ("ingest", "concat", "filter", "annotate", "validate", "export", "floor")
+CHANGES: dict[str, Any] = {
+    "ingest.path": "data/room.jsonl",
+    "ingest.format": "paper",
+    "filter.scorers": [{"name": "is_question", "kind": "rules", "throttle": 5}],
+    "annotate.policy": "majority",
+    "evaluate.bootstrap": 50,
+}
+HERE = {"TZ": "UTC", "LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", "FOLDERS": "forwards"}
+THERE = {
+    "TZ": "Pacific/Kiritimati",  # 14 hours ahead
+    "LC_ALL": "C",  # and with the next two, files are ASCII where nobody says otherwise
+    "PYTHONCOERCECLOCALE": "0",
+    "PYTHONUTF8": "0",
+    "PYTHONHASHSEED": "1",
+    "OMP_NUM_THREADS": "2",
+    "FOLDERS": "backwards",
+}
+LISTING = """
+import os
+
+scandir, listdir, back = os.scandir, os.listdir, os.environ["FOLDERS"] == "backwards"
+
+
+class Listed(list):
+    def __enter__(self):
+        return iter(self)
+
+    def __exit__(self, *error):
+        pass
+
+
+def listed(path="."):
+    with scandir(path) as entries:
+        return Listed(sorted(entries, key=lambda entry: entry.name, reverse=back))
+
+
+os.scandir = listed
+os.listdir = lambda path=".": sorted(listdir(path), reverse=back)
+"""
+
+
+def run_stages(folder: Path, variables: dict[str, str], names: tuple[str, ...]) -> None:
+    """The stages' own commands from dvc.yaml, in a folder that isn't the repository's."""
+    stages = YAML(typ="safe", pure=True).load((ROOT / "dvc.yaml").read_text())["stages"]
+    paths = f"{folder.parent / 'listing'}:{ROOT}"
+    for name in names:
+        command = stages[name]["cmd"].replace("${ingest.path}", CHANGES["ingest.path"]).split()
+        subprocess.run(
+            [sys.executable, *command[1:]], cwd=folder, env=environment(PYTHONPATH=paths, **variables), check=True
+        )
+
+
+def project(folder: Path) -> Path:
+    (folder / "data" / "annotations" / "filter").mkdir(parents=True)
+    shutil.copy(ROOT / "data" / "annotations" / "GUIDELINE.md", folder / "data" / "annotations")
+    shutil.copy(ROOT / "params.yaml", folder)
+    change_params(folder, CHANGES)
+    own_chat(folder / "data" / "room.jsonl")
+    with (folder / "data" / "room.jsonl").open("a", encoding="utf-8") as file:
+        for i, text in enumerate(("那第二个呢？", "İıŞş, ça va? 🙂", "Ünïcode, ok?", " ", "x\0?")):
+            row = {"id": 1000 + i, "sender": f"ärger{i % 2}", "text": text, "timestamp": 1_600_100_000 + 60 * i}
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+    return folder
+
+
+def label(folder: Path) -> None:
+    """Four annotators who don't agree; one has two files with labels of the same second, and the last read counts."""
+    ids = [json.loads(line)["id"] for line in (folder / "data" / "inquiries.jsonl").read_text("utf-8").splitlines()]
+    for number, name in enumerate(("ann", "ann_again", "bob", "cleo", "dan")):
+        lines = [
+            {
+                "id": id,
+                "annotator": name.removesuffix("_again"),
+                "label": ("needed", "not_needed", "not_question")[id % (number + 2) % 3],
+                "at": 1_600_200_000,
+                "seconds": None,
+                "guideline": NO_GUIDELINE,
+                "note": f"ça {name}",
+            }
+            for id in ids
+        ]
+        said = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+        (folder / "data" / "annotations" / f"{name}.jsonl").write_text(said, "utf-8")
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path]]:
+    folder = tmp_path_factory.mktemp("same")
+    (folder / "listing").mkdir()
+    (folder / "listing" / "sitecustomize.py").write_text(LISTING)
+    here, there = project(folder / "here"), project(folder / "there")
+    for where, variables in ((here, HERE), (there, THERE)):
+        run_stages(where, variables, STAGES[:3])
+        label(where)
+        run_stages(where, variables, STAGES[3:])
+    yield here, there
+
+
+def test_the_surroundings_do_differ(both: tuple[Path, Path]) -> None:
+    """Otherwise the next test would say nothing."""
+    code = """
+import locale, pathlib, time
+print(time.tzname, locale.getpreferredencoding(False), hash("a"), *pathlib.Path().glob("*"), sep="\t")
+"""
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=both[0],
+            env=environment(PYTHONPATH=str(both[0].parent / "listing"), **variables),
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout.split("\t", 3)
+        for variables in (HERE, THERE)
+    ]
+    assert all(one != other for one, other in zip(*said, strict=True)), said
+
+
+def test_every_output_has_the_same_bytes(both: tuple[Path, Path]) -> None:
+    here, there = (contents(folder) for folder in both)
+    assert here.keys() == there.keys()
+    for name, content in here.items():
+        assert content == there[name], name
+        assert str(both[0].parent).encode() not in content, name
+    assert {
+        f"metrics/{name}" for name in ("ingest.json", "agreement.json", "export.json", "floor/tfidf_lr.json")
+    } < here.keys()
+    assert "ça va? 🙂".encode() in here["data/inquiries.jsonl"]

@@ -1,0 +1,102 @@
+"""What `make verify` calls identical, within tolerance and different."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stages.schemas import NO_GUIDELINE
+from tests.clones import call, commit, cut
+from tests.verify import apart, compare
+
+
+@pytest.mark.parametrize(
+    ("stage", "committed", "again", "far"),
+    [
+        ("baseline", {"f1": 0.5, "n": 279}, {"f1": 0.519, "n": 279}, []),
+        ("baseline", {"f1": 0.5, "n": 279}, {"f1": 0.521, "n": 279}, ["f1: 0.5, now 0.521"]),
+        ("floor", {"f1": 0.615385}, {"f1": 0.615386}, []),
+        ("floor", {"f1": 0.615385}, {"f1": 0.615485}, ["f1: 0.615385, now 0.615485"]),
+        ("tuned", {"f1": 0.8, "f1_low": 0.6, "f1_high": 0.9}, {"f1": 0.61, "f1_low": 0.52, "f1_high": 0.81}, []),
+        (
+            "tuned",
+            {"f1": 0.8, "f1_low": 0.74, "f1_high": 0.86},
+            {"f1": 0.33, "f1_low": 0.7, "f1_high": 0.8},
+            ["f1: 0.8, now 0.33"],
+        ),
+        ("filter", {"rejected": {"too_short": 27}}, {"rejected": {}}, ["rejected.too_short: only in one of the two"]),
+        ("filter", {"turns": 4930, "recall": 0.95}, {"turns": 4930, "recall": 0.9}, ["recall: 0.95, now 0.9"]),
+        ("law", {"strictly_rising": 0}, {"strictly_rising": 1}, ["strictly_rising: 0, now 1"]),
+        ("unheard_of", {"share": 0.1}, {"share": 0.1000001}, ["share: 0.1, now 0.1000001"]),
+    ],
+)
+def test_numbers_within_their_stages_tolerance(stage: str, committed: Any, again: Any, far: list[str]) -> None:
+    assert apart(stage, committed, again) == far
+
+
+@pytest.fixture(scope="module")
+def committed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clone with ingest and concat, run and committed, its chat in git."""
+    folder = cut(tmp_path_factory.mktemp("verified"), {})
+    call(folder, "dvc", "repro")
+    commit(folder, "reproduced")
+    return folder
+
+
+def verdicts(said: str) -> dict[str, str]:
+    lines = [line.split(maxsplit=2) for line in said.splitlines()]
+    return {line[1]: line[2] for line in lines if len(line) == 3 and line[1].startswith(("data/", "metrics/"))}
+
+
+def test_what_is_committed_comes_out_again(committed: Path) -> None:
+    found = verdicts(call(committed, sys.executable, "-m", "tests.verify"))
+    assert {"data/messages.jsonl", "data/turns.jsonl", "metrics/concat.json"} <= found.keys()
+    assert set(found.values()) == {"identical"}
+
+
+def test_other_code_that_nobody_ran_shows(committed: Path) -> None:
+    concat = committed / "stages" / "concat.py"
+    concat.write_text(concat.read_text().replace("params().concat.gap_seconds", "61"))
+    commit(committed, "another gap, but not in the lock")
+    found = verdicts(call(committed, sys.executable, "-m", "tests.verify", fails=True))
+    assert found["data/messages.jsonl"] == "identical"
+    assert found["data/turns.jsonl"] == found["metrics/concat.json"] == "different"
+    only = verdicts(call(committed, sys.executable, "-m", "tests.verify", "ingest"))
+    assert set(only.values()) == {"identical"}
+    assert "data/turns.jsonl" not in only
+
+
+@pytest.mark.parametrize(
+    ("asked", "verdict"),
+    [
+        (range(1, 9), "within tolerance"),  # other bytes, the same ids
+        (range(2, 10), "within tolerance"),  # one lost, one new
+        (range(2, 11), "different: 3 ids"),
+    ],
+)
+def test_tables_of_other_bytes_are_compared_by_ids(
+    project: Path, set_params: Callable[..., None], asked: range, verdict: str
+) -> None:
+    set_params(**{"annotate.policy": "majority"})
+    (project / "data" / "annotations").mkdir(parents=True)
+    label = {"annotator": "ann", "at": 1, "seconds": None, "guideline": NO_GUIDELINE}
+    tables: dict[str, list[dict[str, Any]]] = {
+        "turns": [{"id": id} for id in range(1, 20)],
+        "annotations/ann": [{"id": id, "label": "not_question" if id > 6 else "needed"} | label for id in range(1, 9)],
+        "imported": [],
+        "inquiries": [{"id": id} for id in asked],
+        "labelled": [{"id": id} for id in range(1, 7)],
+    }
+    for name, rows in tables.items():
+        (project / "data" / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    paths = {"filter": "data/inquiries.jsonl", "annotate": "data/labelled.jsonl"}
+    stages = {name: {"outs": [{"path": path, "md5": "now"}]} for name, path in paths.items()}
+    (project / "dvc.lock").write_text(json.dumps({"stages": stages}))
+    committed = {name: {path: "then"} for name, path in paths.items()}
+    assert list(compare(project, committed, list(paths))) == [
+        ("filter", "data/inquiries.jsonl", verdict),
+        ("annotate", "data/labelled.jsonl", "within tolerance"),
+    ]
