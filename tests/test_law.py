@@ -145,4 +145,5 @@ def test_the_words_name_the_pair_and_what_to_do() -> None:
     assert "From m0" not in said
     nothing = simulated([0.0, 0.0, 0.0], 300, 0)
     drawn = sample(nothing, 300, 0)
-    assert "Models that tell needed from not needed: 0 of 3." in in_words(nothing, drawn, judge(nothing, drawn, 0.9), 0.9, "en")
+    said = in_words(nothing, drawn, judge(nothing, drawn, 0.9), 0.9, "en")
+    assert "Models that tell needed from not needed: 0 of 3." in said
