@@ -77,7 +77,8 @@ def values(name: str | Path, file: IO[bytes], wanted: str) -> Iterator[tuple[str
     """The values in a JSON document whose place fits the pattern `wanted`, each with its place.
 
     A place is the keys on the way, joined by dots, with `item` for an element of an array: `messages.item`.
-    Raises click.ClickException for what is no JSON, with the number of values before it.
+    Half a surrogate pair is read as a question mark. Raises click.ClickException for what is no JSON, with the number
+    of array elements found before it.
     """
     source, found = _Counted(file), 0
     keys: list[str] = []  # of the containers that are open
@@ -99,9 +100,10 @@ def values(name: str | Path, file: IO[bytes], wanted: str) -> Iterator[tuple[str
                     raise ValueError(f"nested deeper than {DEPTH}")
             elif building is not None and event != "map_key" and len(keys) == top:
                 source.since = 0
-                found += 1
-                yield ".".join(keys), building.value
+                place = ".".join(keys)
+                found += place.endswith("item")
+                yield place, building.value
                 building = None
     except (ijson.JSONError, ValueError) as error:  # the parser quotes the chat from its second line on
-        what = "not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error).splitlines()[0]
+        what = "not UTF-8" if "UTF8" in str(error) else str(error).splitlines()[0]
         raise click.ClickException(f"{name}, after entry {found}: not readable as JSON: {what}") from error

@@ -2,7 +2,7 @@
 
 The day stands in the line, in a `Day changed` line, or in the file's name or folders (2004-11-15, 2004/11/15). A log
 of a named day begins at midnight: that settles which half of the day a 12-hour clock means. Where the clock falls back
-by more than half a round, the next day or half has begun. Joins and the like (`===`, `-!-`, `-->`) are rejects.
+by half a round or more, the next day or half has begun. Joins and the like (`===`, `-!-`, `-->`) are rejects.
 """
 
 import re
@@ -49,7 +49,7 @@ def read(path: Path, zone: tzinfo, **_: Any) -> Iterator[Message | Broken]:
             day, last, days = marked or _named(path), minutes, 0.0
             if marked and hours == 12:  # a day that is marked need not be logged from midnight on
                 raise click.ClickException(f"{path}: a 12-hour clock without am and pm")
-        if last - minutes > hours * 30:
+        if last - minutes >= hours * 30:
             days += hours / 24
         last = minutes
         try:

@@ -27,8 +27,9 @@ class Mended:
     def read(self, size: int) -> bytes:
         more = self.file.read(size)
         chunk, self.rest = self.rest + more, b""
-        if more and (last := chunk.rfind(b"\\", -3)) >= 0 and (cut := len(chunk[:last].rstrip(b"\\"))):
-            chunk, self.rest = chunk[:cut], chunk[cut:]
+        last = chunk.rfind(b"\\", -3) + 1 if more else 0
+        if (last - len(chunk[:last].rstrip(b"\\"))) % 2:  # of an even run of backslashes all are escaped
+            chunk, self.rest = chunk[: last - 1], chunk[last - 1 :]
         return ESCAPE.sub(lambda m: b"\\u00" + m[1] if m[1] else m[0], chunk)
 
 
