@@ -133,9 +133,9 @@ def zips(folder: Path) -> Iterator[tuple[str, Path]]:
     yield "an entry that is a link", path
     packed((day, content), (day, content))
     yield "two entries of one name", path
-    packed((day, b" " * 100_000_000))
+    packed((day, b" " * 30_000_000))
     yield "a bomb of blanks", path
-    packed((day, b"[" + b'{"type": "message", "user": "U1", "text": "hi", "ts": "1"},' * 2_000_000 + b"{}]"))
+    packed((day, b"[" + b'{"type": "message", "user": "U1", "text": "hi", "ts": "1"},' * 500_000 + b"{}]"))
     yield "a bomb of messages", path
     whole = packed((day, content))
     path.write_bytes(packed((day, whole), how=zipfile.ZIP_STORED))
@@ -192,8 +192,10 @@ def exports(folder: Path) -> Iterator[tuple[str, str, str, Path]]:
     for format, (reader, _, writer, _step) in FORMATS.items():
         whole = "".join(writer(CHAT)).encode()
         for name, damage in DAMAGES.items():
-            yield format, reader, name, write(folder, format, [damage(whole)])
-        yield format, reader, "a text of 100 MB", large(folder, format)
+            if (damaged := damage(whole)) != whole:
+                yield format, reader, name, write(folder, format, [damaged])
+        if format != "chitchat":  # a dataset of a known size, which is read whole
+            yield format, reader, "a text of 100 MB", large(folder, format)
         yield format, reader, "every message twice", repeated(folder, format)
         yield format, reader, "a clock that runs backwards", backwards(folder, format)
         (folder / FORMATS[format][1]).unlink()

@@ -415,14 +415,16 @@ print(count, tracemalloc.get_traced_memory()[1])
 """
 
 
-@pytest.mark.parametrize("format", sorted(set(FORMATS) - {"chitchat", "ubuntu", "ubuntu_12_hours"}))
+@pytest.mark.parametrize(
+    "format", ["wechat", "slack", "discord", "telegram", "irssi", "whatsapp", "csv", "jsonl", "paper"]
+)
 def test_memory_does_not_grow_with_the_export(tmp_path: Path, format: str) -> None:
-    """chitchat is left out: a dataset of a known size."""
+    """60 MB with a peak of less than 8; chitchat, a dataset of a known size, is read whole."""
     text = "Does mmpose run on a phone, and how would one deploy it? " * 35
     count = 60_000_000 // len(text)
     chat = (Said("ann" if n % 2 else "bob", f"{n} {text}", 1499990400 + 3600 * n) for n in range(count))
     path = export(tmp_path, format, chat)
-    command = [sys.executable, "-c", MEASURE, FORMATS[format][0], path]
+    command = [sys.executable, "-c", MEASURE, FORMATS[format][0], str(path)]
     done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
     read, peak = (int(number) for number in done.stdout.split())
     assert read == count

@@ -124,7 +124,7 @@ def table(said: Iterable[Said]) -> Pieces:
 
 def jsonl(said: Iterable[Said]) -> Pieces:
     for one in said:
-        yield json.dumps(one._asdict()) + "\n"
+        yield json.dumps(one._asdict(), ensure_ascii=False) + "\n"
 
 
 def paper(said: Iterable[Said]) -> Pieces:

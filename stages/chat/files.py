@@ -33,27 +33,29 @@ def _wide(file: IO[bytes]) -> bool:
     """Whether every other byte at the start is null, as in UTF-16 without its mark."""
     file.seek(0)
     start = file.read(64)
-    return len(start) > 7 and (not any(start[::2]) or not any(start[1::2]))
+    return len(start) > 7 and any(start) and not (any(start[::2]) and any(start[1::2]))
 
 
 def lines(path: Path) -> Iterator[tuple[str, str] | Broken]:
-    """Each line of a text file as its place and its text without the line's end, or Broken."""
+    """Each line of a text file as its place and its text, or Broken. A line ends in LF, CR LF or CR."""
     with opened(path) as file:
         number = 0
         while line := file.readline(LIMIT):
-            number += 1
-            at = f"{path.name}, line {number}"
             if len(line) == LIMIT and not line.endswith(b"\n"):
                 while (rest := file.readline(LIMIT)) and not rest.endswith(b"\n"):
                     pass
-                yield Broken(at, "line_too_long")
+                number += 1
+                yield Broken(f"{path.name}, line {number}", "line_too_long")
                 continue
-            try:
-                text = line.removeprefix(UTF8_MARK if number == 1 else b"").decode("utf-8")
-            except UnicodeDecodeError:
-                yield Broken(at, "invalid_utf8")
-                continue
-            yield at, text.rstrip("\r\n")
+            for part in line.rstrip(b"\r\n").split(b"\r"):
+                number += 1
+                at = f"{path.name}, line {number}"
+                try:
+                    text = part.removeprefix(UTF8_MARK if number == 1 else b"").decode("utf-8")
+                except UnicodeDecodeError:
+                    yield Broken(at, "invalid_utf8")
+                else:
+                    yield at, text
 
 
 class _Counted:
@@ -105,5 +107,6 @@ def values(name: str | Path, file: IO[bytes], wanted: str) -> Iterator[tuple[str
                 yield place, building.value
                 building = None
     except (ijson.JSONError, ValueError) as error:  # the parser quotes the chat from its second line on
-        what = "not UTF-8" if "UTF8" in str(error) else str(error).splitlines()[0]
+        said = str(error.args[0].decode("utf-8", "replace") if isinstance(error.args[0], bytes) else error)
+        what = "not UTF-8" if "UTF8" in said or isinstance(error, UnicodeDecodeError) else said.splitlines()[0]
         raise click.ClickException(f"{name}, after entry {found}: not readable as JSON: {what}") from error

@@ -20,7 +20,7 @@ TIME = r"(?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d))?"
 SAID = r"(?:<[ @+%&~!]?(?P<nick>[^>\s]+)> ?| \* (?P<doer>\S+) )"
 LINE = re.compile(rf"(?:\[{TIME}\]|{TIME.replace('P<', 'P<_')}) {SAID}(?P<text>.*)", re.DOTALL)
 WEECHAT = re.compile(rf"(?P<day>\d{{4}}-\d\d-\d\d) {TIME}\t(?P<nick>[^\t]*)\t(?P<text>.*)", re.DOTALL)
-DAY = re.compile(r"--- (?:Log opened|Day changed) \w+ (\w+ +\d+) (?:[\d:]+ )?(\d{4})")
+DAY = re.compile(r"--- (?:Log opened|Day changed) \w+ (\w+ +\d+) (?:[\d:]+ )?(\d{4})\s*")
 NAMED = re.compile(r"(?<!\d)(\d{4})[-_./]?(\d\d)[-_./]?(\d\d)(?!\d)")
 NO_NICK = ("-->", "<--", "--", "=!=", "")
 
@@ -81,7 +81,7 @@ def _said(path: Path) -> Iterator[Said | Broken]:
             yield line
             continue
         at, text = line
-        if marks := DAY.match(text):
+        if marks := DAY.fullmatch(text):
             try:
                 day = datetime.strptime(f"{marks[1]} {marks[2]}", "%b %d %Y").date()
             except ValueError as error:

@@ -23,7 +23,7 @@ PEOPLE = (None, "thread_broadcast", "reply_broadcast", "me_message", "file_share
 DAY = re.compile(r"(?:.*/)?[^/]+/\d{4}-\d\d-\d\d\.json", re.DOTALL)
 MARKUP = re.compile(r"<([@#!]?)([^<>|]*)(?:\|([^<>]*))?>")
 RATIO = 200  # chats shrink to a tenth or so; what claims to grow more than this is a bomb
-DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
+DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError)
 
 
 def read(path: Path, **_: Any) -> Iterator[Message | Broken]:
