@@ -20,8 +20,8 @@ START = 2**16  # bytes that are looked at
 SIGNS = {
     "slack": re.compile(r"PK\x03\x04"),
     "discord": re.compile(r'\{\s*"guild":\s*\{'),
-    "telegram": re.compile(r'\{\s*"(?:about"|name":.*"type":.*"messages":|type":.*"messages":)', re.DOTALL),
-    "wechat": re.compile(r'\{(?:.*\n)??.*"messageType":|\{\s*"(?:messageType|account|wcId|data|answer|groupId)":'),
+    "telegram": re.compile(r'\{\s*"(?:about"|(?:name|type)":.{0,5000}"messages":\s*\[)', re.DOTALL),
+    "wechat": re.compile(r'\{.{0,5000}"messageType":', re.DOTALL),
     "chitchat": re.compile(r'\{\s*"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}":\s*\{'),
 }
 PAPER = {"id", "sender", "text", "timestamp", "cr_window"}

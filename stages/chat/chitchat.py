@@ -19,7 +19,7 @@ from stages.chat.files import opened
 def read(path: Path, **_: Any) -> Iterator[Message | Broken]:
     try:
         with opened(path) as file:
-            conversations = json.loads(file.read().decode("utf-8"))
+            conversations = json.loads(file.read().decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise click.ClickException(f"{path}: byte {error.start} is not UTF-8; export it again as UTF-8") from error
     except json.JSONDecodeError as error:

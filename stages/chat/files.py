@@ -30,10 +30,10 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
 
 
 def _wide(file: IO[bytes]) -> bool:
-    """Whether every other byte at the start is null, as in UTF-16 without its mark."""
+    """Whether most of every second byte at the start is null, as in UTF-16 without its mark."""
     file.seek(0)
     start = file.read(64)
-    return len(start) > 7 and any(start) and not (any(start[::2]) and any(start[1::2]))
+    return any(start) and max(start[::2].count(0), start[1::2].count(0)) > len(start) // 3 > 3
 
 
 def lines(path: Path) -> Iterator[tuple[str, str] | Broken]:
