@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import click
 from tqdm import tqdm
@@ -80,7 +81,7 @@ def why_not(message: Message, max_chars: int, now: float) -> str | None:
         return "empty_text"
     if len(message.text) > max_chars:
         return "text_too_long"
-    if "\0" in message.text or any("\ud800" <= c <= "\udfff" for c in message.text):
+    if any(c == "\0" or "\ud800" <= c <= "\udfff" for c in message.group + message.text):
         return "text_not_unicode"
     return None
 
@@ -97,6 +98,7 @@ def ingest(
     rejects: list[dict[str, Any]] = []
     counts: Counter[str] = Counter()
     repeats: Counter[int] = Counter()
+    ids: dict[tuple[str, str], int] = {}  # by the export's own
     now = time.time()
     for message in tqdm(read, "ingest", unit=" messages", delay=2):
         if isinstance(message, Broken):
@@ -109,16 +111,23 @@ def ingest(
         if reason := why_not(message, max_chars, now):
             rejects.append({"at": message.at, "reason": reason})
             continue
+        if (message.group, message.key) in ids:
+            rejects.append({"at": message.at, "reason": "duplicate_id"})
+            continue
         alike = message_id(key, message, 0)
+        id = message_id(key, message, repeats[alike])
+        if message.key is not None:
+            ids[message.group, message.key] = id
         rows.append(
             {
-                "id": message_id(key, message, repeats[alike]),
+                "id": id,
                 "group": message.group,
                 "sender": keyed_hash(key, "sender", message.sender),
                 "text": message.text,
                 "timestamp": message.timestamp,
                 "at": message.at,
                 "cr_need_gt": message.cr_need_gt,
+                "reply_to": message.reply_to,
             }
         )
         repeats[alike] += 1
@@ -128,7 +137,10 @@ def ingest(
             rejects += [{"at": row["at"], "reason": "too_few_senders"} for row in rows]
         else:
             rows.sort(key=lambda row: row["timestamp"])  # stable: the export's order within a second
-            messages += [row | {"position": position} for position, row in enumerate(rows)]
+            messages += [
+                row | {"position": position, "reply_to": ids.get((row["group"], row["reply_to"]))}
+                for position, row in enumerate(rows)
+            ]
     return messages, rejects, counts
 
 
@@ -156,10 +168,13 @@ def imported(messages: list[dict[str, Any]], annotator: str) -> list[dict[str, A
 @click.argument("metrics", type=click.Path())
 def main(export: Path, messages: str, labels: str, rejects: str, metrics: str) -> None:
     p = params().ingest
-    if not export.is_file():
+    if not export.exists():
         raise click.ClickException(f"{export} is missing: set ingest.path in params.yaml to your chat export")
     reader = importlib.import_module(f"stages.chat.{p.format}")
-    kept, left, counts = ingest(reader.read(export), secret_key(p.format), p.limit, p.min_senders, p.max_chars)
+    read = reader.read(export, zone=ZoneInfo(p.timezone), columns=p.columns.model_dump())
+    kept, left, counts = ingest(read, secret_key(p.format), p.limit, p.min_senders, p.max_chars)
+    for reject in left:  # the name of a file need not be Unicode
+        reject["at"] = reject["at"].encode("utf-8", "replace").decode()
     reasons = write_rejects(rejects, left, Reject)
     if not kept:
         found = ", ".join(f"{reason} {count}" for reason, count in reasons.most_common()) or "the file is empty"

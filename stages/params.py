@@ -4,9 +4,19 @@ import difflib
 import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -32,12 +42,36 @@ class Fetch(Section):
     base: Wheel
 
 
+class Columns(Section):
+    """Names of the columns of a csv or jsonl export; null: it has none."""
+
+    sender: str
+    text: str
+    timestamp: str
+    group: str | None
+    id: str | None
+    reply_to: str | None
+
+
 class Ingest(Section):
     path: str
-    format: Literal["chitchat", "paper"]
+    format: Literal[
+        "auto", "chitchat", "csv", "discord", "irc", "jsonl", "paper", "slack", "telegram", "wechat", "whatsapp"
+    ]
+    timezone: str
+    columns: Columns
     limit: PositiveInt | None
     min_senders: PositiveInt
     max_chars: PositiveInt
+
+    @field_validator("timezone")
+    @classmethod
+    def is_known(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ValueError, OSError, ZoneInfoNotFoundError) as error:
+            raise ValueError(f"{name} is no time zone; they are named like Europe/Berlin") from error
+        return name
 
 
 class Concat(Section):

@@ -26,8 +26,8 @@ class Table(pa.DataFrameModel):
         coerce = False
 
 
-class Message(Table):
-    """One message of the log. `position` counts from 0 in its group, by time, then in the order of the export."""
+class Said(Table):
+    """What somebody said. `position` counts from 0 in its group, by time, then in the order of the export."""
 
     id: Series[int] = pa.Field(**ID)
     group: Series[str] = pa.Field(str_length={"min_value": 1})
@@ -40,7 +40,13 @@ class Message(Table):
         metadata = IN_GROUP
 
 
-class Turn(Message):
+class Message(Said):
+    """One message of the log; `reply_to` is the id of the message that it answers, null where the log doesn't say."""
+
+    reply_to: Series[pd.Int64Dtype] = pa.Field(nullable=True, **ID)
+
+
+class Turn(Said):
     """What one sender said in a row: id, position and timestamp of the first of `messages` messages."""
 
     messages: Series[int] = pa.Field(ge=1)

@@ -172,7 +172,8 @@ def test_the_key_is_made_once_and_kept(project: Path, monkeypatch: pytest.Monkey
     [
         (None, "is missing: set ingest.path"),
         (b"", "line 1, column 1: not JSON"),
-        (b"\xff\xfe", "byte 0 is not UTF-8"),
+        (b"\xff{}", "byte 0 is not UTF-8"),
+        (b"\xff\xfe{\0", "not UTF-8 but UTF-16"),
         (b'{\n"c": }', "line 2, column 6"),
         (b"[]", "not a chitchat dataset"),
         (b"{}", "not one usable message (the file is empty)"),

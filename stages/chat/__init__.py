@@ -1,14 +1,22 @@
 """Chat exports: one reader for each format, bytes in, messages out.
 
-A reader is a module with `read(path)`, which yields a Message for each message of the export, in its order, and a
-Broken for each place that it can't read.
+A reader is a module with `read(path, zone, columns)`, which yields a Message for each message of the export, in its
+order, and a Broken for each place that is none, and holds no more than an entry at a time. `zone` is the time zone of
+times that name none, `columns` the columns of tables; a reader that needs neither takes `**_`. What makes the whole
+export unreadable is a click.ClickException that names the file and, where there is one, the line or entry.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from datetime import datetime, tzinfo
+from typing import Any, NamedTuple
 
 
 class Message(NamedTuple):
-    """A message as the export has it. `at` is its place there, `timestamp` in epoch seconds."""
+    """A message as the export has it. `at` is its place there, `timestamp` in epoch seconds.
+
+    `key` is the export's own name for the message, one of a kind in its group, and `reply_to` the key of the message
+    that it answers.
+    """
 
     at: str
     group: str
@@ -16,6 +24,8 @@ class Message(NamedTuple):
     text: str
     timestamp: int
     cr_need_gt: bool | None = None
+    key: str | None = None
+    reply_to: str | None = None
 
 
 class Broken(NamedTuple):
@@ -23,3 +33,26 @@ class Broken(NamedTuple):
 
     at: str
     reason: str
+
+
+def entry(at: str, make: Callable[..., Message | Broken], *raw: Any) -> Message | Broken:
+    """`make(at, *raw)`, or what is wrong with the entry: nothing says that its fields are there and of their types."""
+    try:
+        made = make(at, *raw)
+    except KeyError:
+        return Broken(at, "missing_field")
+    except (AttributeError, TypeError, ValueError, OverflowError):
+        return Broken(at, "bad_field")
+    if isinstance(made, Broken):
+        return made
+    named = all(isinstance(field, str) and field for field in (made.group, made.sender))
+    keyed = all(isinstance(field, str | None) for field in (made.key, made.reply_to))
+    if not named or not keyed or not isinstance(made.text, str) or type(made.timestamp) is not int:
+        return Broken(at, "bad_field")
+    return made
+
+
+def moment(time: str, zone: tzinfo) -> int:
+    """Epoch seconds of an ISO 8601 time, in `zone` where it names none. Raises ValueError or OverflowError."""
+    when = datetime.fromisoformat(time)
+    return int((when if when.tzinfo else when.replace(tzinfo=zone)).timestamp())

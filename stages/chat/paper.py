@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from stages.chat import Broken, Message
+from stages.chat.files import lines
 
 
-def read(path: Path) -> Iterator[Message | Broken]:
+def read(path: Path, **_: Any) -> Iterator[Message | Broken]:
     known = {_key(row) for row in _lines(path) if isinstance(row, Message)}
     for row in _lines(path, windows=True):
         if isinstance(row, Message) and row.at.endswith("cr_window"):
@@ -24,36 +25,36 @@ def read(path: Path) -> Iterator[Message | Broken]:
         yield row
 
 
-def _key(message: Message) -> tuple[str, str, str, int]:
-    return message.group, message.sender, message.text, message.timestamp
+def _key(message: Message) -> int:
+    return hash((message.group, message.sender, message.text, message.timestamp))  # 8 bytes instead of the text
 
 
 def _lines(path: Path, windows: bool = False) -> Iterator[Message | Broken]:
     ids = set()
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            at = f"{path.name}, line {number}"
-            try:
-                row = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
-                group = row.get("group", path.stem)
-                message = _message(at, group, row, row.get("cr_need_gt"))
-                window = [_message(f"{at}, cr_window", group, turn) for turn in row.get("cr_window", [])]
-                if row["id"] in ids:
-                    yield Broken(at, "duplicate_id")
-                    continue
-                ids.add(row["id"])
-            except UnicodeDecodeError:
-                yield Broken(at, "invalid_utf8")
-            except (json.JSONDecodeError, RecursionError):
-                yield Broken(at, "invalid_json")
-            except KeyError:
-                yield Broken(at, "missing_field")
-            except (AttributeError, TypeError):
-                yield Broken(at, "bad_field")
-            else:
-                if windows:
-                    yield from window
-                yield message
+    for line in lines(path):
+        if isinstance(line, Broken):
+            yield line
+            continue
+        at, text = line
+        try:
+            row = json.loads(text)
+            group = row.get("group", path.stem)
+            message = _message(at, group, row, row.get("cr_need_gt"))
+            window = [_message(f"{at}, cr_window", group, turn) for turn in row.get("cr_window", [])]
+            if row["id"] in ids:
+                yield Broken(at, "duplicate_id")
+                continue
+            ids.add(row["id"])
+        except (ValueError, RecursionError):
+            yield Broken(at, "invalid_json")
+        except KeyError:
+            yield Broken(at, "missing_field")
+        except (AttributeError, TypeError):
+            yield Broken(at, "bad_field")
+        else:
+            if windows:
+                yield from window
+            yield message
 
 
 def _message(at: str, group: Any, row: dict[str, Any], cr_need_gt: Any = None) -> Message:
