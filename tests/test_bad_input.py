@@ -18,7 +18,7 @@ from tests.broken import CHAT
 from tests.conftest import ROOT, Row, run
 from tests.written import COLUMNS, FORMATS, write
 
-FUZZ_EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "300"))  # for each format; 300 take about 20 s in all
+FUZZ_EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "200"))  # for each format; 200 take about 20 s in all
 DOCUMENTS = {"slack", "discord", "telegram", "chitchat"}
 HALF_A_PAIR = ("wechat", "jsonl", "paper", "chitchat")  # what the standard library parses
 WITH_IDS = {"wechat", "paper"}
