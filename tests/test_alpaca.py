@@ -72,3 +72,29 @@ def test_datasets_loads_the_folder_by_the_head_of_its_card(data: Path, tmp_path:
     assert {split: part.to_list() for split, part in loaded.items()} == {
         split: written(data, split) for split in SPLITS
     }
+
+
+ASKED = {
+    "llama_factory": "<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant\n",
+    "axolotl": "Below is an instruction that describes a task. Write a response that appropriately completes the"
+    " request.\n\n### Instruction:\n{}\n\n### Response:\n",
+}
+SPLITS_OF = {"llama_factory": SPLITS, "axolotl": ("train", "dev")}
+
+
+@pytest.mark.parametrize("reader", ASKED)
+def test_another_trainer_learns_every_item(data: Path, base: Path, reader: str) -> None:
+    """From the tokens that it trains on: instructions and outputs as they are, in its own words around them."""
+    python = ROOT / f".venv-{reader.replace('_', '-')}" / "bin" / "python"
+    if not python.exists():
+        pytest.skip(f"{reader} is not installed: make test-alpaca")
+    command = [python, ROOT / "tests" / "alpaca_readers.py", reader, base / "smollm2_135m", f"{reader}.json"]
+    offline = {"HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": "", "HF_HOME": str(data.parent / "hub")}
+    done = subprocess.run(command, cwd=data.parent, env=os.environ | offline, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    made: dict[str, Any] = json.loads((data.parent / f"{reader}.json").read_text(encoding="utf-8"))
+    assert tuple(made) == SPLITS_OF[reader]
+    for split, pairs in made.items():
+        wanted = [(ASKED[reader].format(row["instruction"]), row["output"]) for row in written(data, split)]
+        found = [(asked, said.removesuffix("\n").removesuffix("<|im_end|>")) for asked, said in pairs]
+        assert sorted(found) == sorted(wanted), split

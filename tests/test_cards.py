@@ -1,9 +1,7 @@
-"""Cards of adapters and of the labelled set, their publication, and the registry that other projects take them from."""
+"""Cards of adapters and of the labelled set, publication, and the registry that other projects take from."""
 
 import json
 import shutil
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +142,13 @@ def test_the_hub_reads_the_data_card() -> None:
     card = DatasetCard.load(ROOT / "data" / "README.md", ignore_metadata_errors=False)
     head = card.data.to_dict()
     known = DatasetCardData.__doc__ or ""
-    for field in ("annotations_creators", "language_creators", "size_categories", "source_datasets", "multilinguality"):
+    for field in (
+        "annotations_creators",
+        "language_creators",
+        "size_categories",
+        "source_datasets",
+        "multilinguality",
+    ):
         said = head[field]
         for value in [said] if isinstance(said, str) else said:
             assert f"'{value}'" in known, (field, value)

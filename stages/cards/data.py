@@ -48,7 +48,9 @@ def main(metrics: Path, annotations: Path, lock: Path, template: Path, card: Pat
             bounded=bounded,
         )
     except jinja2.UndefinedError as error:
-        raise click.ClickException(f"{template}: {error.message}; {metrics} or params.yaml has no such value") from error
+        raise click.ClickException(
+            f"{template}: {error.message}; {metrics} or params.yaml has no such value"
+        ) from error
     card.write_text(text, encoding="utf-8")
 
 

@@ -57,9 +57,7 @@ def asked(how: Export) -> str:
     return prompt.task.replace("$options", prompts.lettered(prompt, prompts.OPTIONS))
 
 
-def card(
-    name: str, rows: Mapping[str, Scores], counts: Mapping[str, Any], locked: Stages, p: Params
-) -> str:
+def card(name: str, rows: Mapping[str, Scores], counts: Mapping[str, Any], locked: Stages, p: Params) -> str:
     """The card of a model's adapter, Markdown with the hub's head.
 
     `rows` are scores by what they are of, the adapter's first; `counts` are export's, `locked` the stages of dvc.lock.
