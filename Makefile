@@ -49,9 +49,11 @@ test-vllm: $(READY) $(VLLM)/.ready  ## the same answer from transformers, vLLM a
 	python -m pytest tests/test_vllm.py
 
 LLAMA_FACTORY := .venv-llama-factory
-$(LLAMA_FACTORY)/.ready:
+$(LLAMA_FACTORY)/.ready:  # torchvision and torchaudio come along for CUDA and break the import where torch has none
 	$(PYTHON) -m venv $(LLAMA_FACTORY)
 	$(LLAMA_FACTORY)/bin/python -m pip install --quiet torch==2.13.0 llamafactory
+	$(LLAMA_FACTORY)/bin/python -m pip uninstall --quiet --yes torchvision
+	rm -f $(LLAMA_FACTORY)/lib/python*/site-packages/torchaudio/lib/*.so
 	touch $@
 
 AXOLOTL := .venv-axolotl

@@ -85,10 +85,11 @@ SPLITS_OF = {"llama_factory": SPLITS, "axolotl": ("train", "dev")}
 @pytest.mark.parametrize("reader", ASKED)
 def test_another_trainer_learns_every_item(data: Path, base: Path, reader: str) -> None:
     """From the tokens that it trains on: instructions and outputs as they are, in its own words around them."""
-    python = ROOT / f".venv-{reader.replace('_', '-')}" / "bin" / "python"
-    if not python.exists():
+    there = ROOT / f".venv-{reader.replace('_', '-')}"
+    if not (there / ".ready").exists():
         pytest.skip(f"{reader} is not installed: make test-alpaca")
-    command = [python, ROOT / "tests" / "alpaca_readers.py", reader, base / "smollm2_135m", f"{reader}.json"]
+    script, model = ROOT / "tests" / "alpaca_readers.py", base / "smollm2_135m"
+    command = [str(part) for part in (there / "bin" / "python", script, reader, model, f"{reader}.json")]
     offline = {"HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": "", "HF_HOME": str(data.parent / "hub")}
     done = subprocess.run(command, cwd=data.parent, env=os.environ | offline, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr

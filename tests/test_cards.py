@@ -50,6 +50,8 @@ def test_the_hub_reads_the_cards(project: Path) -> None:
         assert f"sha256 {params().fetch.base.sha256}" in card.text
         assert f"{100 * scores['f1']:.2f} ({100 * scores['f1_low']:.2f} to" in card.text
         assert f"n = {scores['n']}" in card.text
+        (adapter,) = [one["md5"] for one in made_of["outs"] if one["path"] == f"data/adapters/{name}"]
+        assert f"| data/adapters/{name} | md5 {adapter} |" in (project / "tables.md").read_text()
 
 
 def test_a_card_says_what_this_model_was_trained_with() -> None:

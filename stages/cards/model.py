@@ -1,7 +1,7 @@
 """The model card of an adapter: what it does, how well, what it was made of."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,18 @@ def asked(how: Export) -> str:
     """The question that a model is asked, with `$history` and `$message` still in it."""
     prompt = prompts.load(how.prompt)
     return prompt.task.replace("$options", prompts.lettered(prompt, prompts.OPTIONS))
+
+
+def made_of(locked: Stages, names: Sequence[str], p: Params) -> str:
+    """What the tables' models were made of, in Markdown: data and adapters by hash, bases by revision, packages."""
+    found = of_the_labels(locked, p)
+    for name in names:
+        found[name] = source(p.models[name], p.fetch.base)
+        if name in p.finetune:
+            adapter = f"data/adapters/{name}"
+            found[adapter] = hashes(locked[f"train@{name}"])[adapter]
+    lines = [f"| {what} | {value} |" for what, value in (found | versions()).items()]
+    return "\n".join(["**What they were made of.** Hashes are those of dvc.lock.\n", "| | |", "|---|---|", *lines, ""])
 
 
 def card(name: str, rows: Mapping[str, Scores], counts: Mapping[str, Any], locked: Stages, p: Params) -> str:
