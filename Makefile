@@ -8,8 +8,8 @@ export DVC_NO_ANALYTICS := 1
 export HF_HUB_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test test-label-studio test-vllm test-alpaca lint bench bench-training paper rank curve merge data-card publish remote verify constraints \
-	upgrade licences
+.PHONY: help setup repro test test-label-studio test-vllm test-alpaca lint bench bench-training paper rank curve merge \
+	data-card publish remote verify constraints upgrade licences
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 20
