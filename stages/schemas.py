@@ -14,7 +14,6 @@ LABELS = ("needed", "not_needed", "not_question")
 NO_GUIDELINE = "0" * 12  # of labels that stood in a chat export
 ID: dict[str, Any] = {"ge": 0, "lt": 2**53}  # fits a double, so that no JSON reader rounds it
 IN_GROUP = {"order": ["group", "position"], "key": ["id"]}
-BY_ID = {"order": ["id"], "key": ["id"]}
 BY_SCORER = {"order": ["id", "scorer"], "key": ["id", "scorer"]}
 BY_ANNOTATOR = {"order": ["annotator", "id", "at"], "key": ["annotator", "id", "at"]}
 BY_REASON = {"order": ["reason", "id", "at"], "key": []}
