@@ -8,7 +8,7 @@ export DVC_NO_ANALYTICS := 1
 export HF_HUB_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test test-label-studio test-vllm test-alpaca lint bench bench-training paper rank curve merge \
+.PHONY: help setup repro test test-label-studio test-vllm test-alpaca lint bench bench-training paper rank curve relabel label-noise law-power merge \
 	data-card publish remote verify constraints upgrade licences
 
 help:  ## this list
@@ -94,6 +94,19 @@ rank: $(READY)  ## what rank the task needs: MODEL trained in full, its update c
 
 curve: $(READY)  ## what more labels would bring: MODEL trained on parts of the labels; after make repro
 	python -m stages.studies.curve $(MODEL) metrics/curve.json metrics/plots/curve.json
+
+ANNOTATOR ?= lead
+FIRST ?= 50
+relabel: $(READY)  ## the paper's loop once: law, queue, labels by ANNOTATOR of the FIRST items, law; before and after
+	@python -m stages.studies.relabel $(ANNOTATOR) --first $(FIRST)
+
+LABELLED ?= data/valid.jsonl
+INTO ?= metrics
+label-noise: $(READY)  ## are bad labels found? those of LABELLED are spoilt and looked for; after make repro
+	python -m stages.studies.label_noise $(LABELLED) $(INTO)/label_noise.json $(INTO)/plots/label_noise.json
+
+law-power: $(READY)  ## how often the verdict tells clean labels from spoilt ones, on simulated ladders
+	python -m stages.studies.simulated metrics/law_power.json metrics/plots/law_power.json
 
 merge: $(READY)  ## MODEL's adapter merged into its base, as safetensors: data/merged/MODEL
 	python -m stages.llm.merge data/base/$(MODEL) data/adapters/$(MODEL) data/merged/$(MODEL)
