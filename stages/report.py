@@ -61,9 +61,9 @@ def main(metrics: Path, data: Path, lock: Path, tables: Path, plots: Path, cards
     write_json(tables.with_suffix(".json"), {"table_1": one, "table_2": two})
     first = next(iter(vanilla.values()))
     tables.with_suffix(".md").write_text(
-        f"n = {first['n']} items of {p.evaluate.split}, {percent(first['needed_share'])}% of them needed; 95% bounds by"
-        " bootstrap, of improvements by paired bootstrap. In bold: the best model. In italics: what needs no language"
-        f" model.\n\n**Table 1.** Vanilla models.\n\n{markdown_1(one)}\n\n"
+        f"n = {first['n']} items of {p.evaluate.split}, {percent(first['needed_share'])}% of them needed; 95% bounds"
+        " by bootstrap, of improvements by paired bootstrap. In bold: the best model. In italics: what needs no"
+        f" language model.\n\n**Table 1.** Vanilla models.\n\n{markdown_1(one)}\n\n"
         f"**Table 2.** Tuned models.\n\n{markdown_2(two)}\n",
         encoding="utf-8",
     )

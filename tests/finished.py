@@ -21,11 +21,11 @@ from tests.made import items
 from tests.says import Says
 
 SKILL = {"smollm2_135m_10": 0.2, "smollm2_135m_20": 0.6, "smollm2_135m": 1.0}
-TUNING = 1.2
+TUNING = 0.4
 
 
 def rule(truth: dict[int, bool], skill: float, seed: str) -> Callable[[Any], list[float]]:
-    """Log-probabilities of the letters: the right one's odds are `skill` higher, with noise of its own for each item."""
+    """Log-probabilities of the letters: the right one's is higher by `skill`, with noise of each item's own."""
 
     def answer(chat: Any) -> list[float]:
         id = int(re.findall(r"\((\d+)\)", chat[0]["content"])[-1])
@@ -39,7 +39,7 @@ def rule(truth: dict[int, bool], skill: float, seed: str) -> Callable[[Any], lis
 
 def finish(folder: Path, said: list[Row] | None = None) -> None:
     """Fill `folder`, the working directory, which has the repository's params.yaml, with data and metrics."""
-    change_params(folder, {"evaluate.bootstrap": 200, "export.option_order": "fixed"})
+    change_params(folder, {"evaluate.bootstrap": 50, "export.option_order": "fixed"})
     for name in ("metrics", ".dvc/plots"):
         shutil.copytree(ROOT / name, folder / name, dirs_exist_ok=True)
     shutil.copy(ROOT / "dvc.lock", folder)
@@ -58,7 +58,7 @@ def finish(folder: Path, said: list[Row] | None = None) -> None:
     ask(floor.main, data / "valid.jsonl", data / "alpaca", metrics / "floor")
     for state in ("baseline", "tuned"):
         for name, skill in SKILL.items():
-            model = Says(rule(truth, skill + TUNING * (state == "tuned"), name + state))
+            model = Says(rule(truth, skill + TUNING * (state == "tuned"), name + state), context=10**6)
             (data / "base" / name).mkdir(parents=True, exist_ok=True)
             with mock.patch.object(evaluate, "engine", lambda *_, model=model: model):
                 files = data / f"predictions/{state}/{name}.jsonl", metrics / state / f"{name}.json"
@@ -72,7 +72,15 @@ def finish(folder: Path, said: list[Row] | None = None) -> None:
 def tell(folder: Path) -> None:
     """The stage `report`."""
     metrics = folder / "metrics"
-    ask(report.main, metrics, folder / "data", folder / "dvc.lock", metrics / "tables", metrics / "plots", metrics / "cards")
+    ask(
+        report.main,
+        metrics,
+        folder / "data",
+        folder / "dvc.lock",
+        metrics / "tables",
+        metrics / "plots",
+        metrics / "cards",
+    )
 
 
 def ask(main: Any, *arguments: str | Path) -> None:

@@ -18,12 +18,18 @@ EDGES = [round(10 * (i / 20) ** 2, 4) for i in range(21)]  # of scores from 0 to
 
 
 def size(
-    vanilla: Mapping[str, Scores], tuned: Mapping[str, Scores], floors: Mapping[str, Scores], models: Mapping[str, Model]
+    vanilla: Mapping[str, Scores],
+    tuned: Mapping[str, Scores],
+    floors: Mapping[str, Scores],
+    models: Mapping[str, Model],
 ) -> Rows:
     """Precision and F1 against model size (paper, Figure 4), in percent with 95% bounds; floors have no size."""
     return [
         {"score": label, "state": state, "model": name, "parameters": models[name].size if name in models else None}
-        | {end: round(100 * scores[f"{key}{rest}"], 2) for end, rest in (("value", ""), ("low", "_low"), ("high", "_high"))}
+        | {
+            end: round(100 * scores[f"{key}{rest}"], 2)
+            for end, rest in (("value", ""), ("low", "_low"), ("high", "_high"))
+        }
         for key, label in (("precision", "precision"), ("f1", "F1 score"))
         for state, found in ((VANILLA, vanilla), (TUNED, tuned), ("floor", floors))
         for name, scores in found.items()

@@ -152,9 +152,7 @@ def main(page: Path, revisions: tuple[str, ...]) -> None:
         way=way(read_json),
         limit=read_json["ingest"].get("over_limit", 0),
         pairs=read_json["agreement"].get("pairs", {}),
-        documents={
-            name: table(file.read_text(encoding="utf-8")) for name, file in documents.items() if file.exists()
-        },
+        documents={name: table(file.read_text(encoding="utf-8")) for name, file in documents.items() if file.exists()},
         figures=[svg(spec, number) for number, spec in enumerate(figures(revisions).values())],
         wrong=wrong(metrics, data, p),
         window=p.export.window,

@@ -129,9 +129,12 @@ def gain(row: Scores) -> str:
 
 def markdown_1(rows: Rows) -> str:
     lines = [
-        [shown(row)]
-        + [bold(bounded(row, name), row, rows, name) for name in BOUNDED]
-        + [str(row["n"]), percent(row["letter_share"])]
+        [
+            shown(row),
+            *(bold(bounded(row, name), row, rows, name) for name in BOUNDED),
+            str(row["n"]),
+            percent(row["letter_share"]),
+        ]
         for row in rows
     ]
     return markdown(["Model", *BOUNDED.values(), "n", "one letter (%)"], lines)
@@ -139,8 +142,14 @@ def markdown_1(rows: Rows) -> str:
 
 def markdown_2(rows: Rows) -> str:
     lines = [
-        [shown(row), bold(bounded(row, "f1"), row, rows, "f1"), gain(row)]
-        + [percent(row.get("recall_before")), percent(row["recall_after"]), str(row["n"])]
+        [
+            shown(row),
+            bold(bounded(row, "f1"), row, rows, "f1"),
+            gain(row),
+            percent(row.get("recall_before")),
+            percent(row["recall_after"]),
+            str(row["n"]),
+        ]
         for row in rows
     ]
     return markdown(
@@ -151,8 +160,6 @@ def markdown_2(rows: Rows) -> str:
 def split(answers: Answers, prompt: str, ids: Collection[int]) -> dict[str, Rows]:
     """The predictions for one prompt and the items of a split, by id."""
     return {
-        name: sorted(
-            (row for row in rows if row["prompt"] == prompt and row["id"] in ids), key=lambda row: row["id"]
-        )
+        name: sorted((row for row in rows if row["prompt"] == prompt and row["id"] in ids), key=lambda row: row["id"])
         for name, rows in answers.items()
     }
