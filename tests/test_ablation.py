@@ -42,7 +42,8 @@ adapter = Path("data/adapters") / sys.argv[2]
 
 
 def scores(f1):
-    return json.dumps({"f1": f1, "f1_low": f1 - 0.1, "f1_high": f1 + 0.1, "n": {"dev": 5, "test": 9}[p["evaluate"]["split"]]})
+    n = {"dev": 5, "test": 9}[p["evaluate"]["split"]]
+    return json.dumps({"f1": f1, "f1_low": f1 - 0.1, "f1_high": f1 + 0.1, "n": n})
 
 
 if sys.argv[1] == "train":

@@ -8,7 +8,6 @@ import pytest
 from sklearn.metrics import confusion_matrix, precision_score, recall_score
 
 from stages.params import Scorer, params
-from stages.results.drawn import png
 from stages.results.figures import ANSWERS, confusion, histogram, precision_recall, reliability, size
 from tests.conftest import ROOT, Row
 
@@ -87,15 +86,13 @@ def test_size_in_percent() -> None:
 
 @pytest.mark.parametrize("name", sorted(file.name for file in (ROOT / ".dvc" / "plots").iterdir()))
 def test_a_template_names_axes_with_words(name: str) -> None:
-    """No axis is left with the bare name of a column, and a picture comes out."""
-    spec = (ROOT / ".dvc" / "plots" / name).read_text()
-    used = [
-        value
-        for key, value in _pairs(json.loads(spec))
-        if key in ("x", "y") and isinstance(value, dict) and "field" in value
-    ]
-    assert any("title" in axis or "title" in axis.get("axis", {}) for axis in used)
-    assert png(json.loads(spec.replace('"<DVC_METRIC_DATA>"', "[]"))).startswith(b"\x89PNG")
+    """No axis is left with the bare name of a column."""
+    spec = json.loads((ROOT / ".dvc" / "plots" / name).read_text())
+    axes: dict[str, list[bool]] = {"x": [], "y": []}
+    for key, value in _pairs(spec):
+        if key in axes and isinstance(value, dict) and "field" in value:
+            axes[key].append("title" in value or "title" in value.get("axis", {}))
+    assert all(any(named) for named in axes.values())
 
 
 def _pairs(value: object) -> list[tuple[str, object]]:

@@ -20,7 +20,7 @@ stages:
     cmd: cp data/annotations/ann.jsonl data/labelled.jsonl
     deps: [data/annotations]
     outs: [data/labelled.jsonl]
-  train@small:
+  train:
     cmd: python small.py train
     deps: [small.py, data/labelled.jsonl]
     params: [lr]
@@ -77,7 +77,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
         call(folder, "rm", "-r", name)
     (folder / "dvc.yaml").write_text(PIPELINE)
     (folder / "small.py").write_text(SMALL)
-    (folder / ".gitignore").write_text("comment.md\nsize.png\n")
+    (folder / ".gitignore").write_text("/size.png\n")
     label(folder, 7)
     call(folder, "git", "checkout", "--quiet", "-b", "main")
     for branch in ("main", "slow", "labels"):

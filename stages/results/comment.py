@@ -23,6 +23,7 @@ Stage = Mapping[str, Any]
 
 
 def call(*command: str) -> str:
+    """What a command says; click.ClickException with what it complains of where it fails."""
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise click.ClickException(f"{' '.join(command)}: {done.stderr.strip()}")
@@ -42,6 +43,12 @@ def verdict(law: str) -> str:
 
 def stages(lock: str) -> dict[str, Stage]:
     return YAML(typ="safe", pure=True).load(lock)["stages"] if lock else {}
+
+
+def diff(what: str, base: str) -> str:
+    """What `dvc params diff` or `dvc metrics diff` says, as Markdown; nothing where it is a head without rows."""
+    said = call("dvc", what, "diff", base, "--md")
+    return said if said.count("\n") > 1 else ""
 
 
 def hashes(stage: Stage, kind: str) -> dict[str, str]:
@@ -103,8 +110,8 @@ def main(base: str, picture: Path) -> None:
             for name, path in (("vanilla", "metrics/law.json"), ("tuned", "metrics/law_tuned.json"))
         ],
         unexplained=unexplained(stages(at(base, "dvc.lock")), stages(now["dvc.lock"])),
-        params=call("dvc", "params", "diff", base, "--md"),
-        metrics=call("dvc", "metrics", "diff", base, "--md"),
+        params=diff("params", base),
+        metrics=diff("metrics", base),
         picture=picture,
     )
     click.echo(text)
