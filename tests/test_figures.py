@@ -20,9 +20,8 @@ def answers(n: int = 300, seed: int = 0) -> list[Row]:
         p, rest = rng.random(), rng.random() * 0.1
         weights = {"needed": p * (1 - rest), "not_needed": (1 - p) * (1 - rest), "dont_know": rest}
         logs = {name: math.log(max(weight, 1e-9)) for name, weight in weights.items()}
-        found.append(
-            {"id": id, "cr_need_gt": bool(rng.random() < weights["needed"]), "answer": max(logs, key=logs.get)} | logs
-        )  # type: ignore[arg-type]
+        answer = max(logs, key=logs.__getitem__)
+        found.append({"id": id, "cr_need_gt": bool(rng.random() < weights["needed"]), "answer": answer} | logs)
     return found
 
 

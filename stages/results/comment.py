@@ -46,9 +46,11 @@ def stages(lock: str) -> dict[str, Stage]:
 
 
 def diff(what: str, base: str) -> str:
-    """What `dvc params diff` or `dvc metrics diff` says, as Markdown; nothing where it is a head without rows."""
-    said = call("dvc", what, "diff", base, "--md")
-    return said if said.count("\n") > 1 else ""
+    """What `dvc params diff` or `dvc metrics diff` says, as Markdown, by path and name, which DVC leaves to chance;
+    nothing where it is a head without rows.
+    """
+    head, rule, *rows = call("dvc", what, "diff", base, "--md").splitlines()
+    return "\n".join([head, rule, *sorted(rows)]) if rows else ""
 
 
 def hashes(stage: Stage, kind: str) -> dict[str, str]:
