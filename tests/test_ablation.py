@@ -126,3 +126,32 @@ def test_beside_the_paper() -> None:
         "| theirs |  | 51.25 |",
         "| ours | 0.50 |  |",
     ]
+
+
+def test_experiments_by_hand(clone: Path, tmp_path: Path) -> None:
+    """What the README says of experiments: another value, another ladder, a queue, keeping one, sharing one by git."""
+    folder = tmp_path / "own"
+    call(tmp_path, "git", "clone", "--quiet", str(clone), "own")
+    call(tmp_path, "git", "init", "--quiet", "--bare", "remote")
+    call(folder, "git", "remote", "set-url", "origin", str(tmp_path / "remote"))
+    call(folder, "dvc", "remote", "add", "--default", "storage", str(tmp_path / "store"))
+    one = ("-S", f"ladder=[{MODEL}]", "-S", f"finetune=[{MODEL}]")
+    call(folder, "dvc", "repro")
+    commit(folder, "base")
+    call(folder, "git", "push", "--quiet", "origin", "main")
+    call(folder, "dvc", "exp", "run", "-n", "slow", "-S", "lr=2e-5", *one)
+    shown = call(folder, "dvc", "exp", "show", "--only-changed", "--no-pager")
+    assert "slow" in shown
+    call(folder, "git", "checkout", "--quiet", ".")
+    call(folder, "dvc", "exp", "run", "-n", "wide", "-S", "lora_rank=32", "--queue")
+    call(folder, "dvc", "exp", "run", "--run-all")
+    assert set(call(folder, "dvc", "exp", "list", "--name-only").split()) == {"slow", "wide"}
+    call(folder, "dvc", "exp", "push", "origin", "slow")
+
+    call(tmp_path, "git", "clone", "--quiet", str(tmp_path / "remote"), "other", "--branch", "main")
+    other = tmp_path / "other"
+    assert "slow" in call(other, "dvc", "exp", "list", "origin")
+    call(other, "dvc", "exp", "pull", "origin", "slow")
+    call(other, "dvc", "exp", "apply", "slow")
+    assert "lr: 2e-05" in (other / "params.yaml").read_text()
+    assert (other / "data" / "adapters" / MODEL).exists()
