@@ -12,8 +12,8 @@ from stages.llm.merge import main as merge
 from stages.llm.publish import main as publish
 from stages.params import params
 from stages.predict import main as predict
-from stages.report import main as report
 from tests.conftest import ROOT, run
+from tests.finished import finish
 
 NAME = "smollm2_135m_10"
 
@@ -81,20 +81,17 @@ def test_an_unknown_model_is_named(project: Path) -> None:
     assert "smollm3 is not under models in params.yaml (known: smollm2_135m_10" in done.output
 
 
-def test_the_hub_reads_the_cards(project: Path) -> None:
-    """Cards of the committed run, as the hub's own library reads them."""
+def test_the_hub_reads_the_cards(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cards of a finished run, as the hub's own library reads them."""
     from huggingface_hub import ModelCard
 
-    (project / "plots").mkdir()
-    done = run(
-        report, ROOT / "metrics", ROOT / "dvc.lock", project / "tables.md", project / "plots", project / "cards"
-    )
-    assert done.exit_code == 0, done.output
+    monkeypatch.setenv("LABELS_CACHE", str(project / "cache"))
+    finish(project)
     locked = YAML(typ="safe", pure=True).load((ROOT / "dvc.lock").read_text())["stages"]
-    assert {path.stem for path in (project / "cards").iterdir()} == set(params().finetune)
+    assert {path.stem for path in (project / "metrics" / "cards").iterdir()} == set(params().finetune)
     for name in params().finetune:
-        read = ModelCard.load(project / "cards" / f"{name}.md")
-        scores = json.loads((ROOT / "metrics" / "tuned" / f"{name}.json").read_text())
+        read = ModelCard.load(project / "metrics" / "cards" / f"{name}.md")
+        scores = json.loads((project / "metrics" / "tuned" / f"{name}.json").read_text())
         assert {one.metric_type: one.metric_value for one in read.data.eval_results or []} == {
             kind: scores[kind] for kind in ("precision", "recall", "f1", "auc")
         }
