@@ -226,6 +226,7 @@ class Model(Section):
 
 
 class Params(Section):
+    backend: Literal["duckdb", "spark"]
     seed: int
     ladder: Annotated[list[Name], Field(min_length=1)]
     finetune: list[Name]

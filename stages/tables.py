@@ -1,12 +1,15 @@
 """Tables in and out: JSON Lines, UTF-8, sorted, one object a line, the same bytes for the same rows on every machine.
 
-Between reading and writing a table is an Ibis expression, which DuckDB runs inside the process.
+Between reading and writing a table is an Ibis expression. DuckDB runs it inside the process, in bounded memory, or Spark
+on many machines; Spark writes a folder of shards, which in the order of their names are the bytes of DuckDB's file. A
+path that ends in .parquet holds Parquet instead.
 """
 
 import json
 import re
+import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,6 +33,37 @@ TYPES = {
 }
 CHUNK = 50_000
 SHOWN = 20
+MEMORY = "2500MB"  # of DuckDB's own; what is larger goes to disk
+BUCKET = 2**28  # bytes of a file that are joined at a time
+SHARDS = "part-*"  # as Spark names them
+CHECKS: dict[str, Callable[..., ibis.Value]] = {  # pandera's, as expressions
+    "greater_than": lambda column, min_value: column > min_value,
+    "greater_than_or_equal_to": lambda column, min_value: column >= min_value,
+    "less_than": lambda column, max_value: column < max_value,
+    "less_than_or_equal_to": lambda column, max_value: column <= max_value,
+    "equal_to": lambda column, value: column == value,
+    "isin": lambda column, allowed_values: column.isin(allowed_values),
+    "str_matches": lambda column, pattern: column.re_search(pattern),
+    "str_length": lambda column, min_value, **_: column.length() >= min_value,
+    "window_of_turns": lambda column: column.notnull(),  # the rest its type says
+}
+
+
+def compute_on(backend: str) -> None:
+    """What runs the expressions from here on: `duckdb`, or `spark` as spark-defaults.conf or PYSPARK_SUBMIT_ARGS set it up.
+
+    Raises click.ClickException where PySpark is not installed.
+    """
+    if backend == "duckdb":
+        spill = Path(tempfile.gettempdir()) / "labels-by-law"
+        ibis.set_backend(ibis.duckdb.connect(memory_limit=MEMORY, temp_directory=str(spill)))
+        return
+    try:
+        from pyspark.sql import SparkSession
+    except ImportError as error:
+        raise click.ClickException("backend: spark needs PySpark: pip install -e '.[spark]'") from error
+    session = SparkSession.builder.appName("labels-by-law").config("spark.sql.session.timeZone", "UTC").getOrCreate()
+    ibis.set_backend(ibis.pyspark.connect(session))
 
 
 def columns(model: type[Table], present: Iterable[str] = ()) -> dict[str, str]:
@@ -44,17 +78,56 @@ def columns(model: type[Table], present: Iterable[str] = ()) -> dict[str, str]:
 
 
 def read(path: str | Path, model: type[Table]) -> ibis.Table:
-    """A table of JSON Lines as an Ibis expression with the model's columns; a bad line shows when it is computed."""
-    with Path(path).open(encoding="utf-8") as file:
-        try:
-            first = json.loads(file.readline() or "{}")
-        except ValueError as error:
-            raise click.ClickException(f"{path}, line 1: not JSON: {error}") from error
+    """A table of a file or of a folder of shards as an Ibis expression with the model's columns; a bad line shows when
+    it is computed.
+    """
+    backend = ibis.get_backend()
+    shards = f"{path}/{SHARDS}" if Path(path).is_dir() else str(path)
+    if str(path).endswith(".parquet"):
+        table = backend.read_parquet(shards)
+        return table.cast(columns(model, table.columns))
+    first = _first(path)
     schema = ibis.schema(columns(model, first))
     if not first:
         return ibis.memtable([], schema=schema)
+    if backend.name == "pyspark":
+        from ibis.backends.pyspark.datatypes import PySparkSchema
+
+        return backend.read_json(str(path), schema=PySparkSchema.from_ibis(schema), mode="FAILFAST")
     types = {name: ibis.backends.sql.datatypes.DuckDBType.to_string(dtype) for name, dtype in schema.items()}
-    return ibis.read_json(path, columns=types, format="newline_delimited", maximum_object_size=2**26)
+    return backend.read_json(shards, columns=types, format="newline_delimited", maximum_object_size=2**26)
+
+
+def _first(path: str | Path) -> dict[str, Any]:
+    """The first row of JSON Lines, nothing where there is none."""
+    if "://" in str(path):  # only Spark reads from there
+        found = ibis.get_backend()._session.read.text(str(path)).head(1)
+        line = found[0].value if found else ""
+        where = str(path)
+    else:
+        where = str(next((shard for shard in sorted(Path(path).glob(SHARDS)) if shard.stat().st_size), path))
+        if Path(where).is_dir():
+            return {}
+        with Path(where).open(encoding="utf-8") as file:
+            line = file.readline()
+    try:
+        return json.loads(line or "{}")
+    except ValueError as error:
+        raise click.ClickException(f"{where}, line 1: not JSON: {error}") from error
+
+
+def buckets(table: ibis.Table, by: str, path: str | Path, folder: Path) -> list[ibis.Table]:
+    """The table in parts that DuckDB can hold in memory, all rows of one `by` in the same: it can't move lists that it
+    collects to disk. `path` is the file that the table comes from, in `folder` are the parts. Spark needs no parts.
+    """
+    backend = ibis.get_backend()
+    size = sum(file.stat().st_size for file in [Path(path), *Path(path).glob(SHARDS)] if file.is_file())
+    if backend.name != "duckdb" or size <= BUCKET:
+        return [table]
+    number = size // BUCKET + 1
+    with reading():
+        backend.to_parquet(table.mutate(bucket=table[by] % number), folder, partition_by="bucket", overwrite=True)
+    return [backend.read_parquet(f"{one}/*.parquet", hive_partitioning=False) for one in sorted(folder.iterdir())]
 
 
 @contextmanager
@@ -79,10 +152,22 @@ def from_rows(found: list[Any], model: type[Table]) -> ibis.Table:
     return ibis.memtable(pyarrow.Table.from_pylist(found, schema=schema.to_pyarrow()))
 
 
+def _kept(table: ibis.Table, model: type[Table]) -> ibis.Value:
+    """Whether a row keeps the model's contract."""
+    kept: ibis.Value = ibis.literal(True)
+    for pattern, column in model.to_schema().columns.items():
+        for name in columns(model, table.columns).keys() & {pattern} or filter(re.compile(pattern).match, table.columns):
+            checks = [CHECKS[str(check.name)](table[name], **(check.statistics or {})) for check in column.checks]
+            holds = ibis.and_(*checks)
+            kept &= (table[name].isnull() | holds) if column.nullable else (table[name].notnull() & holds)
+    return kept
+
+
 def failures(table: ibis.Table, model: type[Table], name: str) -> list[str]:
     """Everything in a table that breaks its contract, a line each with row or id, field and reason.
 
-    pandera checks chunks of pandas, since on Ibis it lets duplicates pass; the key is checked by one query.
+    One query says whether a row is wrong; if so pandera says which, in chunks of pandas, since on Ibis it lets
+    duplicates pass. The key is checked by another query.
     """
     metadata = model.get_metadata()[model.__name__]["dataframe"]
     declared = {name: column for name, column in model.to_schema().columns.items() if not column.regex}
@@ -92,7 +177,8 @@ def failures(table: ibis.Table, model: type[Table], name: str) -> list[str]:
     start = 0
     with reading():
         held = table.cache()
-    for batch in held.to_pyarrow_batches(chunk_size=CHUNK):
+        wrong = held.filter(~_kept(held, model)).count().execute()
+    for batch in held.to_pyarrow_batches(chunk_size=CHUNK) if wrong else ():
         frame = batch.to_pandas()
         frame.index += start
         start += len(frame)
@@ -123,20 +209,29 @@ def write(path: str | Path, table: ibis.Table, model: type[Table]) -> int:
     """Check a table, sort it and write it as JSON Lines; return the number of rows. Nothing is written if a row is
     wrong.
     """
-    target, part = Path(path), Path(f"{path}.part")
-    target.parent.mkdir(parents=True, exist_ok=True)
     order = model.get_metadata()[model.__name__]["dataframe"]["order"]
     with reading():
         held = table.select(list(columns(model, table.columns))).cache()
-    backend = ibis.get_backend()
-    if found := failures(held, model, target.name):
+    if found := failures(held, model, Path(path).name):
         more = f"\n… and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
         raise click.ClickException("\n".join(found[:SHOWN]) + more)
-    backend.raw_sql(
-        f"COPY ({backend.compile(held.order_by(order))}) TO '{str(part).replace(chr(39), chr(39) * 2)}' (FORMAT json)"
-    )
-    part.replace(target)
+    _put(path, held.order_by(order))
     return held.count().execute()
+
+
+def _put(path: str | Path, table: ibis.Table) -> None:
+    """Write a file, or with Spark a folder of shards, which has a file _SUCCESS when it is whole."""
+    backend = ibis.get_backend()
+    form = "parquet" if str(path).endswith(".parquet") else "json"
+    if backend.name == "pyspark":
+        backend._session.sql(backend.compile(table)).write.save(
+            str(path), format=form, mode="overwrite", ignoreNullFields=False
+        )
+        return
+    target, part = Path(path), Path(f"{path}.part")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    backend.raw_sql(f"COPY ({backend.compile(table)}) TO '{str(part).replace(chr(39), chr(39) * 2)}' (FORMAT {form})")
+    part.replace(target)
 
 
 def write_rejects(path: str | Path, rejects: list[dict[str, Any]], model: type[Table]) -> Counter[str]:

@@ -1,10 +1,11 @@
 """The concat rule, by hand and by property (paper, section 2)."""
 
+import ibis
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.concat import concat
+from stages.concat import joined, numbered
 from stages.schemas import Turn
 from stages.tables import rows
 from tests.conftest import Row, messages, table
@@ -12,8 +13,12 @@ from tests.conftest import Row, messages, table
 GAP = 18
 
 
-def joined(said: list[Row]) -> list[Row]:
-    return rows(concat(table(said), GAP).order_by("group", "position"))
+def turns(said: list[Row]) -> ibis.Table:
+    return joined(numbered(table(said), GAP)).order_by("group", "position")
+
+
+def concat(said: list[Row]) -> list[Row]:
+    return rows(turns(said))
 
 
 @pytest.mark.parametrize(
@@ -29,17 +34,17 @@ def joined(said: list[Row]) -> list[Row]:
     ],
 )
 def test_concat_by_hand(said: list[tuple[str, int, str]], texts: list[str]) -> None:
-    assert [turn["text"] for turn in joined(messages(*said))] == texts
+    assert [turn["text"] for turn in concat(messages(*said))] == texts
 
 
 def test_a_turn_is_its_first_message() -> None:
-    turn, *_ = joined(messages(("a", 3, "x"), ("a", 4, "y"), first_id=7))
+    turn, *_ = concat(messages(("a", 3, "x"), ("a", 4, "y"), first_id=7))
     assert (turn["id"], turn["position"], turn["timestamp"], turn["messages"]) == (7, 0, 1_700_000_003, 2)
 
 
 def test_groups_are_apart() -> None:
     said = messages(("a", 0, "x")) + messages(("a", 1, "y"), group="h", first_id=9)
-    assert [turn["text"] for turn in joined(said)] == ["x", "y"]
+    assert [turn["text"] for turn in concat(said)] == ["x", "y"]
 
 
 @st.composite
@@ -54,16 +59,16 @@ def logs(draw: st.DrawFn) -> list[Row]:
 @given(logs())
 @settings(max_examples=40, deadline=None)
 def test_properties(said: list[Row]) -> None:
-    turns = joined(said)
-    assert "\n".join(turn["text"] for turn in turns) == "\n".join(row["text"] for row in said)  # conserved, in order
-    assert sum(turn["messages"] for turn in turns) == len(said)
-    Turn.validate(concat(table(said), GAP).to_pandas()[list(Turn.to_schema().columns)])
+    found = concat(said)
+    assert "\n".join(turn["text"] for turn in found) == "\n".join(row["text"] for row in said)  # conserved, in order
+    assert sum(turn["messages"] for turn in found) == len(said)
+    Turn.validate(turns(said).to_pandas()[list(Turn.to_schema().columns)])
 
 
 @given(logs())
 @settings(max_examples=20, deadline=None)
 def test_turns_further_apart_than_the_gap_stay_as_they_are(said: list[Row]) -> None:
     spread = [row | {"timestamp": row["timestamp"] + GAP * row["position"]} for row in said]
-    again = joined(spread)
+    again = concat(spread)
     assert [turn["text"] for turn in again] == [row["text"] for row in said]
-    assert joined([{k: v for k, v in turn.items() if k != "messages"} for turn in again]) == again  # idempotent
+    assert concat([{k: v for k, v in turn.items() if k != "messages"} for turn in again]) == again  # idempotent
