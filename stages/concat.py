@@ -12,7 +12,7 @@ from ibis import _
 
 from stages.params import params
 from stages.schemas import Message, Turn
-from stages.tables import buckets, compute_on, read, write, write_json
+from stages.tables import buckets, compute_on, hold, read, write, write_json
 
 
 def numbered(messages: ibis.Table, gap_seconds: int) -> ibis.Table:
@@ -51,7 +51,7 @@ def main(messages: str, turns: str, metrics: str) -> None:
     table = read(messages, Message)
     with TemporaryDirectory() as folder:
         parts = buckets(numbered(table, p.concat.gap_seconds), "turn", messages, Path(folder))
-        count = write(turns, ibis.union(*[joined(part).cache() for part in parts]), Turn)
+        count = write(turns, ibis.union(*[hold(joined(part)) for part in parts]), Turn)
     said = table.count().execute()
     kept = read(turns, Turn).messages.sum().execute()
     if kept != said:

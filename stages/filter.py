@@ -14,12 +14,13 @@ from typing import Any
 
 import click
 import ibis
+import pyarrow
 from ibis import _
 
 from stages.llm.scorers import score
 from stages.params import Scorer, params
 from stages.schemas import Inquiry, QuestionLabel, Reject, Score, Turn
-from stages.tables import compute_on, from_rows, read, rows, write, write_json, write_rejects
+from stages.tables import compute_on, from_rows, in_memory, read, rows, write, write_json, write_rejects
 
 ROUND = 4
 THROTTLES = [0, 0.02, 0.05, 0.1, 0.2, 0.5, *range(1, 11)]
@@ -153,7 +154,7 @@ def main(
     ]
     write(scores, from_rows(flat, Score), Score)
     passed = {scorer.name: ibis.literal(True) for scorer in p.scorers}
-    asking = ibis.memtable({"id": sorted(kept)})
+    asking = in_memory(pyarrow.table({"id": sorted(kept)}))
     write(inquiries, windows(table, asking, p.window).mutate(**passed), Inquiry)
     counts = write_rejects(rejects, [{"id": id, "reason": reason} for id, reason in reasons.items() if reason], Reject)
     labelled = {

@@ -89,7 +89,7 @@ def read(path: str | Path, model: type[Table]) -> ibis.Table:
     first = _first(path)
     schema = ibis.schema(columns(model, first))
     if not first:
-        return ibis.memtable([], schema=schema)
+        return from_rows([], model)
     if backend.name == "pyspark":
         from ibis.backends.pyspark.datatypes import PySparkSchema
 
@@ -114,6 +114,12 @@ def _first(path: str | Path) -> dict[str, Any]:
         return json.loads(line or "{}")
     except ValueError as error:
         raise click.ClickException(f"{where}, line 1: not JSON: {error}") from error
+
+
+def hold(table: ibis.Table) -> ibis.Table:
+    """The table as computed now, for several readings; on disk as far as it outgrows memory."""
+    with reading():
+        return table.cache()
 
 
 def buckets(table: ibis.Table, by: str, path: str | Path, folder: Path) -> list[ibis.Table]:
@@ -145,11 +151,21 @@ def rows(table: ibis.Table) -> list[dict[str, Any]]:
         return table.to_pyarrow().to_pylist()
 
 
+def in_memory(rows: pyarrow.Table) -> ibis.Table:
+    """A table in memory as an Ibis expression."""
+    backend = ibis.get_backend()
+    if backend.name != "pyspark":
+        return ibis.memtable(rows)
+    name = ibis.util.gen_name("in_memory")  # through Ibis, nulls would become the text NaN
+    backend._session.createDataFrame(rows).createTempView(name)
+    return backend.table(name)
+
+
 def from_rows(found: list[Any], model: type[Table]) -> ibis.Table:
     """Dictionaries to a table with the model's columns."""
     present = found[0] if found else ()
     schema = ibis.schema(columns(model, present))
-    return ibis.memtable(pyarrow.Table.from_pylist(found, schema=schema.to_pyarrow()))
+    return in_memory(pyarrow.Table.from_pylist(found, schema=schema.to_pyarrow()))
 
 
 def _kept(table: ibis.Table, model: type[Table]) -> ibis.Value:
@@ -175,8 +191,8 @@ def failures(table: ibis.Table, model: type[Table], name: str) -> list[str]:
     required = [name for name, column in declared.items() if not column.nullable]
     found: list[str] = []
     start = 0
+    held = hold(table)
     with reading():
-        held = table.cache()
         wrong = held.filter(~_kept(held, model)).count().execute()
     for batch in held.to_pyarrow_batches(chunk_size=CHUNK) if wrong else ():
         frame = batch.to_pandas()
@@ -210,8 +226,7 @@ def write(path: str | Path, table: ibis.Table, model: type[Table]) -> int:
     wrong.
     """
     order = model.get_metadata()[model.__name__]["dataframe"]["order"]
-    with reading():
-        held = table.select(list(columns(model, table.columns))).cache()
+    held = hold(table.select(list(columns(model, table.columns))))
     if found := failures(held, model, Path(path).name):
         more = f"\n… and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
         raise click.ClickException("\n".join(found[:SHOWN]) + more)
