@@ -42,7 +42,7 @@ def joined(messages: ibis.Table) -> ibis.Table:
 
 
 @click.command(help=__doc__)
-@click.argument("messages", type=click.Path(exists=True))
+@click.argument("messages", type=click.Path())
 @click.argument("turns", type=click.Path())
 @click.argument("metrics", type=click.Path())
 def main(messages: str, turns: str, metrics: str) -> None:
@@ -55,7 +55,9 @@ def main(messages: str, turns: str, metrics: str) -> None:
     said = table.count().execute()
     kept = read(turns, Turn).messages.sum().execute()
     if kept != said:
-        raise click.ClickException(f"{said} messages went in and {kept} came out in turns: a message was lost or doubled")
+        raise click.ClickException(
+            f"{said} messages went in and {kept} came out in turns: a message was lost or doubled"
+        )
     write_json(metrics, {"messages": int(said), "turns": int(count), "messages_per_turn": round(said / count, 4)})
 
 

@@ -118,7 +118,7 @@ def sweep(scorers: list[Scorer], scores: Mapping[int, Given], labels: dict[int, 
 
 
 @click.command(help=__doc__)
-@click.argument("turns", type=click.Path(exists=True))
+@click.argument("turns", type=click.Path())
 @click.argument("base", type=click.Path(path_type=Path))
 @click.argument("labels", type=click.Path(exists=True, path_type=Path))
 @click.argument("scores", type=click.Path())

@@ -108,8 +108,11 @@ def _first(path: str | Path) -> dict[str, Any]:
         where = str(next((shard for shard in sorted(Path(path).glob(SHARDS)) if shard.stat().st_size), path))
         if Path(where).is_dir():
             return {}
-        with Path(where).open(encoding="utf-8") as file:
-            line = file.readline()
+        try:
+            with Path(where).open(encoding="utf-8") as file:
+                line = file.readline()
+        except FileNotFoundError as error:
+            raise click.ClickException(f"{path} is missing: run the stage before, or dvc repro") from error
     try:
         return json.loads(line or "{}")
     except ValueError as error:
@@ -172,7 +175,9 @@ def _kept(table: ibis.Table, model: type[Table]) -> ibis.Value:
     """Whether a row keeps the model's contract."""
     kept: ibis.Value = ibis.literal(True)
     for pattern, column in model.to_schema().columns.items():
-        for name in columns(model, table.columns).keys() & {pattern} or filter(re.compile(pattern).match, table.columns):
+        for name in columns(model, table.columns).keys() & {pattern} or filter(
+            re.compile(pattern).match, table.columns
+        ):
             checks = [CHECKS[str(check.name)](table[name], **(check.statistics or {})) for check in column.checks]
             holds = ibis.and_(*checks)
             kept &= (table[name].isnull() | holds) if column.nullable else (table[name].notnull() & holds)

@@ -112,7 +112,14 @@ def stages(what: str, source: Path, target: Path) -> None:
 def with_polars(what: str, source: Path, target: Path) -> None:
     import polars as pl
 
-    names = {"id": pl.Int64, "group": pl.String, "position": pl.Int64, "sender": pl.String, "text": pl.String, "timestamp": pl.Int64}
+    names = {
+        "id": pl.Int64,
+        "group": pl.String,
+        "position": pl.Int64,
+        "sender": pl.String,
+        "text": pl.String,
+        "timestamp": pl.Int64,
+    }
     table = pl.scan_ndjson(source, schema=names | ({} if what == "concat" else {"messages": pl.Int64}))  # type: ignore[arg-type]
     if what == "concat":
         rule = pl.any_horizontal(
@@ -143,8 +150,8 @@ def with_polars(what: str, source: Path, target: Path) -> None:
 CANDIDATES = {"stages": stages, "loop": loop, "polars": with_polars}
 
 
-def measure(name: str, what: str, source: Path, target: Path) -> tuple[float, float, str, float]:
-    """Seconds, peak gigabytes, a hash of what was written (or why there is none) and its gigabytes."""
+def measure(name: str, what: str, source: Path, target: Path) -> dict[str, Any]:
+    """Seconds on the clock and of all cores, peak gigabytes, a hash of what was written, or None, and its gigabytes."""
     script = Path(__file__).relative_to(ROOT).with_suffix("")
     command = [sys.executable, "-m", ".".join(script.parts), "--one", name, what, source, target]
     start = time.perf_counter()
@@ -152,11 +159,12 @@ def measure(name: str, what: str, source: Path, target: Path) -> tuple[float, fl
     _, status, usage = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - start
     process.returncode = os.waitstatus_to_exitcode(status)
+    found: dict[str, Any] = {"s": seconds, "cpu": usage.ru_utime + usage.ru_stime, "peak": usage.ru_maxrss / 1e6}
     if process.returncode:
-        return seconds, usage.ru_maxrss / 1e6, f"ended with {process.returncode}", 0
+        return found | {"md5": None, "wrote": 0}
     with target.open("rb") as file:
         digest = hashlib.file_digest(file, "md5").hexdigest()
-    return seconds, usage.ru_maxrss / 1e6, digest, target.stat().st_size / 1e9
+    return found | {"md5": digest, "wrote": target.stat().st_size / 1e9}
 
 
 @click.command(help=__doc__)
@@ -167,23 +175,28 @@ def main(arguments: tuple[str, ...], one: bool) -> None:
         name, what, source, target = arguments
         CANDIDATES[name](what, Path(source), Path(target))
         return
-    click.echo("| messages | step | candidate | s | of the loop's speed | peak GB | wrote GB | bytes |")
-    click.echo("|---|---|---|---|---|---|---|---|")
+    click.echo(
+        "| messages | step | candidate | s | of the loop's speed | s of all cores | peak GB | wrote GB | bytes |"
+    )
+    click.echo("|---|---|---|---|---|---|---|---|---|")
     for n in map(int, arguments):
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             if shutil.disk_usage(folder).free < FREE + 1500 * n:
-                raise click.ClickException(f"{n} messages need {1.5e-6 * n:.0f} GB beside {FREE / 1e9:.0f} GB left free")
+                raise click.ClickException(
+                    f"{n} messages need {1.5e-6 * n:.0f} GB beside {FREE / 1e9:.0f} GB left free"
+                )
             make(n, folder / "messages.jsonl")
+            base: dict[str, Any] = {}
             for what, source in (("concat", "messages"), ("windows", "loop-concat")):
-                found = {
-                    one: measure(one, what, folder / f"{source}.jsonl", folder / f"{one}-{what}.jsonl")
-                    for one in ("loop", "stages", "polars")
-                }
-                for one, (seconds, peak, digest, size) in found.items():
-                    same = "the same" if digest == found["loop"][2] else "others" if size else digest
-                    ratio = found["loop"][0] / seconds
-                    click.echo(f"| {n} | {what} | {one} | {seconds:.1f} | {ratio:.2f} | {peak:.2f} | {size:.2f} | {same} |")
+                for candidate in ("loop", "stages", "polars"):
+                    found = measure(candidate, what, folder / f"{source}.jsonl", folder / f"{candidate}-{what}.jsonl")
+                    base = found if candidate == "loop" else base
+                    same = "the same" if found["md5"] == base["md5"] else "others" if found["md5"] else "failed"
+                    click.echo(
+                        f"| {n} | {what} | {candidate} | {found['s']:.1f} | {base['s'] / found['s']:.2f} |"
+                        f" {found['cpu']:.1f} | {found['peak']:.2f} | {found['wrote']:.2f} | {same} |"
+                    )
 
 
 if __name__ == "__main__":
