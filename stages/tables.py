@@ -1,8 +1,8 @@
 """Tables in and out: JSON Lines, UTF-8, sorted, one object a line, the same bytes for the same rows on every machine.
 
-Between reading and writing a table is an Ibis expression. DuckDB runs it inside the process, in bounded memory, or Spark
-on many machines; Spark writes a folder of shards, which in the order of their names are the bytes of DuckDB's file. A
-path that ends in .parquet holds Parquet instead.
+Between reading and writing a table is an Ibis expression. DuckDB runs it inside the process, in bounded memory, or
+Spark on many machines; Spark writes a folder of shards, which in the order of their names are the bytes of DuckDB's
+file. A path that ends in .parquet holds Parquet instead.
 """
 
 import json
@@ -50,7 +50,8 @@ CHECKS: dict[str, Callable[..., ibis.Value]] = {  # pandera's, as expressions
 
 
 def compute_on(backend: str) -> None:
-    """What runs the expressions from here on: `duckdb`, or `spark` as spark-defaults.conf or PYSPARK_SUBMIT_ARGS set it up.
+    """What runs the expressions from here on: `duckdb`, or `spark`, set up by spark-defaults.conf or
+    PYSPARK_SUBMIT_ARGS.
 
     Raises click.ClickException where PySpark is not installed.
     """
@@ -175,9 +176,7 @@ def _kept(table: ibis.Table, model: type[Table]) -> ibis.Value:
     """Whether a row keeps the model's contract."""
     kept: ibis.Value = ibis.literal(True)
     for pattern, column in model.to_schema().columns.items():
-        for name in columns(model, table.columns).keys() & {pattern} or filter(
-            re.compile(pattern).match, table.columns
-        ):
+        for name in filter(re.compile(rf"(?:{pattern})\Z").match, table.columns):
             checks = [CHECKS[str(check.name)](table[name], **(check.statistics or {})) for check in column.checks]
             holds = ibis.and_(*checks)
             kept &= (table[name].isnull() | holds) if column.nullable else (table[name].notnull() & holds)

@@ -28,15 +28,8 @@ pytestmark = pytest.mark.skipif(not SPARK.exists() or not shutil.which("java"), 
 def log() -> list[Row]:
     """Twelve groups in which people often go on within the gap, with what JSON writers treat differently."""
     rng = random.Random(0)
-    odd = [
-        'a "quote" \\ and / slash',
-        "tab\tand\rreturn",
-        "\x01\x1f\x7f",
-        "é 🙂 \u2028 \u2029 \ufeff?",
-        " ",
-        "</b>&'",
-        "a\nb?",
-    ]
+    odd = ['a "quote" \\ and / slash', "tab\tand\rreturn", "\x01\x1f\x7f", "é 🙂 \u2028 \u2029 \ufeff?", " "]
+    odd += ["</b>&'", "a\nb?"]
     said: list[Row] = []
     for number in range(12):
         at, spoken = 0, []
