@@ -16,7 +16,7 @@ from stages.tables import buckets, compute_on, hold, read, write, write_json
 
 
 def numbered(messages: ibis.Table, gap_seconds: int) -> ibis.Table:
-    """Messages with the number of their `turn` in the group: one sender, less than `gap_seconds` from one to the next."""
+    """Messages with the number of their `turn` in the group: one sender, no pause of `gap_seconds`."""
     before = ibis.window(group_by="group", order_by="position")
     upto = ibis.cumulative_window(group_by="group", order_by="position")
     starts = (_.sender != _.sender.lag().over(before)) | (_.timestamp - _.timestamp.lag().over(before) >= gap_seconds)

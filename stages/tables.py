@@ -127,16 +127,18 @@ def hold(table: ibis.Table) -> ibis.Table:
 
 
 def buckets(table: ibis.Table, by: str, path: str | Path, folder: Path) -> list[ibis.Table]:
-    """The table in parts that DuckDB can hold in memory, all rows of one `by` in the same: it can't move lists that it
-    collects to disk. `path` is the file that the table comes from, in `folder` are the parts. Spark needs no parts.
+    """The table in parts that DuckDB can hold in memory, all rows of a group and a number `by` in the same: it can't
+    move lists that it collects to disk. `path` is the file that the table comes from, in `folder` are the parts.
+    Spark needs no parts.
     """
     backend = ibis.get_backend()
     size = sum(file.stat().st_size for file in [Path(path), *Path(path).glob(SHARDS)] if file.is_file())
     if backend.name != "duckdb" or size <= BUCKET:
         return [table]
     number = size // BUCKET + 1
+    bucket = (table.group.hash() % number + table[by]) % number
     with reading():
-        backend.to_parquet(table.mutate(bucket=table[by] % number), folder, partition_by="bucket", overwrite=True)
+        backend.to_parquet(table.mutate(bucket=bucket), folder, partition_by="bucket", overwrite=True)
     return [backend.read_parquet(f"{one}/*.parquet", hive_partitioning=False) for one in sorted(folder.iterdir())]
 
 

@@ -1,16 +1,20 @@
 """The concat rule, by hand and by property (paper, section 2)."""
 
+from pathlib import Path
+
 import ibis
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.concat import joined, numbered
-from stages.schemas import Turn
-from stages.tables import rows
-from tests.conftest import Row, messages, table
+from stages import tables
+from stages.concat import joined, main, numbered
+from stages.schemas import Message, Turn
+from stages.tables import from_rows, rows, write
+from tests.conftest import Row, messages, run, table
 
 GAP = 18
+RUNS = [("a", 0, "x"), ("a", 17, "y"), ("b", 18, "z"), ("b", 19, "w"), ("a", 60, "v"), ("a", 90, "u")]
 
 
 def turns(said: list[Row]) -> ibis.Table:
@@ -72,3 +76,16 @@ def test_turns_further_apart_than_the_gap_stay_as_they_are(said: list[Row]) -> N
     again = concat(spread)
     assert [turn["text"] for turn in again] == [row["text"] for row in said]
     assert concat([{k: v for k, v in turn.items() if k != "messages"} for turn in again]) == again  # idempotent
+
+
+def test_in_buckets_the_same_bytes(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = [row for n in range(50) for row in messages(*RUNS[: 1 + n % 6], group=f"g{n}", first_id=10 * n)]
+    write(project / "messages.jsonl", from_rows(said, Message), Message)
+    written = []
+    for bucket in (tables.BUCKET, 1000):
+        monkeypatch.setattr(tables, "BUCKET", bucket)
+        assert run(main, "messages.jsonl", "turns.jsonl", "concat.json").exit_code == 0
+        written.append((project / "turns.jsonl").read_bytes())
+    assert written[0] == written[1]
+    by_group = [1, 1, 2, 2, 3, 4]  # turns of the first one to six of RUNS
+    assert written[0].count(b"\n") == sum(by_group[n % 6] for n in range(50))

@@ -5,7 +5,8 @@
 `make bench-scale` installs polars and runs this after `make repro`. A log of n messages is the sample's, repeated with
 other groups and ids. Each candidate is a process of its own, from a file to a file, one after the other: the stage as
 it stands, with its checks of contract and key and its sorting; the loop and polars trust the order of the file and
-check nothing. Bytes are compared with the loop's. Windows are those of every sixth turn, from the turns of the loop.
+check nothing; copy is DuckDB reading and writing the file as it is, the least that its JSON costs. Bytes are compared
+with the loop's. Windows are those of every sixth turn, from the turns of the loop.
 """
 
 import hashlib
@@ -144,13 +145,19 @@ def with_polars(what: str, source: Path, target: Path) -> None:
     found.sink_ndjson(target)
 
 
-CANDIDATES = {"make": make, "stages": stages, "loop": loop, "polars": with_polars}
+def copy(what: str, source: Path, target: Path) -> None:
+    import duckdb
+
+    duckdb.sql(f"COPY (SELECT * FROM read_json('{source}')) TO '{target}' (FORMAT json)")
+
+
+CANDIDATES = {"copy": copy, "make": make, "stages": stages, "loop": loop, "polars": with_polars}
 ONE = [sys.executable, "-m", "tests.benchmarks.scale", "--one"]
 
 
 def measure(name: str, what: str, source: Path, target: Path) -> dict[str, Any]:
     """Seconds on the clock and of all cores, peak gigabytes, gigabytes and hash of what was written."""
-    command = [*ONE, name, what, source, target]
+    command = [*ONE, name, what, str(source), str(target)]
     start = time.perf_counter()
     process = subprocess.Popen(command, cwd=ROOT)
     _, status, usage = os.wait4(process.pid, 0)
@@ -183,7 +190,7 @@ def main(arguments: tuple[str, ...], one: bool) -> None:
             subprocess.run([*ONE, "make", str(n), log, log], cwd=ROOT, check=True)
             base: dict[str, Any] = {}
             for what, source in (("concat", "messages"), ("windows", "loop-concat")):
-                for candidate in ("loop", "stages", "polars"):
+                for candidate in ("loop", "stages", "polars", "copy"):
                     found = measure(candidate, what, folder / f"{source}.jsonl", folder / f"{candidate}-{what}.jsonl")
                     base = found if candidate == "loop" else base
                     same = "the same" if found["md5"] == base["md5"] else "others" if found["md5"] else "failed"
