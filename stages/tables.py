@@ -6,6 +6,7 @@ file. A path that ends in .parquet holds Parquet instead.
 """
 
 import json
+import os
 import re
 import tempfile
 from collections import Counter
@@ -56,7 +57,7 @@ def compute_on(backend: str) -> None:
     Raises click.ClickException where PySpark is not installed.
     """
     if backend == "duckdb":
-        spill = Path(tempfile.gettempdir()) / "labels-by-law"
+        spill = Path(tempfile.gettempdir()) / f"labels-by-law-{os.getpid()}"  # DuckDB makes it and takes it away
         ibis.set_backend(ibis.duckdb.connect(memory_limit=MEMORY, temp_directory=str(spill)))
         return
     try:
