@@ -3,8 +3,10 @@
 Between reading and writing a table is an Ibis expression, which DuckDB runs inside the process.
 """
 
+import itertools
 import json
 import re
+import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -29,6 +31,7 @@ TYPES = {
     "object": "array<struct<sender: string, text: string, timestamp: int64>>",  # cr_window, the one nested column
 }
 CHUNK = 50_000
+MEMORY = "512MB"
 SHOWN = 20
 
 
@@ -157,3 +160,58 @@ def split_ids(folder: Path, name: str) -> set[int]:
     """The ids of one split of the alpaca files, or of all."""
     names = ("train", "dev", "test") if name == "all" else (name,)
     return {row["id"] for split in names for row in json.loads((folder / f"{split}.json").read_text(encoding="utf-8"))}
+
+
+class Spool:
+    """Rows on their way into a table that need not fit into memory: a chunk at a time is held, columns that a row
+    doesn't name are null.
+    """
+
+    def __init__(self, columns: Mapping[str, str]) -> None:
+        self.schema = ibis.schema(columns)
+        self.name = ibis.util.gen_name("spool")
+        self.held: list[dict[str, Any]] = []
+        ibis.get_backend().create_table(self.name, schema=self.schema)
+
+    def append(self, row: dict[str, Any]) -> None:
+        self.held.append(row)
+        if len(self.held) >= CHUNK:
+            self._flush()
+
+    def extend(self, rows: Iterable[dict[str, Any]]) -> None:
+        for row in rows:
+            self.append(row)
+
+    def _flush(self) -> None:
+        if self.held:
+            chunk = pyarrow.Table.from_pylist(self.held, schema=self.schema.to_pyarrow())
+            ibis.get_backend().insert(self.name, ibis.memtable(chunk))
+            self.held = []
+
+    def table(self) -> ibis.Table:
+        self._flush()
+        return ibis.get_backend().table(self.name)
+
+
+def in_order(table: ibis.Table, by: str) -> Iterator[dict[str, Any]]:
+    """The rows of a table by a column that counts from 0, a chunk at a time."""
+    held = table.order_by(by).cache()
+    for start in itertools.count(0, CHUNK):
+        page = rows(held.filter(held[by] >= start, held[by] < start + CHUNK).order_by(by))
+        yield from page
+        if len(page) < CHUNK:
+            return
+
+
+@contextmanager
+def workspace() -> Iterator[None]:
+    """Tables inside lie in a temporary folder (TMPDIR says where) and take MEMORY at most."""
+    before = ibis.options.default_backend
+    with tempfile.TemporaryDirectory() as folder:
+        backend = ibis.duckdb.connect(f"{folder}/tables.duckdb", temp_directory=folder, memory_limit=MEMORY)
+        ibis.set_backend(backend)
+        try:
+            yield
+        finally:
+            ibis.options.default_backend = before
+            backend.disconnect()
