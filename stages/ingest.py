@@ -8,6 +8,7 @@ Any size goes through some hundred megabytes of memory: what is not yet written 
 """
 
 import importlib
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -32,6 +33,7 @@ from stages.schemas import NO_GUIDELINE, Label, Reject
 from stages.tables import Spool, in_order, rows, workspace, write, write_json
 
 MILLISECONDS = 10**11  # in seconds this is the year 5138
+NOT_UNICODE = re.compile("[\0\ud800-\udfff]")
 OVER_LIMIT = "over_limit"
 MASKED = ("mention", "email", "phone", "secret")
 SEEN = dict.fromkeys(("seq", "group", "sender", "key", "alike", "timestamp"), "int64") | {"reason": "string"}
@@ -55,7 +57,7 @@ def why_not(message: Message, max_chars: int, now: float) -> str | None:
         return "empty_text"
     if len(message.text) > max_chars:
         return "text_too_long"
-    if any(c == "\0" or "\ud800" <= c <= "\udfff" for c in message.group + message.text):
+    if NOT_UNICODE.search(message.group + message.text):
         return "text_not_unicode"
     return None
 

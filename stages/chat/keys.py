@@ -43,8 +43,8 @@ def keyed_hash(key: bytes, *parts: Any) -> str:
     """64 bits of HMAC-SHA256 over the parts, each with its length, so that no two lists of parts look alike; 16 hex
     digits.
     """
-    message = b"".join(f"{len(str(part))}:{part}".encode("utf-8", "surrogatepass") for part in parts)
-    return hmac.digest(key, message, "sha256").hex()[:16]
+    message = "".join(f"{len(part)}:{part}" for part in map(str, parts))
+    return hmac.digest(key, message.encode("utf-8", "surrogatepass"), "sha256").hex()[:16]
 
 
 def message_id(key: bytes, message: Message, repeat: int) -> int:

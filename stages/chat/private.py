@@ -6,8 +6,9 @@ masked can't be got back.
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
+from typing import Any
 
 LATIN = r"A-Za-z0-9\u00c0-\u024f"  # not \w: Chinese goes on after an address without a blank
 EMAIL = re.compile(rf"(?<![{LATIN}.+%_-])[{LATIN}][{LATIN}.+%_'-]*@(?:[{LATIN}-]+\.)+[A-Za-z\u00c0-\u024f]{{2,}}")
@@ -15,6 +16,7 @@ KEY_BLOCK = r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY[A-Z ]*-----(?:.*?-----END [A-Z0-9
 BEARER = r"(?i:\bbearer\s+)(?=\S*\d)[\w.~+/=-]{16,}"
 # GitHub, OpenAI and Anthropic, Hugging Face, Google, npm: forms that are younger than the library's.
 YOUNGER = r"github_pat_\w{22,}|\bsk-(?:[a-z]+\d*-)+[\w-]{20,}|\bhf_\w{30,}|\bAIza[\w-]{35}|\bnpm_\w{36}"
+REST = re.compile(r"[A-Za-z0-9_+/=-]*")
 LONG = re.compile(r"[!-~]{12}")  # as every token is, and few words
 ASSIGNED = re.compile(r"pass|pwd|secret|key|contrase", re.IGNORECASE)  # as in all of the library's words
 DIGITS = re.compile(r"\d(?:\D{0,4}\d){6}")  # no phone number has fewer
@@ -45,6 +47,8 @@ def _replaced(text: str, pattern: re.Pattern[str], group: int, kind: str, counts
         start, end = found.span(group)
         if found[group].startswith("://"):  # a URL's user and password: its host stays
             start, end = start + 3, end - 1
+        elif kind == "secret" and not group and (rest := REST.match(text, end)):  # some rules end early
+            end = rest.end()
         if start >= done:
             parts += [text[done:start], f"[{kind}]"]
             done = end
@@ -76,7 +80,8 @@ def _tokens() -> list[re.Pattern[str]]:
     from detect_secrets.plugins.ip_public import IPPublicDetector
 
     found = [re.compile(KEY_BLOCK, re.DOTALL), re.compile(f"{YOUNGER}|{BEARER}")]
-    for plugin in get_mapping_from_secret_type_to_class().values():
+    plugins: Iterable[Any] = get_mapping_from_secret_type_to_class().values()
+    for plugin in plugins:
         if issubclass(plugin, RegexBasedDetector) and plugin is not IPPublicDetector:
             found += plugin.denylist
     return found

@@ -1,8 +1,8 @@
 """A Slack export, zip or folder: a folder for each channel with an array of messages for each day.
 
 What people say is kept, with a few subtypes; all other subtypes are Slack's or a bot's. Mentions become `@` and the
-user's id, which is also the sender; names stand in users.json and beside the messages. Nothing is unpacked, so no entry
-of a zip can write anywhere.
+user's id, which is also the sender; names stand in users.json and beside the messages. Nothing is unpacked, so no
+entry of a zip can write anywhere.
 """
 
 import re
