@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache, partial
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -120,14 +121,14 @@ def ingest(
     senders are rejected. Ids are made of what the export has, before anything is masked.
     """
     names = Names(lambda sender: keyed_hash(key, "sender", sender))
+    room = lru_cache(2**16)(lambda group: group if key == PUBLIC_KEY else keyed_hash(key, "group", group))
     first, kept, left = Spool(SEEN), Spool(KEPT), Spool({"at": "string", "reason": "string"})
     first.extend(seen(read, key, names, limit, max_chars))
     verdicts = in_order(judge(first.table(), min_senders), "seq")
     counts: Counter[str] = Counter()
-    for message in tqdm(read(), "ingest", unit=" messages", delay=2):
-        verdict = next(verdicts, None)
-        if verdict is None:
-            raise click.ClickException(f"{message.at}: the export grew while it was read; ingest a copy")
+    for message, verdict in zip_longest(tqdm(read(), "ingest", unit=" messages", delay=2), verdicts):
+        if message is None or verdict is None:
+            raise click.ClickException("the export changed while it was read; ingest a copy of it")
         if verdict["reason"] == OVER_LIMIT:
             counts[OVER_LIMIT] += 1
         elif isinstance(message, Broken) or verdict["reason"]:
@@ -139,7 +140,7 @@ def ingest(
             kept.append(
                 {
                     "id": message_id(key, message, verdict["repeat"]),
-                    "group": message.group if key == PUBLIC_KEY else keyed_hash(key, "group", message.group),
+                    "group": room(message.group),
                     "position": verdict["position"],
                     "sender": names.pseudonym(message.sender),
                     "text": mask(text, phone_regions, counts),

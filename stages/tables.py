@@ -185,7 +185,7 @@ class Spool:
     def _flush(self) -> None:
         if self.held:
             chunk = pyarrow.Table.from_pylist(self.held, schema=self.schema.to_pyarrow())
-            ibis.get_backend().insert(self.name, ibis.memtable(chunk))
+            ibis.get_backend().con.from_arrow(chunk).insert_into(self.name)  # ibis would keep a memtable of it
             self.held = []
 
     def table(self) -> ibis.Table:

@@ -17,7 +17,7 @@ BEARER = r"(?i:\bbearer\s+)(?=\S*\d)[\w.~+/=-]{16,}"
 # GitHub, OpenAI and Anthropic, Hugging Face, Google, npm: forms that are younger than the library's.
 YOUNGER = r"github_pat_\w{22,}|\bsk-(?:[a-z]+\d*-)+[\w-]{20,}|\bhf_\w{30,}|\bAIza[\w-]{35}|\bnpm_\w{36}"
 REST = re.compile(r"[A-Za-z0-9_+/=-]*")
-LONG = re.compile(r"[!-~]{12}")  # as every token is, and few words
+LONG = re.compile(r"[!-~]{16}|://")  # as every token and password in a URL is, and few words
 ASSIGNED = re.compile(r"pass|pwd|secret|key|contrase", re.IGNORECASE)  # as in all of the library's words
 DIGITS = re.compile(r"\d(?:\D{0,4}\d){6}")  # no phone number has fewer
 AT_NUMBER = re.compile(r"(?<!\w)@(?=\d{7})")  # how WhatsApp mentions a number
