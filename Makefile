@@ -8,8 +8,8 @@ export DVC_NO_ANALYTICS := 1
 export HF_HUB_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test test-label-studio test-vllm lint bench bench-training paper rank curve merge publish remote verify constraints \
-	upgrade licences
+.PHONY: help setup repro test test-label-studio test-vllm test-alpaca lint bench bench-training paper rank curve merge \
+	data-card publish remote verify constraints upgrade licences
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -48,6 +48,23 @@ $(VLLM)/.ready:  # the CPU build of vLLM; torchvision and its like come along fo
 test-vllm: $(READY) $(VLLM)/.ready  ## the same answer from transformers, vLLM and a real `vllm serve`, on the CPU
 	python -m pytest tests/test_vllm.py
 
+LLAMA_FACTORY := .venv-llama-factory
+$(LLAMA_FACTORY)/.ready:  # torchvision and torchaudio come along for CUDA and break the import where torch has none
+	$(PYTHON) -m venv $(LLAMA_FACTORY)
+	$(LLAMA_FACTORY)/bin/python -m pip install --quiet torch==2.13.0 llamafactory
+	$(LLAMA_FACTORY)/bin/python -m pip uninstall --quiet --yes torchvision
+	rm -f $(LLAMA_FACTORY)/lib/python*/site-packages/torchaudio/lib/*.so
+	touch $@
+
+AXOLOTL := .venv-axolotl
+$(AXOLOTL)/.ready:
+	$(PYTHON) -m venv $(AXOLOTL)
+	$(AXOLOTL)/bin/python -m pip install --quiet torch==2.13.0 axolotl
+	touch $@
+
+test-alpaca: $(READY) $(LLAMA_FACTORY)/.ready $(AXOLOTL)/.ready  ## the alpaca files as LLaMA-Factory and axolotl read them, each in an environment of its own
+	python -m pytest tests/test_alpaca.py
+
 lint: $(READY)  ## ruff and mypy
 	ruff check .
 	ruff format --check .
@@ -57,17 +74,7 @@ bench: $(READY)  ## how fast the engine is on this machine, beside what others u
 	python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	python -m tests.benchmarks.engines
 
-.venv-llama-factory/.ready:
-	$(PYTHON) -m venv .venv-llama-factory
-	.venv-llama-factory/bin/python -m pip install --quiet torch==2.13.0 llamafactory
-	touch $@
-
-.venv-axolotl/.ready:
-	$(PYTHON) -m venv .venv-axolotl
-	.venv-axolotl/bin/python -m pip install --quiet torch==2.13.0 axolotl
-	touch $@
-
-bench-training: $(READY) .venv-llama-factory/.ready .venv-axolotl/.ready  ## how fast training is, beside TRL as documented, LLaMA-Factory and axolotl
+bench-training: $(READY) $(LLAMA_FACTORY)/.ready $(AXOLOTL)/.ready  ## how fast training is, beside TRL as documented, LLaMA-Factory and axolotl
 	python -m tests.benchmarks.training
 
 PAPER_MODELS := qwen1_5_0_5b,qwen1_5_1_8b,qwen1_5_4b,qwen1_5_7b,qwen1_5_14b,qwen1_5_32b,qwen1_5_moe_a2_7b
@@ -91,9 +98,12 @@ curve: $(READY)  ## what more labels would bring: MODEL trained on parts of the 
 merge: $(READY)  ## MODEL's adapter merged into its base, as safetensors: data/merged/MODEL
 	python -m stages.llm.merge data/base/$(MODEL) data/adapters/$(MODEL) data/merged/$(MODEL)
 
+data-card: $(READY)  ## data/README.md: data/card.md with the numbers of the last run
+	python -m stages.cards.data metrics data/annotations dvc.lock data/card.md data/README.md
+
 REPOSITORY ?= you/needs-context
 publish: $(READY)  ## what would go to a model hub as REPOSITORY; PUSH=--push sends it
-	@python -m stages.llm.publish $(MODEL) $(REPOSITORY) $(PUSH)
+	@python -m stages.cards.publish $(MODEL) $(REPOSITORY) $(PUSH)
 
 remote: $(READY)  ## where `dvc push` and `dvc pull` go: make remote URL=s3://bucket/path [ENDPOINT=https://...] or URL=/a/folder
 	dvc remote add --force --default storage $(or $(URL),$(error say where: make remote URL=s3://bucket/path, or a folder))

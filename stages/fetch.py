@@ -92,7 +92,7 @@ def pin(name: str, model: Model, base: Path) -> None:
 def main(chat: Path, base: Path) -> None:
     p = params()
     unpack(p.fetch.chat, chat)
-    asked = {*p.ladder, *(scorer.model for scorer in p.filter.scorers if scorer.model)}
+    asked = {*p.ladder, p.law.reader, *(scorer.model for scorer in p.filter.scorers if scorer.model)}
     wanted = {name: model for name, model in p.models.items() if name in asked}
     if embedded := {name: model for name, model in wanted.items() if model.layers}:
         with tempfile.TemporaryDirectory() as folder:

@@ -10,20 +10,9 @@ from pathlib import Path
 import click
 
 from stages.params import params
+from stages.probe import by_words
 from stages.schemas import Labelled
 from stages.tables import read, rows, split_ids, write_json
-
-
-def tfidf_lr(texts: list[str], truth: list[bool], asked: list[str]) -> list[float]:
-    """Log-odds of needed for each asked text, from words and pairs of words of the messages alone."""
-    from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-
-    words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\w+|[?!]")
-    return list(
-        make_pipeline(words, LogisticRegression(C=10, max_iter=1000)).fit(texts, truth).decision_function(asked)
-    )
 
 
 @click.command(help=__doc__)
@@ -39,7 +28,7 @@ def main(valid: str, alpaca: Path, folder: Path) -> None:
     asked = [items[id] for id in sorted(split_ids(alpaca, p.evaluate.split))]
     truth = [item["cr_need_gt"] for item in asked]
 
-    odds = tfidf_lr([i["text"] for i in train], [i["cr_need_gt"] for i in train], [i["text"] for i in asked])
+    odds = by_words([i["text"] for i in train], [i["cr_need_gt"] for i in train], [i["text"] for i in asked])
     answers = {
         "always_needed": (["needed"] * len(asked), [0.0] * len(asked)),
         "tfidf_lr": (["needed" if value > 0 else "not_needed" for value in odds], odds),

@@ -1,11 +1,16 @@
 """A ladder of models before the law: scores, trend and verdict, by paired bootstrap over the items."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+import click
 import numpy as np
 from numpy.typing import NDArray
+
+from stages.llm.asking import odds
+from stages.params import Model
 
 HOLDS, INCONCLUSIVE, VIOLATED, NO_SIGNAL, TOO_FEW = 2, 1, 0, -1, -2
 FEWEST = 3  # models; through two points goes every trend
@@ -27,6 +32,28 @@ class Ladder(NamedTuple):
     truth: NDArray[np.bool_]
 
 
+def ladder_of(
+    names: Sequence[str], answers: Mapping[str, list[dict[str, Any]]], models: Mapping[str, Model]
+) -> Ladder:
+    """The dense models of `names`, by size, over the items that were asked of all of them; mixtures of experts are for
+    reference only.
+    """
+    dense = sorted((name for name in names if not models[name].moe), key=lambda name: models[name].size)
+    ids = [row["id"] for row in answers[dense[0]]]
+    for name in dense:
+        if [row["id"] for row in answers[name]] != ids:
+            raise click.ClickException(f"{name} was asked other items than {dense[0]}: run both again with dvc repro")
+    letters = [Counter("".join(row["letters"] for row in answers[name])) for name in dense]
+    return Ladder(
+        dense,
+        np.array([models[name].size for name in dense]),
+        np.array([[row["answer"] for row in answers[name]] for name in dense]),
+        np.array([[odds(row) for row in answers[name]] for name in dense]),
+        [round(max(given.values()) / given.total(), 6) for given in letters],
+        np.array([row["cr_need_gt"] for row in answers[dense[0]]]),
+    )
+
+
 def weighted(ladder: Ladder, counts: NDArray[Any]) -> dict[str, Floats]:
     """Every score [samples, models] of samples that hold each item as often as `counts` [samples, items] says.
 
@@ -43,14 +70,14 @@ def weighted(ladder: Ladder, counts: NDArray[Any]) -> dict[str, Floats]:
             "recall": hits / positives,
             "f1": 2 * hits / (positives + hits + alarms),
             "accuracy": (hits + rests) / counts.sum(1, keepdims=True),
-            "auc": np.stack([auc(odds, truth, counts) for odds in ladder.odds], axis=1),
+            "auc": np.stack([auc(ranking, truth, counts) for ranking in ladder.odds], axis=1),
         }
     return {name: np.nan_to_num(score, nan=0.5 if name == "auc" else 0.0) for name, score in found.items()}
 
 
-def auc(odds: Floats, truth: NDArray[np.bool_], counts: Floats) -> Floats:
-    """The chance that a needed item has higher odds than another, ties by half; [samples]."""
-    _, tie = np.unique(odds, return_inverse=True)
+def auc(ranking: Floats, truth: NDArray[np.bool_], counts: Floats) -> Floats:
+    """The chance that a needed item ranks higher than another, ties by half; [samples]."""
+    _, tie = np.unique(ranking, return_inverse=True)
     order = np.argsort(tie, kind="stable")
     starts = np.flatnonzero(np.diff(tie[order], prepend=-1))
     positive = np.add.reduceat((counts * truth)[:, order], starts, axis=1)

@@ -7,8 +7,7 @@ On good labels precision rises with size over the dense models; where it doesn't
 The law never fails a run: it writes its verdict as a number (stages/ladder.py) and in words.
 """
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -28,11 +27,11 @@ from stages.ladder import (
     Sample,
     judge,
     labels_to_change,
+    ladder_of,
     sample,
     telling,
 )
-from stages.llm.asking import odds
-from stages.params import Model, params
+from stages.params import params
 from stages.schemas import Prediction
 from stages.tables import read, rows, write_json
 
@@ -101,28 +100,6 @@ def in_words(ladder: Ladder, drawn: Sample, found: Mapping[str, Any], most: floa
                 )
         lines.append("\n" + NEXT[found["verdict"]])
     return "\n".join(lines) + "\n"
-
-
-def ladder_of(
-    names: Sequence[str], answers: Mapping[str, list[dict[str, Any]]], models: Mapping[str, Model]
-) -> Ladder:
-    """The dense models of `names`, by size, over the items that were asked of all of them; mixtures of experts are for
-    reference only.
-    """
-    dense = sorted((name for name in names if not models[name].moe), key=lambda name: models[name].size)
-    ids = [row["id"] for row in answers[dense[0]]]
-    for name in dense:
-        if [row["id"] for row in answers[name]] != ids:
-            raise click.ClickException(f"{name} was asked other items than {dense[0]}: run both again with dvc repro")
-    letters = [Counter("".join(row["letters"] for row in answers[name])) for name in dense]
-    return Ladder(
-        dense,
-        np.array([models[name].size for name in dense]),
-        np.array([[row["answer"] for row in answers[name]] for name in dense]),
-        np.array([[odds(row) for row in answers[name]] for name in dense]),
-        [round(max(given.values()) / given.total(), 6) for given in letters],
-        np.array([row["cr_need_gt"] for row in answers[dense[0]]]),
-    )
 
 
 def rounded(value: Any) -> Any:

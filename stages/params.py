@@ -143,6 +143,7 @@ class Evaluate(Section):
 class Law(Section):
     gate: Literal["off", "warn", "stop"]
     prompts: list[Name]
+    reader: Name
     letter_share: Share
 
 
@@ -256,6 +257,7 @@ class Params(Section):
     @model_validator(mode="after")
     def names_are_known(self) -> "Params":
         named = [("ladder", name) for name in self.ladder] + [("finetune", name) for name in self.finetune]
+        named += [("law.reader", self.law.reader)]
         named += [(f"filter.scorers.{s.name}", s.model) for s in self.filter.scorers if s.model]
         for place, name in named:
             if name not in self.models:
@@ -266,6 +268,8 @@ class Params(Section):
             raise ValueError(f"ladder compares models by size: {', '.join(unsized)} has no parameters under models")
         if remote := [name for name in self.finetune if self.models[name].endpoint]:
             raise ValueError(f"finetune names {', '.join(remote)}, which has an endpoint and no weights to train")
+        if self.models[self.law.reader].endpoint:
+            raise ValueError(f"law.reader names {self.law.reader}, which has an endpoint and shows no hidden states")
         for place, names in (("ladder", self.ladder), ("finetune", self.finetune)):
             if len(set(names)) < len(names):
                 raise ValueError(f"{place} names a model twice")

@@ -12,7 +12,7 @@ from typing import Any
 import click
 from ruamel.yaml import YAML
 
-from stages.llm.card import card
+from stages.cards.model import card, made_of
 from stages.params import Model, params
 from stages.tables import write_json
 
@@ -102,8 +102,10 @@ def main(metrics: Path, lock: Path, tables: Path, plots: Path, cards: Path) -> N
     cards.mkdir(exist_ok=True)
     for name, scores in tuned.items():
         compared = {"this adapter": scores, "the base alone": baseline[name]} | floors
-        text = card(name, compared, counts, locked[f"train@{name}"], p)
+        text = card(name, compared, counts, locked, p)
         (cards / f"{name}.md").write_text(text, encoding="utf-8")
+    with tables.open("a", encoding="utf-8") as file:
+        file.write(f"\n{made_of(locked, names, p)}")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ LABELS = ("needed", "not_needed", "not_question")
 NO_GUIDELINE = "0" * 12  # of labels that stood in a chat export
 ID: dict[str, Any] = {"ge": 0, "lt": 2**53}  # fits a double, so that no JSON reader rounds it
 IN_GROUP = {"order": ["group", "position"], "key": ["id"]}
-BY_ID = {"order": ["id"], "key": ["id"]}
 BY_SCORER = {"order": ["id", "scorer"], "key": ["id", "scorer"]}
 BY_ANNOTATOR = {"order": ["annotator", "id", "at"], "key": ["annotator", "id", "at"]}
 BY_REASON = {"order": ["reason", "id", "at"], "key": []}
@@ -108,6 +107,28 @@ class Queue(Table):
 
     class Config:
         metadata = {"order": ["reason", "id"], "key": ["id"]}  # noqa: RUF012
+
+
+class Reannotate(Queue):
+    """Every labelled item, the likeliest wrong first, with what speaks for and against its label.
+
+    `doubt` is the probability that the label is wrong, as far as the evidence goes: `needed_by_NAME`, each model's
+    probability of needed (null where it gave none), and `cross_validated`, that of one that hasn't seen the label;
+    `votes` of annotators for the label and `against` it, the adjudicator's left out; `biggest_wrong`, whether the two
+    biggest models both answer otherwise (the paper's rule). `reason` names the first that speaks against the label.
+    """
+
+    rank: Series[int] = pa.Field(ge=1)
+    label: Series[str] = pa.Field(isin=LABELS[:2])
+    doubt: Series[float] = pa.Field(ge=0, le=1)
+    biggest_wrong: Series[bool]
+    votes: Series[int] = pa.Field(ge=0)
+    against: Series[int] = pa.Field(ge=0)
+    cross_validated: Series[float] = pa.Field(ge=0, le=1)
+    probabilities: Series[pd.Float64Dtype] = pa.Field(alias=r"^needed_by_.+$", regex=True, nullable=True, ge=0, le=1)
+
+    class Config:
+        metadata = {"order": ["rank"], "key": ["id"]}  # noqa: RUF012
 
 
 class QuestionLabel(Label):

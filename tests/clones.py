@@ -55,9 +55,10 @@ def cut(folder: Path, more: dict[str, Any]) -> Path:
     """
     copy(folder)
     yaml = YAML()
-    stages = yaml.load((folder / "dvc.yaml").read_text())["stages"]
+    pipeline = yaml.load((folder / "dvc.yaml").read_text())
+    pipeline["stages"] = {name: pipeline["stages"][name] for name in ("ingest", "concat")} | more
     with (folder / "dvc.yaml").open("w") as file:
-        yaml.dump({"stages": {name: stages[name] for name in ("ingest", "concat")} | more}, file)
+        yaml.dump(pipeline, file)
     (folder / "dvc.lock").unlink()
     shutil.rmtree(folder / "metrics")
     change_params(folder, {"ingest.path": "data/room.jsonl", "ingest.format": "paper"})

@@ -6,13 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
 
 from stages.llm.merge import main as merge
-from stages.llm.publish import main as publish
-from stages.params import params
 from stages.predict import main as predict
-from stages.report import main as report
 from tests.conftest import ROOT, run
 
 NAME = "smollm2_135m_10"
@@ -79,47 +75,3 @@ def test_an_unknown_model_is_named(project: Path) -> None:
     done = run(predict, log, project / "answers.jsonl", "smollm3", "--base", project)
     assert done.exit_code == 1
     assert "smollm3 is not under models in params.yaml (known: smollm2_135m_10" in done.output
-
-
-def test_the_hub_reads_the_cards(project: Path) -> None:
-    """Cards of the committed run, as the hub's own library reads them."""
-    from huggingface_hub import ModelCard
-
-    (project / "plots").mkdir()
-    done = run(
-        report, ROOT / "metrics", ROOT / "dvc.lock", project / "tables.md", project / "plots", project / "cards"
-    )
-    assert done.exit_code == 0, done.output
-    locked = YAML(typ="safe", pure=True).load((ROOT / "dvc.lock").read_text())["stages"]
-    assert {path.stem for path in (project / "cards").iterdir()} == set(params().finetune)
-    for name in params().finetune:
-        read = ModelCard.load(project / "cards" / f"{name}.md")
-        scores = json.loads((ROOT / "metrics" / "tuned" / f"{name}.json").read_text())
-        assert {one.metric_type: one.metric_value for one in read.data.eval_results or []} == {
-            kind: scores[kind] for kind in ("precision", "recall", "f1", "auc")
-        }
-        made_of = locked[f"train@{name}"]
-        for one in (*made_of["deps"], *made_of["outs"]):
-            assert (f"| {one['path']} | md5 {one['md5']} |" in read.text) == one["path"].startswith("data/")
-        assert "| lora_rank | 16 |" in read.text
-        assert f"{100 * scores['f1']:.2f} ({100 * scores['f1_low']:.2f} to" in read.text
-        assert f"n = {scores['n']}" in read.text
-
-
-def test_publishing_says_first_what_would_go_where(project: Path) -> None:
-    for file in ("adapters/m/adapter_model.safetensors", "adapters/m/README.md", "alpaca/train.json", "README.md"):
-        (project / "data" / file).parent.mkdir(parents=True, exist_ok=True)
-        (project / "data" / file).write_text(file)
-    missing = run(publish, "m", "me/it")
-    assert "metrics/cards/m.md is missing: dvc repro makes it" in missing.output
-    (project / "metrics" / "cards").mkdir(parents=True)
-    (project / "metrics" / "cards" / "m.md").write_text("the card")
-    said = run(publish, "m", "me/it").output
-    assert [line.split(" (")[0].strip() for line in said.splitlines() if line.startswith("  ")] == [
-        "README.md",
-        "adapter_model.safetensors",
-        "README.md",
-        "train.json",
-    ]
-    assert "README.md (8 bytes) from metrics/cards/m.md" in said
-    assert "nothing was sent" in said

@@ -35,17 +35,21 @@ QUEUE = click.option(
     help="Items in this file's order: label shows them first, tasks has them alone.",
 )
 
+FIRST = click.option("--first", type=click.IntRange(min=1), help="Only so many of the queue, and nothing after them.")
 
-def queued(inquiries: list[dict[str, Any]], queue: Path | None) -> tuple[list[dict[str, Any]], dict[int, int]]:
-    """The inquiries, a queue's first and in its order, and by id when the last label of a queued one was made."""
+
+def queued(
+    inquiries: list[dict[str, Any]], queue: Path | None, first: int | None = None
+) -> tuple[list[dict[str, Any]], dict[int, int]]:
+    """The inquiries, a queue's first and in its order, and by id when the last label of a queued one was made. With
+    `first` only so many of the queue.
+    """
     if queue is None:
         return inquiries, {}
-    since = {row["id"]: row["at"] for row in rows(read(queue, Queue))}
+    since = {row["id"]: row["at"] for row in rows(read(queue, Queue))[:first]}
     by_id = {item["id"]: item for item in inquiries}
-    return [
-        *(by_id[id] for id in since if id in by_id),
-        *(item for item in inquiries if item["id"] not in since),
-    ], since
+    rest = [] if first else [item for item in inquiries if item["id"] not in since]
+    return [*(by_id[id] for id in since if id in by_id), *rest], since
 
 
 @click.group(help=__doc__)
@@ -64,9 +68,18 @@ def name(context: click.Context, parameter: click.Parameter, value: str | None) 
 @ANNOTATIONS
 @INQUIRIES
 @QUEUE
+@FIRST
 @click.option("--like", metavar="ANNOTATOR", callback=name, help="Only what they have labelled, for agreement.")
 @click.option("--keys", default="jki", show_default=True, help="For needed, not_needed and not_question.")
-def label(annotator: str, annotations: Path, inquiries: Path, queue: Path | None, like: str | None, keys: str) -> None:
+def label(
+    annotator: str,
+    annotations: Path,
+    inquiries: Path,
+    queue: Path | None,
+    first: int | None,
+    like: str | None,
+    keys: str,
+) -> None:
     """Label in this terminal, as ANNOTATOR; goes on where you left off."""
     from stages.labels.terminal import Annotator
     from stages.schemas import LABELS
@@ -75,7 +88,7 @@ def label(annotator: str, annotations: Path, inquiries: Path, queue: Path | None
         raise click.ClickException(f"--keys wants {len(LABELS)} letters other than s, u, n and q, got {keys!r}")
     if not sys.stdin.isatty():
         raise click.ClickException("this needs a terminal; for labels made elsewhere: python -m stages.labels import")
-    items, since = queued(rows(read(inquiries, Inquiry)), queue)
+    items, since = queued(rows(read(inquiries, Inquiry)), queue, first)
     with store.opened(annotations, annotator) as mine:
         if like:
             if not (theirs := annotations / f"{like}.jsonl").exists():
@@ -91,15 +104,23 @@ def label(annotator: str, annotations: Path, inquiries: Path, queue: Path | None
 @click.argument("folder", type=click.Path(path_type=Path))
 @INQUIRIES
 @QUEUE
+@FIRST
 @click.option(
     "--scores", type=click.Path(exists=True, path_type=Path), default=Path("data/scores.jsonl"), show_default=True
 )
 @click.option(
     "--predictions", type=click.Path(exists=True, path_type=Path), multiple=True, help="A model's answers, to correct."
 )
-def tasks(folder: Path, inquiries: Path, queue: Path | None, scores: Path, predictions: tuple[Path, ...]) -> None:
+def tasks(
+    folder: Path,
+    inquiries: Path,
+    queue: Path | None,
+    first: int | None,
+    scores: Path,
+    predictions: tuple[Path, ...],
+) -> None:
     """Write FOLDER/tasks.json and FOLDER/config.xml for Label Studio."""
-    items, since = queued(rows(read(inquiries, Inquiry)), queue)
+    items, since = queued(rows(read(inquiries, Inquiry)), queue, first)
     items = [item for item in items if queue is None or item["id"] in since]
     by_scorer: dict[int, dict[str, float]] = {}
     for row in rows(read(scores, Score)):

@@ -23,7 +23,7 @@ def engine(name: str, base: Path, p: Params, adapter: Path | None = None, exact:
             from stages.llm.vllm import VLLM
         except ImportError as error:
             raise click.ClickException(
-                f"{name} is answered by vLLM, which isn't installed: pip install '.[vllm]' on a machine with a GPU"
+                f"{name} is answered by vLLM, which isn't installed: pip install -c constraints-vllm.txt -e '.[vllm]'"
             ) from error
         return VLLM(base, adapter, model.train.lora_rank or p.lora_rank, model.engine_args)
     from stages.llm.transformers import Transformers

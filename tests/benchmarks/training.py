@@ -2,10 +2,10 @@
 
     python -m tests.benchmarks.training
 
-`make bench` installs LLaMA-Factory and axolotl, each into an environment of its own, and runs this. All train the same
-base on the same labels with the same rank, batch and epochs, one process after the other. Tokens are the real ones,
-prompt and answer in the base's chat template, without padding; seconds are those of the trainer's own loop, which all
-four have from transformers. Peak is this machine's own float32 matrix product.
+`make bench-training` installs LLaMA-Factory and axolotl, each into an environment of its own, and runs this. All train
+the same base on the same labels with the same rank, batch and epochs, one process after the other. Tokens are the real
+ones, prompt and answer in the template of the base, without padding; seconds are those of the trainer's loop, which
+all four have from transformers. Peak is this machine's own float32 matrix product.
 """
 
 import json

@@ -1,6 +1,6 @@
 """Publish an adapter with its card, and the alpaca files that it was made from, on a model hub (paper, section 5).
 
-    python -m stages.llm.publish smollm2_135m you/needs-context [--push]
+    python -m stages.cards.publish smollm2_135m you/needs-context [--push]
 
 Without --push it only says what would go where. Both repositories are made private: whoever may read the chat decides
 who else may. The token is the hub's own, HF_TOKEN or `hf auth login`; HF_ENDPOINT names another hub.
@@ -13,11 +13,14 @@ import click
 Files = dict[str, Path]
 
 
-def contents(name: str, adapter: Path, card: Path, alpaca: Path, data_card: Path) -> dict[str, Files]:
-    """The files of the model's repository and of the dataset's, by their path there."""
+def contents(adapter: Path, card: Path, data: Path) -> dict[str, Files]:
+    """The files of the model's repository and of the dataset's, by their path there; the latter is laid out as `data`
+    is, which the head of its card counts on.
+    """
     weights = {path.name: path for path in sorted(adapter.iterdir()) if path.name != "README.md"}  # peft's, empty
-    splits = {path.name: path for path in sorted(alpaca.glob("*.json"))}
-    return {"model": {"README.md": card} | weights, "dataset": {"README.md": data_card} | splits}
+    shared = ["README.md", "dataset_info.json", "annotations/GUIDELINE.md"]
+    shared += [f"alpaca/{path.name}" for path in sorted((data / "alpaca").glob("*.json"))]
+    return {"model": {"README.md": card} | weights, "dataset": {place: data / place for place in shared}}
 
 
 @click.command(help=__doc__)
@@ -27,13 +30,7 @@ def contents(name: str, adapter: Path, card: Path, alpaca: Path, data_card: Path
 def main(name: str, repository: str, push: bool) -> None:
     from huggingface_hub import CommitOperationAdd, HfApi
 
-    found = contents(
-        name,
-        Path("data/adapters") / name,
-        Path(f"metrics/cards/{name}.md"),
-        Path("data/alpaca"),
-        Path("data/README.md"),
-    )
+    found = contents(Path("data/adapters") / name, Path(f"metrics/cards/{name}.md"), Path("data"))
     if missing := [str(path) for files in found.values() for path in files.values() if not path.exists()]:
         raise click.ClickException(f"{', '.join(missing)} is missing: dvc repro makes it")
     for kind, files in found.items():

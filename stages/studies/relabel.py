@@ -1,0 +1,69 @@
+"""The loop of the paper's Figure 2, once: law, queue, labels, law; and what came of it.
+
+    python -m stages.studies.relabel ANNOTATOR [--first 50]
+
+Shows the items whose labels are likeliest wrong to ANNOTATOR in this terminal, joins the new labels as
+`annotate.policy` says and asks the law again. Nothing is trained. Left early, it goes on with what was labelled.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from stages.params import params
+from stages.schemas import Labelled
+from stages.tables import read, rows
+
+LAW = Path("metrics/law.json")
+VALID = Path("data/valid.jsonl")
+QUEUE = Path("data/reannotate.jsonl")
+
+
+def step(*command: str) -> None:
+    if subprocess.run([sys.executable, "-m", *command]).returncode:
+        raise click.ClickException(f"`{' '.join(command)}` failed, see above; the labels made so far are kept")
+
+
+def state() -> dict[str, Any]:
+    """What the law says now, and each item's label."""
+    step("dvc", "repro", "--quiet", "law", "reannotate")
+    labels = {item["id"]: item["cr_need_gt"] for item in rows(read(VALID, Labelled))}
+    names = params().ladder
+    precision = {
+        name: json.loads(Path(f"metrics/baseline/{name}.json").read_text(encoding="utf-8"))["precision"]
+        for name in names
+    }
+    return {"law": json.loads(LAW.read_text(encoding="utf-8")), "labels": labels, "precision": precision}
+
+
+def compared(before: dict[str, Any], after: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Name, before and after of everything that a reader of the loop wants to see."""
+    old, new = before["labels"], after["labels"]
+    changed = sum(old[id] != new[id] for id in old.keys() & new.keys())
+    lines = [("labelled items", str(len(old)), str(len(new))), ("labels changed", "", str(changed))]
+    for key in ("verdict", "strictly_rising", "slope", "slope_up"):
+        values = [one["law"].get(key) for one in (before, after)]
+        lines.append((key, *("-" if value is None else f"{value:g}" for value in values)))
+    for name, value in before["precision"].items():
+        lines.append((f"precision, {name} (%)", f"{100 * value:.2f}", f"{100 * after['precision'][name]:.2f}"))
+    return lines
+
+
+@click.command(help=__doc__)
+@click.argument("annotator")
+@click.option("--first", default=50, show_default=True, help="How many items of the queue.")
+def main(annotator: str, first: int) -> None:
+    before = state()
+    step("stages.labels", "label", annotator, "--queue", str(QUEUE), "--first", str(first))
+    after = state()
+    click.echo("| | before | after |\n|---|---|---|")
+    for line in compared(before, after):
+        click.echo(f"| {' | '.join(line)} |")
+
+
+if __name__ == "__main__":
+    main()
