@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -91,6 +92,42 @@ def test_a_real_log_keeps_its_words() -> None:
         mask(row["text"], ["US", "GB", "CN"], counts)
         counts["mention"] += names.hide(row["text"])[1]
     assert counts == {"email": 6, "secret": 2, "mention": 5108}
+
+
+HOSTILE = (
+    "a",
+    "@",
+    "a@",
+    "a'",
+    "x@a.",
+    "://a:",
+    "1",
+    "1-",
+    "+1 ",
+    "123 4567 ",
+    "password",
+    "password:",
+    "pwd='",
+    "sk-a-",
+    "eyJa.",
+    "-----BEGIN RSA PRIVATE KEY-----",
+    "aws key ",
+    "bearer ",
+    "<",
+    "\n",
+    "ann, ",
+)
+
+
+def test_hostile_texts_take_no_time() -> None:
+    names = Names(str)
+    for length in range(1, 100):
+        names.learn("ann" * length, ())
+    for piece in HOSTILE:
+        text = piece * (4000 // len(piece))
+        begun = time.process_time()
+        names.hide(mask(text, ["US", "CN"], Counter()))
+        assert time.process_time() - begun < 1, piece
 
 
 def hidden(text: str, *senders: str, names: tuple[tuple[str, str], ...] = ()) -> str:

@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 
 LATIN = r"A-Za-z0-9\u00c0-\u024f"  # not \w: Chinese goes on after an address without a blank
-EMAIL = re.compile(rf"(?<![{LATIN}.+%_-])[{LATIN}][{LATIN}.+%_'-]*@(?:[{LATIN}-]+\.)+[A-Za-z\u00c0-\u024f]{{2,}}")
+EMAIL = re.compile(rf"(?<![{LATIN}.+%_'-])[{LATIN}][{LATIN}.+%_'-]*@(?:[{LATIN}-]+\.)+[A-Za-z\u00c0-\u024f]{{2,}}")
 KEY_BLOCK = r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY[A-Z ]*-----(?:.*?-----END [A-Z0-9 ]*-----|.*)"
 BEARER = r"(?i:\bbearer\s+)(?=\S*\d)[\w.~+/=-]{16,}"
 # GitHub, OpenAI and Anthropic, Hugging Face, Google, npm: forms that are younger than the library's.
@@ -89,7 +89,9 @@ def _tokens() -> list[re.Pattern[str]]:
 
 @cache
 def _assignments() -> dict[re.Pattern[str], int]:
-    """`password: …` and its like, with quotes and without, and the group of the value."""
-    from detect_secrets.plugins.keyword import CONFIG_DENYLIST_REGEX_TO_GROUP
+    """`password: …` and `password = …` and their like, and the group of the value. The library's other rules are for
+    code, and one takes minutes for a hostile message.
+    """
+    from detect_secrets.plugins.keyword import FOLLOWED_BY_COLON_REGEX, FOLLOWED_BY_EQUAL_SIGNS_REGEX
 
-    return CONFIG_DENYLIST_REGEX_TO_GROUP
+    return {FOLLOWED_BY_COLON_REGEX: 4, FOLLOWED_BY_EQUAL_SIGNS_REGEX: 5}
