@@ -20,7 +20,7 @@ from stages.labels.store import latest, load
 from stages.ladder import ladder_of, sample, telling
 from stages.llm.asking import odds
 from stages.params import Params, params
-from stages.probe import Floats, Items, hidden_states, out_of_sample
+from stages.probe import Floats, hidden_states, out_of_sample
 from stages.schemas import Labelled, Prediction, Reannotate
 from stages.tables import from_rows, read, rows, write, write_json
 

@@ -31,6 +31,7 @@ TYPES = {
     "object": "array<struct<sender: string, text: string, timestamp: int64>>",  # cr_window, the one nested column
 }
 CHUNK = 50_000
+SPOOLED = 10_000  # rows, of 20,000 characters at most
 MEMORY = "512MB"
 SHOWN = 20
 
@@ -163,7 +164,7 @@ def split_ids(folder: Path, name: str) -> set[int]:
 
 
 class Spool:
-    """Rows on their way into a table that need not fit into memory: a chunk at a time is held, columns that a row
+    """Rows on their way into a table that need not fit into memory: some are held at a time; columns that a row
     doesn't name are null.
     """
 
@@ -175,7 +176,7 @@ class Spool:
 
     def append(self, row: dict[str, Any]) -> None:
         self.held.append(row)
-        if len(self.held) >= CHUNK:
+        if len(self.held) >= SPOOLED:
             self._flush()
 
     def extend(self, rows: Iterable[dict[str, Any]]) -> None:

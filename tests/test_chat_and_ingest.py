@@ -6,11 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
+from stages import tables
 from stages.chat import Broken, Message, chitchat, paper
 from stages.chat.keys import PUBLIC_KEY, secret_key
-from stages.ingest import main
+from stages.ingest import ingest, main
 from tests.conftest import Row, ingested, run
 
 NOW = 1_700_000_000
@@ -62,6 +64,26 @@ def test_ids_survive_another_order_and_a_longer_export_and_tell_repeats_apart() 
     assert sorted(row["id"] for row in ingested(said[::-1])[0]) == ids
     assert set(ids) < {row["id"] for row in ingested([chat(text="new"), *said])[0]}
     assert {row["id"] for row in ingested(said, b"another key")[0]}.isdisjoint(ids)
+
+
+@pytest.mark.parametrize("count", [3, 4, 5])
+def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    said: list[Message | Broken] = [
+        chat(text=text, sender=text, timestamp=NOW + 9 - n) for n, text in enumerate("abcab")
+    ]
+    said = [*said[: count - 1], Broken("line 9", "bad_field")]
+    whole = ingested(said)
+    monkeypatch.setattr(tables, "CHUNK", 2)
+    monkeypatch.setattr(tables, "SPOOLED", 2)
+    assert ingested(said) == whole
+    assert (len(whole[0]), len(whole[1])) == (count - 1, 1)
+
+
+@pytest.mark.parametrize("lengths", [(2, 1), (1, 2)])
+def test_an_export_that_changes_while_it_is_read(lengths: tuple[int, int]) -> None:
+    readings = iter([chat(text=str(n)) for n in range(length)] for length in lengths)
+    with pytest.raises(click.ClickException, match="changed while it was read"):
+        ingest(lambda: next(readings), PUBLIC_KEY, None, 1, 100)
 
 
 def test_the_samples_ids_never_change() -> None:

@@ -202,6 +202,17 @@ def test_no_name_is_left_in_any_text_or_place(names: list[str], forms: list[str]
     assert len({row["group"] for row in kept}) == len({one.group for one in said[: len(forms)]})
 
 
+def test_a_place_keeps_its_number_and_loses_names() -> None:
+    names = Names(lambda sender: f"~{sender}~")
+    for sender in ("ann", "12345", "7", "line"):
+        names.learn(sender, ())
+    assert (
+        names.place("mpdm-ann--bob/2023-11-14.json, message 12345") == "mpdm-~ann~--bob/2023-11-14.json, message 12345"
+    )
+    assert names.place("annals of ann.txt, line 7") == "annals of ~ann~.txt, ~line~ 7"
+    assert names.place("result.json, chat 12345, message 7") == "result.json, chat ~12345~, message 7"
+
+
 def test_a_mention_has_the_pseudonym_of_the_sender() -> None:
     kept, _, _ = ingested([Message("1", "g", "Ann", "@Bob hi", NOW), Message("2", "g", "Bob", "Ann: hi", NOW)])
     ann, bob = (row["sender"] for row in kept)

@@ -9,7 +9,7 @@ LONGEST = 200  # characters of a name: no client shows longer ones
 # the brackets of a quoted line, and where a line begins.
 FORMS = re.compile(r"(?<![A-Za-z0-9.+%_-])@\u2068?|<[ @+%&~!]?|^[ \t]*", re.MULTILINE)
 WORD = re.compile(r"[^\W\u2e80-\U000e0000]")  # of a script that puts blanks between words
-APART = re.compile(r"(?<![^\W_])(?=\S)")
+APART = re.compile(r"(?<!, line )(?<!, message )(?<![^\W_])(?=\S)")  # where a name may begin in a place
 PHONE = re.compile(r"\+[\d\s()./-]+")
 
 
@@ -23,7 +23,6 @@ class Names:
 
     def __init__(self, pseudonym: Callable[[str], str]) -> None:
         self.pseudonym = lru_cache(2**16)(pseudonym)
-        self.place = lru_cache(2**10)(self._place)
         self.pairs: set[tuple[str, str]] = set()
         self.known: dict[str, str] = {}
         self.sizes: list[int] = []  # of the names, longest first
@@ -75,7 +74,7 @@ class Names:
             if at + size <= len(text) and (person := self.known.get(text[at : at + size].casefold())):
                 yield at + size, person
 
-    def _place(self, at: str) -> str:
+    def place(self, at: str) -> str:
         """A place in the export, such as the path of a file there, with pseudonyms for all names that stand apart."""
         parts, done = [], 0
         for start in APART.finditer(at):
