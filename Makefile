@@ -8,8 +8,8 @@ export DVC_NO_ANALYTICS := 1
 export HF_HUB_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test test-label-studio test-vllm test-alpaca lint bench bench-training paper rank curve merge \
-	data-card publish remote verify constraints upgrade licences
+.PHONY: help setup repro test test-label-studio test-vllm test-report test-alpaca lint bench bench-training paper paper-compare report \
+	pr-comment ablation rank curve relabel label-noise law-power merge data-card publish remote verify constraints upgrade licences
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -65,10 +65,15 @@ $(AXOLOTL)/.ready:
 test-alpaca: $(READY) $(LLAMA_FACTORY)/.ready $(AXOLOTL)/.ready  ## the alpaca files as LLaMA-Factory and axolotl read them, each in an environment of its own
 	python -m pytest tests/test_alpaca.py
 
-lint: $(READY)  ## ruff and mypy
+test-report: $(READY)  ## the page of a run in a real headless browser: Debian's chromium, or one that Playwright brings
+	command -v chromium || { apt-get update && apt-get install --yes chromium; } || python -m playwright install chromium
+	python -m pytest tests/test_page.py
+
+lint: $(READY)  ## ruff, mypy, actionlint
 	ruff check .
 	ruff format --check .
 	mypy
+	actionlint .github/workflows/*.yml
 
 bench: $(READY)  ## how fast the engine is on this machine, beside what others use; after make repro
 	python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
@@ -88,12 +93,40 @@ paper: $(READY)  ## the paper's settings on its models: make paper MODELS=qwen1_
 		-S adam_beta2=0.999 -S train.optimizer=paged_adamw_8bit -S train.gradient_checkpointing=true \
 		-S export.option_order=shuffled -S export.window=12
 
+paper-compare: $(READY)  ## the tables of this run beside the paper's own figures
+	@python -m stages.results.compare metrics/tables.json metrics/ablation.json data/paper.yaml
+
+report: $(READY)  ## the whole run on one page, report.html; REVISIONS="main slow" draws figures over revisions and experiments
+	@python -m stages.results.page report.html $(REVISIONS:%=--revision %)
+
+BASE ?= main
+pr-comment: $(READY)  ## what a pull request against BASE would say
+	@python -m stages.results.comment $(BASE) size.png
+
 MODEL ?= smollm2_135m
+GRID ?= lr_2e_5,lr_2e_4,rank_16,rank_32,rank_64,rank_128,lora_plus_1,lora_plus_2,lora_plus_4
+SEEDS ?= 0
+ablation: $(READY)  ## the paper's Table 3 on MODEL, as experiments: make ablation GRID=lr_2e_5,rank_16 SEEDS=0,1; after make repro
+	python -m stages.studies.ablation $(MODEL) metrics/ablation.md metrics/ablation.json --grid $(GRID) --seeds $(SEEDS)
+
 rank: $(READY)  ## what rank the task needs: MODEL trained in full, its update cut to ranks; after make repro
 	python -m stages.studies.full_rank $(MODEL) metrics/full_rank.json metrics/plots/full_rank.json
 
 curve: $(READY)  ## what more labels would bring: MODEL trained on parts of the labels; after make repro
 	python -m stages.studies.curve $(MODEL) metrics/curve.json metrics/plots/curve.json
+
+ANNOTATOR ?= lead
+FIRST ?= 50
+relabel: $(READY)  ## the paper's loop once: law, queue, labels by ANNOTATOR of the FIRST items, law; before and after
+	@python -m stages.studies.relabel $(ANNOTATOR) --first $(FIRST)
+
+LABELLED ?= data/valid.jsonl
+INTO ?= metrics
+label-noise: $(READY)  ## are bad labels found? those of LABELLED are spoilt and looked for; after make repro
+	python -m stages.studies.label_noise $(LABELLED) $(INTO)/label_noise.json $(INTO)/plots/label_noise.json
+
+law-power: $(READY)  ## how often the verdict tells clean labels from spoilt ones, on simulated ladders
+	python -m stages.studies.simulated metrics/law_power.json metrics/plots/law_power.json
 
 merge: $(READY)  ## MODEL's adapter merged into its base, as safetensors: data/merged/MODEL
 	python -m stages.llm.merge data/base/$(MODEL) data/adapters/$(MODEL) data/merged/$(MODEL)

@@ -21,7 +21,6 @@ DEPTHS = (
 BATCH_TOKENS = 2048
 STRENGTH = 0.01  # C of the regression on states: 576 numbers and more against some hundred labels
 SUSPECTS = 0.1  # share of the items that the second round doesn't learn from
-QUESTION = "\n\nQuestion: Does the last message need the chat before it to be understood?\nAnswer:"
 Items = Sequence[dict[str, Any]]
 Floats = NDArray[np.float64]
 
@@ -37,7 +36,7 @@ def hidden_states(base: Path, items: Items, window: int) -> list[Floats]:
     model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
     layers = [round(depth * model.config.num_hidden_layers) for depth in DEPTHS]
     model.base_model.layers = model.base_model.layers[: max(layers) + 1]  # the last one's state is normed
-    encoded = [tokenizer.encode(chat(item, window) + QUESTION, split_special_tokens=True) for item in items]
+    encoded = [tokenizer.encode(chat(item, window), split_special_tokens=True) for item in items]
     order = sorted(range(len(encoded)), key=lambda i: len(encoded[i]), reverse=True)
     found = np.zeros((len(layers), len(items), model.config.hidden_size))
     with torch.inference_mode(), tqdm(total=len(items), desc="hidden states", unit=" items", delay=1) as bar:

@@ -13,9 +13,9 @@ from stages.cards.data import size
 from stages.cards.model import settings
 from stages.cards.publish import main as publish
 from stages.params import params
-from stages.report import main as report
 from tests.clones import call, commit, contents, cut, read
 from tests.conftest import ROOT, run
+from tests.finished import finish
 
 FIRST = ("data/raw/chitchat.json", "data/annotations")
 
@@ -24,20 +24,18 @@ def yaml(path: Path) -> Any:
     return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
 
 
-def test_the_hub_reads_the_cards(project: Path) -> None:
-    """Cards of the committed run, as the hub's own library reads them."""
+def test_the_hub_reads_the_cards(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cards of a finished run, as the hub's own library reads them."""
     from huggingface_hub import ModelCard
 
-    (project / "plots").mkdir()
-    done = run(
-        report, ROOT / "metrics", ROOT / "dvc.lock", project / "tables.md", project / "plots", project / "cards"
-    )
-    assert done.exit_code == 0, done.output
+    monkeypatch.setenv("LABELS_CACHE", str(project / "cache"))
+    finish(project)
+    metrics = project / "metrics"
     locked = yaml(ROOT / "dvc.lock")["stages"]
-    assert {path.stem for path in (project / "cards").iterdir()} == set(params().finetune)
+    assert {path.stem for path in (metrics / "cards").iterdir()} == set(params().finetune)
     for name in params().finetune:
-        card = ModelCard.load(project / "cards" / f"{name}.md")
-        scores = read(ROOT / "metrics" / "tuned" / f"{name}.json")
+        card = ModelCard.load(metrics / "cards" / f"{name}.md")
+        scores = read(metrics / "tuned" / f"{name}.json")
         assert {one.metric_type: one.metric_value for one in card.data.eval_results or []} == {
             kind: scores[kind] for kind in ("precision", "recall", "f1", "auc")
         }
@@ -51,7 +49,7 @@ def test_the_hub_reads_the_cards(project: Path) -> None:
         assert f"{100 * scores['f1']:.2f} ({100 * scores['f1_low']:.2f} to" in card.text
         assert f"n = {scores['n']}" in card.text
         (adapter,) = [one["md5"] for one in made_of["outs"] if one["path"] == f"data/adapters/{name}"]
-        assert f"| data/adapters/{name} | md5 {adapter} |" in (project / "tables.md").read_text()
+        assert f"| data/adapters/{name} | md5 {adapter} |" in (metrics / "tables.md").read_text()
 
 
 def test_a_card_says_what_this_model_was_trained_with() -> None:

@@ -22,6 +22,7 @@ from stages.ladder import (
 )
 from stages.law import in_words
 from stages.metric import measure, scores
+from stages.studies.simulated import simulated
 
 SIZES = [10**8, 3 * 10**8, 10**9, 3 * 10**9, 10**10]
 
@@ -31,19 +32,6 @@ def ladder(answers: Any, truth: Any, odds: Any = None) -> Ladder:
     odds = (answers == "needed").astype(float) - (answers == "not_needed") if odds is None else odds
     names = [f"m{i}" for i in range(len(answers))]
     return Ladder(names, np.array(SIZES[: len(answers)]), answers, odds, [0.5] * len(answers), truth)
-
-
-def simulated(skills: list[float], n: int, seed: int, noise: float = 0) -> Ladder:
-    """Items of a difficulty of their own, models of a skill: a model is right where its skill beats the difficulty, so
-    that bigger ones know most of what smaller ones know. `noise` is the share of labels that are flipped.
-    """
-    rng = np.random.default_rng(seed)
-    truth = rng.random(n) < 0.4
-    shared = rng.normal(size=n)
-    lead = np.array([skill + 0.7 * shared + rng.normal(size=n) for skill in skills])
-    odds = np.where(truth, lead, -lead)
-    answers = np.where(odds > 0, "needed", "not_needed")
-    return ladder(answers, truth ^ (rng.random(n) < noise), odds)
 
 
 def verdict(of: Ladder) -> int:

@@ -5,13 +5,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from sklearn.metrics import f1_score
 
 from stages.gate import main as gate
 from stages.ladder import HOLDS, INCONCLUSIVE, NO_SIGNAL, TOO_FEW, VIOLATED, rising
 from stages.law import main as law
 from stages.params import Model, params
-from stages.report import table_1, table_2
+from stages.results.scores import FLOOR, improvements, markdown_1, markdown_2, table_1, table_2
 from stages.schemas import Prediction
 from stages.tables import from_rows, write
 from tests.conftest import ROOT, run
@@ -34,8 +36,9 @@ def models() -> dict[str, Model]:
 
 
 def scores(precision: float, f1: float) -> dict[str, Any]:
-    found = {"precision": precision / 100, "f1": f1 / 100, "recall": 0.5, "letter_share": 0.5}
-    return found | {f"{name}_{side}": value for name, value in found.items() for side in ("low", "high")}
+    found = {"precision": precision / 100, "f1": f1 / 100, "recall": 0.5, "accuracy": 0.5}
+    bounds = {f"{name}_{side}": value for name, value in found.items() for side in ("low", "high")}
+    return found | bounds | {"n": 300, "letter_share": 0.5}
 
 
 def test_the_law_holds_over_table_1(models: dict[str, Model]) -> None:
@@ -53,12 +56,54 @@ def test_strictly(scores: list[float], holds: int) -> None:
 def test_table_2_gives_the_papers_improvements(models: dict[str, Model]) -> None:
     baseline = {name: scores(precision, f1) for name, (precision, f1, _, _) in PAPER.items()}
     tuned = {name: scores(precision, f1) for name, (precision, _, f1, _) in PAPER.items()}
-    lines = table_2(baseline, tuned, {}, models).splitlines()[2:]
-    assert [line.split(" | ")[2] for line in lines] == [row[3] for row in PAPER.values()]
-    assert "for reference" in lines[-1]
-    one = table_1(baseline, {"always_needed": scores(40, 57)}, models).splitlines()
-    assert one[2].startswith("| qwen1_5_0_5b | 55.68 (55.68 to 55.68) | 52.43 (52.43 to 52.43) |")
-    assert one[-1].startswith("| *always_needed* | 40.00 ")
+    gains = {name: {"improvement_low": -1.0, "improvement_high": 2.5} for name in PAPER}
+    floors = {"always_needed": scores(99, 99)}
+    lines = markdown_2(table_2(baseline, tuned, gains, floors, models)).splitlines()[2:]
+    assert [line.split(" | ")[2] for line in lines[:-1]] == [f"{row[3]} (-1.00 to +2.50)" for row in PAPER.values()]
+    assert lines[-1].startswith("| *always_needed* | 99.00 ")
+    one = markdown_1(table_1(baseline, floors, models)).splitlines()[2:]
+    assert one[0].startswith("| qwen1_5_0_5b | 55.68 (55.68 to 55.68) | 52.43 (52.43 to 52.43) |")
+    assert one[6].startswith("| qwen1_5_moe_a2_7b (MoE, for reference) | 61.79 ")
+
+
+def test_the_best_is_bold_and_neither_a_floor_nor_the_reference_is(models: dict[str, Model]) -> None:
+    vanilla = {"qwen1_5_0_5b": scores(50, 60), "qwen1_5_1_8b": scores(60, 60), "qwen1_5_moe_a2_7b": scores(70, 70)}
+    rows = table_1(vanilla, {"always_needed": scores(99, 99)}, models)
+    small, large, moe, floor = markdown_1(rows).splitlines()[2:]
+    assert "| **60.00 (60.00 to 60.00)** | **60.00 (60.00 to 60.00)** |" in large
+    assert "| 50.00 (50.00 to 50.00) | **60.00 (60.00 to 60.00)** |" in small  # a tie is best twice
+    assert "**70" not in moe
+    assert "**99" not in floor
+    assert [row["kind"] for row in rows][-1] == FLOOR
+
+
+def said(truth: Any, right: Any) -> list[dict[str, Any]]:
+    names = "not_needed", "needed"
+    return [
+        {"id": id, "cr_need_gt": bool(true), "answer": names[bool(true) == bool(hit)], "needed": None}
+        for id, (true, hit) in enumerate(zip(truth, right, strict=True))
+    ]
+
+
+def test_improvements_are_bounded_by_pairs() -> None:
+    """As a plain loop over resampled items with scikit-learn's F1 has it; narrower than unpaired, and nothing where
+    nothing changed.
+    """
+    rng = np.random.default_rng(0)
+    truth = rng.random(200) < 0.4
+    before = said(truth, rng.random(200) < 0.7)
+    after = [row | {"answer": "needed" if row["cr_need_gt"] else row["answer"]} for row in before]
+    found = improvements({"a": before, "b": before}, {"a": after, "b": before}, 4000, 0)
+    assert found["b"] == {"improvement_low": 0, "improvement_high": 0}
+
+    first, second = (np.array([row["answer"] == "needed" for row in rows]) for rows in (before, after))
+    gains = []
+    for _ in range(1000):
+        i = rng.integers(0, 200, 200)
+        gains.append(100 * (f1_score(truth[i], second[i]) - f1_score(truth[i], first[i])))
+    low, high = np.percentile(gains, [2.5, 97.5])
+    assert found["a"]["improvement_low"] == pytest.approx(low, abs=0.8)
+    assert found["a"]["improvement_high"] == pytest.approx(high, abs=0.8)
 
 
 def test_law_reads_the_dense_models_that_params_name(project: Path, set_params: Callable[..., None]) -> None:

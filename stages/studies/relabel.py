@@ -46,8 +46,8 @@ def compared(before: dict[str, Any], after: dict[str, Any]) -> list[tuple[str, s
     changed = sum(old[id] != new[id] for id in old.keys() & new.keys())
     lines = [("labelled items", str(len(old)), str(len(new))), ("labels changed", "", str(changed))]
     for key in ("verdict", "strictly_rising", "slope", "slope_up"):
-        values = [one["law"].get(key) for one in (before, after)]
-        lines.append((key, *("-" if value is None else f"{value:g}" for value in values)))
+        was, now = (f"{one['law'][key]:g}" if key in one["law"] else "-" for one in (before, after))
+        lines.append((key, was, now))
     for name, value in before["precision"].items():
         lines.append((f"precision, {name} (%)", f"{100 * value:.2f}", f"{100 * after['precision'][name]:.2f}"))
     return lines

@@ -26,7 +26,7 @@ def bare(text: str) -> str:
 
 def items(dialogues: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The user's turns, each with up to twelve turns before it, oldest first."""
-    found = []
+    found: list[dict[str, Any]] = []
     for number, dialogue in enumerate(dialogues):
         said: list[dict[str, Any]] = []
         for turn in dialogue["dial"]:

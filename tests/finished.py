@@ -1,0 +1,92 @@
+"""A project whose run has ended: the real stages from export to report over made-up chat and made-up models, which
+are right the more often the bigger they are and the more they are tuned.
+"""
+
+import json
+import math
+import random
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from stages import evaluate, export, floor, law, report
+from stages.params import params
+from stages.schemas import Labelled, Score
+from stages.tables import from_rows, write
+from tests.conftest import ROOT, Row, change_params, run
+from tests.made import items
+from tests.says import Says
+
+SKILL = {"smollm2_135m_10": 0.2, "smollm2_135m_20": 0.6, "smollm2_135m": 1.0}
+TUNING = 0.4
+
+
+def rule(truth: dict[int, bool], skill: float, seed: str) -> Callable[[Any], list[float]]:
+    """Log-probabilities of the letters: the right one's is higher by `skill`, with noise of each item's own."""
+
+    def answer(chat: Any) -> list[float]:
+        id = int(re.findall(r"\((\d+)\)", chat[0]["content"])[-1])
+        rng = random.Random(f"{seed}-{id}")
+        lean = skill * (1 if truth[id] else -1) + rng.gauss(0, 1)
+        weights = [math.exp(-lean), math.exp(lean), math.exp(rng.gauss(-1, 0.6))]  # not needed, needed, don't know
+        return [math.log(weight / sum(weights)) for weight in weights]
+
+    return answer
+
+
+def finish(folder: Path, said: list[Row] | None = None) -> None:
+    """Fill `folder`, the working directory, which has the repository's params.yaml, with data and metrics."""
+    change_params(folder, {"evaluate.bootstrap": 50, "export.option_order": "fixed"})
+    for name in ("metrics", ".dvc/plots"):
+        shutil.copytree(ROOT / name, folder / name, dirs_exist_ok=True)
+    shutil.copy(ROOT / "dvc.lock", folder)
+    said = said or [row | {"group": f"g{row['id'] // 3}"} for row in items(240)]
+    truth = {row["id"]: row["cr_need_gt"] for row in said}
+    data, metrics = folder / "data", folder / "metrics"
+    write(data / "valid.jsonl", from_rows(said, Labelled), Labelled)
+    rng = random.Random(0)
+    scored = [
+        {"id": id, "scorer": scorer.name, "score": 10 * rng.random() ** 4}
+        for scorer in params().filter.scorers
+        for id in range(3000)
+    ]
+    write(data / "scores.jsonl", from_rows(scored, Score), Score)
+    ask(export.main, data / "valid.jsonl", data / "alpaca", data / "rejects/export.jsonl", metrics / "export.json")
+    ask(floor.main, data / "valid.jsonl", data / "alpaca", metrics / "floor")
+    for state in ("baseline", "tuned"):
+        for name, skill in SKILL.items():
+            model = Says(rule(truth, skill + TUNING * (state == "tuned"), name + state), context=10**6)
+            (data / "base" / name).mkdir(parents=True, exist_ok=True)
+            with mock.patch.object(evaluate, "engine", lambda *_, model=model: model):
+                files = data / f"predictions/{state}/{name}.jsonl", metrics / state / f"{name}.json"
+                adapter = ("--adapter", data / "base" / name) if state == "tuned" else ()
+                ask(evaluate.main, name, data / "base" / name, data / "valid.jsonl", data / "alpaca", *files, *adapter)
+        verdict = "law" if state == "baseline" else "law_tuned"
+        ask(law.main, data / "predictions" / state, metrics / f"{verdict}.json", metrics / f"{verdict}.md")
+    tell(folder)
+
+
+def tell(folder: Path) -> None:
+    """The stage `report`."""
+    metrics = folder / "metrics"
+    ask(
+        report.main,
+        metrics,
+        folder / "data",
+        folder / "dvc.lock",
+        metrics / "tables",
+        metrics / "plots",
+        metrics / "cards",
+    )
+
+
+def ask(main: Any, *arguments: str | Path) -> None:
+    done = run(main, *arguments)
+    assert done.exit_code == 0, f"{main.name}: {done.output} {done.exception!r}"
+
+
+def load(file: Path) -> Any:
+    return json.loads(file.read_text(encoding="utf-8"))

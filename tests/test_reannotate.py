@@ -1,0 +1,173 @@
+"""The queue of doubtful labels, on cases whose bad labels are known."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from stages.labels.__main__ import queued
+from stages.params import params
+from stages.probe import folds, out_of_sample
+from stages.reannotate import doubt, evidence
+from stages.schemas import Queue, Reannotate
+from stages.studies.label_noise import found, spoilt
+from stages.studies.relabel import compared
+from stages.studies.simulated import LADDERS, power, simulated, skill, verdict
+from stages.tables import from_rows, read, rows, write
+from tests.conftest import inquiry
+
+WORDS = {True: "and what about that one", False: "which library reads parquet files"}
+
+
+def made(n: int) -> tuple[list[dict[str, Any]], Any, list[Any]]:
+    """Items in conversations of four, labels, and one view of states that shows them."""
+    rng = np.random.default_rng(0)
+    labels = rng.random(n) < 0.4
+    items = [inquiry(i, f"{WORDS[bool(label)]} {i}") | {"group": f"g{i // 4}"} for i, label in enumerate(labels)]
+    states = np.where(labels, 1.0, -1.0)[:, None] + rng.normal(size=(n, 8))
+    return items, labels, [states]
+
+
+def test_doubt_is_what_a_model_gives_the_other_label() -> None:
+    found = doubt(np.array([True, False, True]), [np.array([0.9, 0.9, 0.2])], [{}, {}, {}])
+    assert found == pytest.approx([0.1, 0.9, 0.8])
+
+
+def test_models_count_by_their_mean_log_odds() -> None:
+    found = doubt(np.array([True]), [np.array([0.9]), np.array([0.1]), np.array([0.8])], [{}])
+    assert found == pytest.approx([1 - 1 / (1 + 0.25 ** (1 / 3))])
+
+
+def test_annotators_who_disagree_raise_the_doubt() -> None:
+    labels = np.array([True, False] * 20)
+    said = ["needed" if label else "not_needed" for label in labels]
+    votes = [{"ann": one, "bob": one} for one in said]
+    votes[4]["bob"] = "not_needed"
+    votes[7]["ann"] = "needed"
+    votes[9] = {}
+    doubts = doubt(labels, [np.where(labels, 0.7, 0.3)], votes)
+    assert set(np.argsort(-doubts)[:3]) == {4, 7, 9}
+    assert doubts[9] == pytest.approx(0.3)
+    assert doubts.max() < 0.9
+    votes[12] = {"ann": "not_needed", "bob": "not_needed"}  # settled against both, as an adjudicator may
+    assert np.argmax(doubt(labels, [np.where(labels, 0.7, 0.3)], votes)) == 12
+
+
+def test_no_reader_sees_the_label_that_it_is_asked_for() -> None:
+    """On labels that nothing can tell, a reader that saw them would be right all the same."""
+    items, _, states = made(400)
+    labels = np.random.default_rng(1).random(400) < 0.5
+    unseen = out_of_sample(items, states, labels, 0)
+    for name, needed in unseen.items():
+        assert ((needed > 0.5) == labels).mean() == pytest.approx(0.5, abs=0.08), name
+    for learn, ask in folds(items, labels, 0):
+        assert not {items[i]["group"] for i in learn} & {items[i]["group"] for i in ask}
+
+
+def test_spoilt_labels_come_first() -> None:
+    items, truth, states = made(400)
+    flipped = spoilt(items, truth, "random_10", 0)
+    labels = truth ^ flipped
+    doubts = doubt(labels, [out_of_sample(items, states, labels, 0)["all"]], [{}] * 400)
+    precision, recall = found(doubts, flipped, 0.1)
+    assert recall > 0.9
+    assert precision == pytest.approx(recall)  # as many are looked at as are spoilt
+    assert found(-doubts, flipped, 0.5) == (0, 0)
+
+
+def test_tired_annotators_call_short_messages_complete() -> None:
+    items = [inquiry(i, "x" * (5 if i % 2 else 500)) for i in range(400)]
+    truth = np.arange(400) < 200
+    flipped = spoilt(items, truth, "tired_10", 0)
+    assert flipped.sum() == 40
+    assert not flipped[200:].any()
+    assert flipped[1::2].sum() > 30
+
+
+@pytest.fixture
+def answers(project: Path, set_params: Callable[..., None]) -> Callable[[list[str]], list[dict[str, Any]]]:
+    def made(given: list[str]) -> list[dict[str, Any]]:
+        odds = {"needed": (-0.1, -3.0), "not_needed": (-3.0, -0.1), "dont_know": (-2.0, -2.0)}
+        return [
+            {
+                "id": i,
+                "answer": one,
+                "needed": odds[one][0],
+                "not_needed": odds[one][1],
+                "letters": "A",
+                "cr_need_gt": i < 2,
+            }
+            for i, one in enumerate(given)
+        ]
+
+    return made
+
+
+def test_the_papers_rule_and_the_reasons(answers: Callable[[list[str]], list[dict[str, Any]]], tmp_path: Path) -> None:
+    items = [inquiry(i, "And it?") for i in range(5)]
+    models = {
+        "smollm2_135m_10": answers(["not_needed"] * 5),
+        "smollm2_135m_20": answers(["needed", "dont_know", "needed", "not_needed", "not_needed"]),
+        "smollm2_135m": answers(["needed", "not_needed", "needed", "needed", "not_needed"]),
+    }
+    votes = [{"ann": "not_needed", "bob": "needed"}, *({"ann": "needed"} for _ in range(1)), {}, {}, {}]
+    unseen = np.array([0.9, 0.9, 0.1, 0.9, 0.1])
+    table = evidence(items, models, unseen, votes, params())
+    by_id = {row["id"]: row for row in table}
+    assert [row["rank"] for row in table] == [1, 2, 3, 4, 5]
+    assert {id for id, row in by_id.items() if row["biggest_wrong"]} == {1, 2}  # "don't know" is wrong too
+    assert {id: row["reason"] for id, row in by_id.items()} == {
+        0: "annotators_disagree",
+        1: "biggest_models_disagree",
+        2: "biggest_models_disagree",
+        3: "model_disagrees",
+        4: "nothing_against",
+    }
+    assert (by_id[0]["votes"], by_id[0]["against"]) == (1, 1)
+    assert by_id[0]["needed_by_smollm2_135m"] == pytest.approx(1 / (1 + np.exp(-2.9)), abs=1e-4)
+    for row in table:
+        row["at"] = 7
+    path = tmp_path / "reannotate.jsonl"
+    write(path, from_rows(table, Reannotate), Reannotate)
+    assert [row["id"] for row in rows(read(path, Queue))] == [row["id"] for row in table]
+    shown, since = queued(items, path, 2)
+    assert [item["id"] for item in shown] == [row["id"] for row in table[:2]]
+    assert set(since.values()) == {7}
+
+
+def test_simulated_ladders_have_the_precision_that_is_said() -> None:
+    for precisions in LADDERS.values():
+        ladder = simulated([skill(one) for one in precisions], 100_000, 0)
+        yes = ladder.answers == "needed"
+        assert (yes & ladder.truth).sum(1) / yes.sum(1) == pytest.approx(precisions, abs=0.01)
+
+
+def test_noise_of_a_simulated_ladder() -> None:
+    clean, noisy = simulated([1.0, 2.0], 1000, 0), simulated([1.0, 2.0], 1000, 0, "hardest_10")
+    flipped = clean.truth != noisy.truth
+    assert flipped.sum() == 100
+    assert (clean.answers == noisy.answers).all()
+    right = clean.answers == np.where(clean.truth, "needed", "not_needed")
+    assert right[:, flipped].mean() < right[:, ~flipped].mean() - 0.2
+    assert verdict(simulated([skill(one) for one in LADDERS["steps_of_15"]], 1000, 0)) == 2
+
+
+def test_power() -> None:
+    assert power([0, 1, 0, 1], [2, 2, 2, 2])["verdict_power"] == 1
+    assert power([2, 0, 2, 0], [2, 2, 2, 2])["verdict_power"] == 0.5
+    nothing = power([-1] * 5, [-1])
+    assert nothing["verdict_power"] == 0
+    assert nothing["verdict_power_low"] < 0 < nothing["verdict_power_high"]
+
+
+def test_before_and_after() -> None:
+    before = {"law": {"verdict": 0, "slope": -0.01}, "labels": {1: True, 2: False, 3: True}, "precision": {"m": 0.5}}
+    after = {"law": {"verdict": 2, "slope": 0.02}, "labels": {1: True, 2: True}, "precision": {"m": 0.61}}
+    lines = {name: values for name, *values in compared(before, after)}
+    assert lines["labelled items"] == ["3", "2"]
+    assert lines["labels changed"] == ["", "1"]
+    assert lines["verdict"] == ["0", "2"]
+    assert lines["slope_up"] == ["-", "-"]
+    assert lines["precision, m (%)"] == ["50.00", "61.00"]
