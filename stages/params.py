@@ -59,6 +59,7 @@ class Ingest(Section):
         "auto", "chitchat", "csv", "discord", "irc", "jsonl", "paper", "slack", "telegram", "wechat", "whatsapp"
     ]
     timezone: str
+    phone_regions: list[Annotated[str, Field(pattern=r"^[A-Z]{2}$")]]
     columns: Columns
     limit: PositiveInt | None
     min_senders: PositiveInt
