@@ -35,7 +35,7 @@ TYPES = {
 }
 CHUNK = 50_000
 SPOOLED = 10_000  # rows, of 20,000 characters at most
-MEMORY = "512MB"
+SPOOL_MEMORY = "512MB"
 SHOWN = 20
 MEMORY = "2500MB"  # of DuckDB's own; what is larger goes to disk
 BUCKET = 2**28  # bytes of a file that are joined at a time
@@ -322,10 +322,10 @@ def in_order(table: ibis.Table, by: str) -> Iterator[dict[str, Any]]:
 
 @contextmanager
 def workspace() -> Iterator[None]:
-    """Tables inside lie in a temporary folder (TMPDIR says where) and take MEMORY at most."""
+    """Tables inside lie in a temporary folder (TMPDIR says where) and take SPOOL_MEMORY at most."""
     before = ibis.options.default_backend
     with tempfile.TemporaryDirectory() as folder:
-        backend = ibis.duckdb.connect(f"{folder}/tables.duckdb", temp_directory=folder, memory_limit=MEMORY)
+        backend = ibis.duckdb.connect(f"{folder}/tables.duckdb", temp_directory=folder, memory_limit=SPOOL_MEMORY)
         ibis.set_backend(backend)
         try:
             yield
