@@ -8,7 +8,7 @@ export DVC_NO_ANALYTICS := 1
 export HF_HUB_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test test-label-studio test-vllm test-report test-alpaca lint bench bench-training paper paper-compare report \
+.PHONY: help setup repro test test-label-studio test-vllm test-spark test-report test-alpaca lint bench bench-scale bench-training paper paper-compare report \
 	pr-comment ablation rank curve relabel label-noise law-power merge data-card publish remote verify constraints upgrade licences
 
 help:  ## this list
@@ -48,6 +48,18 @@ $(VLLM)/.ready:  # the CPU build of vLLM; torchvision and its like come along fo
 test-vllm: $(READY) $(VLLM)/.ready  ## the same answer from transformers, vLLM and a real `vllm serve`, on the CPU
 	python -m pytest tests/test_vllm.py
 
+SPARK := .venv-spark
+$(SPARK)/.ready: $(READY)  # sees the pipeline's packages; in its own environment, since pandera imports PySpark wherever it is
+	command -v java || { apt-get update && apt-get install --yes --no-install-recommends default-jre-headless; }
+	$(PYTHON) -m venv $(SPARK)
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > pipeline.pth
+	mv pipeline.pth $$($(SPARK)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+	$(SPARK)/bin/python -m pip install --quiet --constraint constraints.txt pyspark==4.0.5
+	touch $@
+
+test-spark: $(SPARK)/.ready  ## concat and filter on Spark and on DuckDB: the same bytes; installs a JRE if there is none
+	python -m pytest tests/test_spark.py
+
 LLAMA_FACTORY := .venv-llama-factory
 $(LLAMA_FACTORY)/.ready:  # torchvision and torchaudio come along for CUDA and break the import where torch has none
 	$(PYTHON) -m venv $(LLAMA_FACTORY)
@@ -78,6 +90,11 @@ lint: $(READY)  ## ruff, mypy, actionlint
 bench: $(READY)  ## how fast the engine is on this machine, beside what others use; after make repro
 	python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	python -m tests.benchmarks.engines
+
+MESSAGES ?= 58000 5800000
+bench-scale: $(READY)  ## how fast concat and windows are on long logs, beside a plain loop and polars; after make repro
+	python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
+	python -m tests.benchmarks.scale $(MESSAGES)
 
 bench-training: $(READY) $(LLAMA_FACTORY)/.ready $(AXOLOTL)/.ready  ## how fast training is, beside TRL as documented, LLaMA-Factory and axolotl
 	python -m tests.benchmarks.training

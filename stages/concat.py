@@ -3,27 +3,31 @@
 python -m stages.concat data/messages.jsonl data/turns.jsonl metrics/concat.json
 """
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 import click
 import ibis
 from ibis import _
 
 from stages.params import params
 from stages.schemas import Message, Turn
-from stages.tables import read, write, write_json
+from stages.tables import buckets, compute_on, hold, read, write, write_json
 
 
-def concat(messages: ibis.Table, gap_seconds: int) -> ibis.Table:
-    """Messages to turns: same sender, same group, less than `gap_seconds` since the last message of the run.
-
-    A turn has the id, position and timestamp of its first message and the texts joined by newlines.
-    """
+def numbered(messages: ibis.Table, gap_seconds: int) -> ibis.Table:
+    """Messages with the number of their `turn` in the group: one sender, no pause of `gap_seconds`."""
     before = ibis.window(group_by="group", order_by="position")
     upto = ibis.cumulative_window(group_by="group", order_by="position")
     starts = (_.sender != _.sender.lag().over(before)) | (_.timestamp - _.timestamp.lag().over(before) >= gap_seconds)
+    return messages.mutate(starts=starts.fill_null(True)).mutate(turn=_.starts.cast("int64").sum().over(upto))
+
+
+def joined(messages: ibis.Table) -> ibis.Table:
+    """Numbered messages to turns: id, position and timestamp of the first message, the texts joined by newlines."""
     part = ibis.struct({"position": _.position, "id": _.id, "timestamp": _.timestamp, "text": _.text})
     return (
-        messages.mutate(starts=starts.fill_null(True))
-        .mutate(turn=_.starts.cast("int64").sum().over(upto), part=part)
+        messages.mutate(part=part)
         .group_by("group", "turn")
         .agg(sender=_.sender.max(), messages=_.count(), parts=_.part.collect())
         .mutate(parts=_.parts.sort())  # collect, then sort: Spark has no ordered aggregates
@@ -38,17 +42,21 @@ def concat(messages: ibis.Table, gap_seconds: int) -> ibis.Table:
 
 
 @click.command(help=__doc__)
-@click.argument("messages", type=click.Path(exists=True))
+@click.argument("messages", type=click.Path())
 @click.argument("turns", type=click.Path())
 @click.argument("metrics", type=click.Path())
 def main(messages: str, turns: str, metrics: str) -> None:
+    p = params()
+    compute_on(p.backend)
     table = read(messages, Message)
-    count = write(turns, concat(table, params().concat.gap_seconds), Turn)
+    with TemporaryDirectory() as folder:
+        parts = buckets(numbered(table, p.concat.gap_seconds), "turn", messages, Path(folder))
+        count = write(turns, ibis.union(*[hold(joined(part)) for part in parts]), Turn)
     said = table.count().execute()
-    joined = read(turns, Turn).messages.sum().execute()
-    if joined != said:
+    kept = read(turns, Turn).messages.sum().execute()
+    if kept != said:
         raise click.ClickException(
-            f"{said} messages went in and {joined} came out in turns: a message was lost or doubled"
+            f"{said} messages went in and {kept} came out in turns: a message was lost or doubled"
         )
     write_json(metrics, {"messages": int(said), "turns": int(count), "messages_per_turn": round(said / count, 4)})
 

@@ -14,22 +14,33 @@ from typing import Any
 
 import click
 import ibis
+import pyarrow
 from ibis import _
 
 from stages.llm.scorers import score
 from stages.params import Scorer, params
 from stages.schemas import Inquiry, QuestionLabel, Reject, Score, Turn
-from stages.tables import from_rows, read, rows, write, write_json, write_rejects
+from stages.tables import compute_on, from_rows, in_memory, read, rows, write, write_json, write_rejects
 
 ROUND = 4
 THROTTLES = [0, 0.02, 0.05, 0.1, 0.2, 0.5, *range(1, 11)]
 
 
-def windows(turns: ibis.Table, size: int) -> ibis.Table:
-    """Turns with `cr_window`: up to `size` turns before each in its group, oldest first."""
+def windows(turns: ibis.Table, kept: ibis.Table, size: int) -> ibis.Table:
+    """The turns whose ids are kept, with `cr_window`: up to `size` turns before each in its group, oldest first.
+
+    Lags, since they are far faster than a list collected over each turn's window.
+    """
     turn = ibis.struct({"sender": _.sender, "text": _.text, "timestamp": _.timestamp})
-    before = ibis.window(group_by="group", order_by="position", preceding=(size, 1))
-    return turns.mutate(turn=turn).mutate(cr_window=ibis.coalesce(_.turn.collect().over(before), [])).drop("turn")
+    before = ibis.window(group_by="group", order_by="position")
+    lags = {f"before_{n}": _.turn.lag(n).over(before) for n in range(size, 0, -1)}
+    return (
+        turns.mutate(turn=turn)
+        .mutate(**lags)
+        .semi_join(kept, "id")
+        .mutate(cr_window=ibis.array([_[name] for name in lags]).filter(lambda turn: turn.notnull()))
+        .drop("turn", *lags)
+    )
 
 
 Given = Mapping[str, float | None]  # what each scorer gave; None where its answer couldn't be read
@@ -107,7 +118,7 @@ def sweep(scorers: list[Scorer], scores: Mapping[int, Given], labels: dict[int, 
 
 
 @click.command(help=__doc__)
-@click.argument("turns", type=click.Path(exists=True))
+@click.argument("turns", type=click.Path())
 @click.argument("base", type=click.Path(path_type=Path))
 @click.argument("labels", type=click.Path(exists=True, path_type=Path))
 @click.argument("scores", type=click.Path())
@@ -120,6 +131,7 @@ def main(
 ) -> None:
     everything = params()
     p = everything.filter
+    compute_on(everything.backend)
     table = read(turns, Turn)
     said = rows(table)
     found: dict[int, dict[str, float | None]] = {turn["id"]: {} for turn in said}
@@ -142,7 +154,8 @@ def main(
     ]
     write(scores, from_rows(flat, Score), Score)
     passed = {scorer.name: ibis.literal(True) for scorer in p.scorers}
-    write(inquiries, windows(table, p.window).filter(_.id.isin(kept)).mutate(**passed), Inquiry)
+    asking = in_memory(pyarrow.table({"id": sorted(kept)}))
+    write(inquiries, windows(table, asking, p.window).mutate(**passed), Inquiry)
     counts = write_rejects(rejects, [{"id": id, "reason": reason} for id, reason in reasons.items() if reason], Reject)
     labelled = {
         row["id"]: row["label"] == "question"

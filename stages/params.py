@@ -59,6 +59,7 @@ class Ingest(Section):
         "auto", "chitchat", "csv", "discord", "irc", "jsonl", "paper", "slack", "telegram", "wechat", "whatsapp"
     ]
     timezone: str
+    phone_regions: list[Annotated[str, Field(pattern=r"^[A-Z]{2}$")]]
     columns: Columns
     limit: PositiveInt | None
     min_senders: PositiveInt
@@ -227,6 +228,7 @@ class Model(Section):
 
 
 class Params(Section):
+    backend: Literal["duckdb", "spark"]
     seed: int
     ladder: Annotated[list[Name], Field(min_length=1)]
     finetune: list[Name]

@@ -1,12 +1,17 @@
 """Tables in and out: JSON Lines, UTF-8, sorted, one object a line, the same bytes for the same rows on every machine.
 
-Between reading and writing a table is an Ibis expression, which DuckDB runs inside the process.
+Between reading and writing a table is an Ibis expression. DuckDB runs it inside the process, in bounded memory, or
+Spark on many machines; Spark writes a folder of shards, which in the order of their names are the bytes of DuckDB's
+file. A path that ends in .parquet holds Parquet instead.
 """
 
+import itertools
 import json
+import os
 import re
+import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,7 +34,41 @@ TYPES = {
     "object": "array<struct<sender: string, text: string, timestamp: int64>>",  # cr_window, the one nested column
 }
 CHUNK = 50_000
+SPOOLED = 10_000  # rows, of 20,000 characters at most
+SPOOL_MEMORY = "512MB"
 SHOWN = 20
+MEMORY = "2500MB"  # of DuckDB's own; what is larger goes to disk
+BUCKET = 2**28  # bytes of a file that are joined at a time
+SHARDS = "part-*"  # as Spark names them
+CHECKS: dict[str, Callable[..., ibis.Value]] = {  # pandera's, as expressions
+    "greater_than": lambda column, min_value: column > min_value,
+    "greater_than_or_equal_to": lambda column, min_value: column >= min_value,
+    "less_than": lambda column, max_value: column < max_value,
+    "less_than_or_equal_to": lambda column, max_value: column <= max_value,
+    "equal_to": lambda column, value: column == value,
+    "isin": lambda column, allowed_values: column.isin(allowed_values),
+    "str_matches": lambda column, pattern: column.re_search(pattern),
+    "str_length": lambda column, min_value, **_: column.length() >= min_value,
+    "window_of_turns": lambda column: column.notnull(),  # the rest its type says
+}
+
+
+def compute_on(backend: str) -> None:
+    """What runs the expressions from here on: `duckdb`, or `spark`, set up by spark-defaults.conf or
+    PYSPARK_SUBMIT_ARGS.
+
+    Raises click.ClickException where PySpark is not installed.
+    """
+    if backend == "duckdb":
+        spill = Path(tempfile.gettempdir()) / f"labels-by-law-{os.getpid()}"  # DuckDB makes it and takes it away
+        ibis.set_backend(ibis.duckdb.connect(memory_limit=MEMORY, temp_directory=str(spill)))
+        return
+    try:
+        from pyspark.sql import SparkSession
+    except ImportError as error:
+        raise click.ClickException("backend: spark needs PySpark: pip install -e '.[spark]'") from error
+    session = SparkSession.builder.appName("labels-by-law").config("spark.sql.session.timeZone", "UTC").getOrCreate()
+    ibis.set_backend(ibis.pyspark.connect(session))
 
 
 def columns(model: type[Table], present: Iterable[str] = ()) -> dict[str, str]:
@@ -44,17 +83,67 @@ def columns(model: type[Table], present: Iterable[str] = ()) -> dict[str, str]:
 
 
 def read(path: str | Path, model: type[Table]) -> ibis.Table:
-    """A table of JSON Lines as an Ibis expression with the model's columns; a bad line shows when it is computed."""
-    with Path(path).open(encoding="utf-8") as file:
-        try:
-            first = json.loads(file.readline() or "{}")
-        except ValueError as error:
-            raise click.ClickException(f"{path}, line 1: not JSON: {error}") from error
+    """A table of a file or of a folder of shards as an Ibis expression with the model's columns; a bad line shows when
+    it is computed.
+    """
+    backend = ibis.get_backend()
+    shards = f"{path}/{SHARDS}" if Path(path).is_dir() else str(path)
+    if str(path).endswith(".parquet"):
+        table = backend.read_parquet(shards)
+        return table.cast(columns(model, table.columns))
+    first = _first(path)
     schema = ibis.schema(columns(model, first))
     if not first:
-        return ibis.memtable([], schema=schema)
+        return from_rows([], model)
+    if backend.name == "pyspark":
+        from ibis.backends.pyspark.datatypes import PySparkSchema
+
+        return backend.read_json(str(path), schema=PySparkSchema.from_ibis(schema), mode="FAILFAST")
     types = {name: ibis.backends.sql.datatypes.DuckDBType.to_string(dtype) for name, dtype in schema.items()}
-    return ibis.read_json(path, columns=types, format="newline_delimited", maximum_object_size=2**26)
+    return backend.read_json(shards, columns=types, format="newline_delimited", maximum_object_size=2**26)
+
+
+def _first(path: str | Path) -> dict[str, Any]:
+    """The first row of JSON Lines, nothing where there is none."""
+    if "://" in str(path):  # only Spark reads from there
+        found = ibis.get_backend()._session.read.text(str(path)).head(1)
+        line = found[0].value if found else ""
+        where = str(path)
+    else:
+        where = str(next((shard for shard in sorted(Path(path).glob(SHARDS)) if shard.stat().st_size), path))
+        if Path(where).is_dir():
+            return {}
+        try:
+            with Path(where).open(encoding="utf-8") as file:
+                line = file.readline()
+        except FileNotFoundError as error:
+            raise click.ClickException(f"{path} is missing: run the stage before, or dvc repro") from error
+    try:
+        return json.loads(line or "{}")
+    except ValueError as error:
+        raise click.ClickException(f"{where}, line 1: not JSON: {error}") from error
+
+
+def hold(table: ibis.Table) -> ibis.Table:
+    """The table as computed now, for several readings; on disk as far as it outgrows memory."""
+    with reading():
+        return table.cache()
+
+
+def buckets(table: ibis.Table, by: str, path: str | Path, folder: Path) -> list[ibis.Table]:
+    """The table in parts that DuckDB can hold in memory, all rows of a group and a number `by` in the same: it can't
+    move lists that it collects to disk. `path` is the file that the table comes from, in `folder` are the parts.
+    Spark needs no parts.
+    """
+    backend = ibis.get_backend()
+    size = sum(file.stat().st_size for file in [Path(path), *Path(path).glob(SHARDS)] if file.is_file())
+    if backend.name != "duckdb" or size <= BUCKET:
+        return [table]
+    number = size // BUCKET + 1
+    bucket = (table.group.hash() % number + table[by]) % number
+    with reading():
+        backend.to_parquet(table.mutate(bucket=bucket), folder, partition_by="bucket", overwrite=True)
+    return [backend.read_parquet(f"{one}/*.parquet", hive_partitioning=False) for one in sorted(folder.iterdir())]
 
 
 @contextmanager
@@ -72,17 +161,39 @@ def rows(table: ibis.Table) -> list[dict[str, Any]]:
         return table.to_pyarrow().to_pylist()
 
 
+def in_memory(rows: pyarrow.Table) -> ibis.Table:
+    """A table in memory as an Ibis expression."""
+    backend = ibis.get_backend()
+    if backend.name != "pyspark":
+        return ibis.memtable(rows)
+    name = ibis.util.gen_name("in_memory")  # through Ibis, nulls would become the text NaN
+    backend._session.createDataFrame(rows).createTempView(name)
+    return backend.table(name)
+
+
 def from_rows(found: list[Any], model: type[Table]) -> ibis.Table:
     """Dictionaries to a table with the model's columns."""
     present = found[0] if found else ()
     schema = ibis.schema(columns(model, present))
-    return ibis.memtable(pyarrow.Table.from_pylist(found, schema=schema.to_pyarrow()))
+    return in_memory(pyarrow.Table.from_pylist(found, schema=schema.to_pyarrow()))
+
+
+def _kept(table: ibis.Table, model: type[Table]) -> ibis.Value:
+    """Whether a row keeps the model's contract."""
+    kept: ibis.Value = ibis.literal(True)
+    for pattern, column in model.to_schema().columns.items():
+        for name in filter(re.compile(rf"(?:{pattern})\Z").match, table.columns):
+            checks = [CHECKS[str(check.name)](table[name], **(check.statistics or {})) for check in column.checks]
+            holds = ibis.and_(*checks)
+            kept &= (table[name].isnull() | holds) if column.nullable else (table[name].notnull() & holds)
+    return kept
 
 
 def failures(table: ibis.Table, model: type[Table], name: str) -> list[str]:
     """Everything in a table that breaks its contract, a line each with row or id, field and reason.
 
-    pandera checks chunks of pandas, since on Ibis it lets duplicates pass; the key is checked by one query.
+    One query says whether a row is wrong; if so pandera says which, in chunks of pandas, since on Ibis it lets
+    duplicates pass. The key is checked by another query.
     """
     metadata = model.get_metadata()[model.__name__]["dataframe"]
     declared = {name: column for name, column in model.to_schema().columns.items() if not column.regex}
@@ -90,9 +201,10 @@ def failures(table: ibis.Table, model: type[Table], name: str) -> list[str]:
     required = [name for name, column in declared.items() if not column.nullable]
     found: list[str] = []
     start = 0
+    held = hold(table)
     with reading():
-        held = table.cache()
-    for batch in held.to_pyarrow_batches(chunk_size=CHUNK):
+        wrong = held.filter(~_kept(held, model)).count().execute()
+    for batch in held.to_pyarrow_batches(chunk_size=CHUNK) if wrong else ():
         frame = batch.to_pandas()
         frame.index += start
         start += len(frame)
@@ -123,20 +235,28 @@ def write(path: str | Path, table: ibis.Table, model: type[Table]) -> int:
     """Check a table, sort it and write it as JSON Lines; return the number of rows. Nothing is written if a row is
     wrong.
     """
-    target, part = Path(path), Path(f"{path}.part")
-    target.parent.mkdir(parents=True, exist_ok=True)
     order = model.get_metadata()[model.__name__]["dataframe"]["order"]
-    with reading():
-        held = table.select(list(columns(model, table.columns))).cache()
-    backend = ibis.get_backend()
-    if found := failures(held, model, target.name):
+    held = hold(table.select(list(columns(model, table.columns))))
+    if found := failures(held, model, Path(path).name):
         more = f"\n… and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
         raise click.ClickException("\n".join(found[:SHOWN]) + more)
-    backend.raw_sql(
-        f"COPY ({backend.compile(held.order_by(order))}) TO '{str(part).replace(chr(39), chr(39) * 2)}' (FORMAT json)"
-    )
-    part.replace(target)
+    _put(path, held.order_by(order))
     return held.count().execute()
+
+
+def _put(path: str | Path, table: ibis.Table) -> None:
+    """Write a file, or with Spark a folder of shards, which has a file _SUCCESS when it is whole."""
+    backend = ibis.get_backend()
+    form = "parquet" if str(path).endswith(".parquet") else "json"
+    if backend.name == "pyspark":
+        backend._session.sql(backend.compile(table)).write.save(
+            str(path), format=form, mode="overwrite", ignoreNullFields=False
+        )
+        return
+    target, part = Path(path), Path(f"{path}.part")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    backend.raw_sql(f"COPY ({backend.compile(table)}) TO '{str(part).replace(chr(39), chr(39) * 2)}' (FORMAT {form})")
+    part.replace(target)
 
 
 def write_rejects(path: str | Path, rejects: list[dict[str, Any]], model: type[Table]) -> Counter[str]:
@@ -157,3 +277,58 @@ def split_ids(folder: Path, name: str) -> set[int]:
     """The ids of one split of the alpaca files, or of all."""
     names = ("train", "dev", "test") if name == "all" else (name,)
     return {row["id"] for split in names for row in json.loads((folder / f"{split}.json").read_text(encoding="utf-8"))}
+
+
+class Spool:
+    """Rows on their way into a table that need not fit into memory: some are held at a time; columns that a row
+    doesn't name are null.
+    """
+
+    def __init__(self, columns: Mapping[str, str]) -> None:
+        self.schema = ibis.schema(columns)
+        self.name = ibis.util.gen_name("spool")
+        self.held: list[dict[str, Any]] = []
+        ibis.get_backend().create_table(self.name, schema=self.schema)
+
+    def append(self, row: dict[str, Any]) -> None:
+        self.held.append(row)
+        if len(self.held) >= SPOOLED:
+            self._flush()
+
+    def extend(self, rows: Iterable[dict[str, Any]]) -> None:
+        for row in rows:
+            self.append(row)
+
+    def _flush(self) -> None:
+        if self.held:
+            chunk = pyarrow.Table.from_pylist(self.held, schema=self.schema.to_pyarrow())
+            ibis.get_backend().con.from_arrow(chunk).insert_into(self.name)  # ibis would keep a memtable of it
+            self.held = []
+
+    def table(self) -> ibis.Table:
+        self._flush()
+        return ibis.get_backend().table(self.name)
+
+
+def in_order(table: ibis.Table, by: str) -> Iterator[dict[str, Any]]:
+    """The rows of a table by a column that counts from 0, a chunk at a time."""
+    held = table.order_by(by).cache()
+    for start in itertools.count(0, CHUNK):
+        page = rows(held.filter(held[by] >= start, held[by] < start + CHUNK).order_by(by))
+        yield from page
+        if len(page) < CHUNK:
+            return
+
+
+@contextmanager
+def workspace() -> Iterator[None]:
+    """Tables inside lie in a temporary folder (TMPDIR says where) and take SPOOL_MEMORY at most."""
+    before = ibis.options.default_backend
+    with tempfile.TemporaryDirectory() as folder:
+        backend = ibis.duckdb.connect(f"{folder}/tables.duckdb", temp_directory=folder, memory_limit=SPOOL_MEMORY)
+        ibis.set_backend(backend)
+        try:
+            yield
+        finally:
+            ibis.options.default_backend = before
+            backend.disconnect()

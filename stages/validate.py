@@ -8,8 +8,9 @@ import click
 import ibis
 from ibis import _
 
+from stages.params import params
 from stages.schemas import Inquiry, Labelled, Message, Table, Turn
-from stages.tables import failures, read, rows, write
+from stages.tables import compute_on, failures, read, rows, write
 
 
 def strangers(part: ibis.Table, whole: ibis.Table, name: str, of: str) -> list[str]:
@@ -25,6 +26,7 @@ def strangers(part: ibis.Table, whole: ibis.Table, name: str, of: str) -> list[s
 @click.argument("labelled", type=click.Path(exists=True))
 @click.argument("valid", type=click.Path())
 def main(messages: str, turns: str, inquiries: str, labelled: str, valid: str) -> None:
+    compute_on(params().backend)
     models: dict[str, type[Table]] = {messages: Message, turns: Turn, inquiries: Inquiry, labelled: Labelled}
     tables = {path: read(path, model) for path, model in models.items()}
     wrong = [line for path, table in tables.items() for line in failures(table, models[path], path)]

@@ -16,6 +16,7 @@ import time
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,9 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from stages.ingest import PUBLIC_KEY, ingest
+from stages.chat.keys import PUBLIC_KEY
+from stages.ingest import ingest
+from stages.tables import rows
 from tests.written import COLUMNS, FORMATS, Said, export, write
 
 START = 1499990400  # 2017-07-14 00:00
@@ -211,13 +214,13 @@ def exports(folder: Path) -> Iterator[tuple[str, str, str, Path]]:
 def outcome(reader: str, path: Path) -> dict[str, Any]:
     """Numbers of messages and rejects, or the error that was said, or the exception that escaped."""
     try:
-        read = import_module(f"stages.chat.{reader}").read(path, zone=ZoneInfo("UTC"), columns=COLUMNS)
-        kept, rejects, _ = ingest(read, PUBLIC_KEY, None, 1, 20_000)
+        read = partial(import_module(f"stages.chat.{reader}").read, path, zone=ZoneInfo("UTC"), columns=COLUMNS)
+        kept, left, _ = ingest(read, PUBLIC_KEY, None, 1, 20_000)
     except click.ClickException as error:
         return {"error": error.message}
     except Exception as error:
         return {"escaped": repr(error)}
-    return {"messages": len(kept), "rejects": Counter(row["reason"] for row in rejects)}
+    return {"messages": int(kept.count().execute()), "rejects": Counter(row["reason"] for row in rows(left))}
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,12 @@ import pytest
 from click.testing import CliRunner, Result
 from ruamel.yaml import YAML
 
+from stages import chat
+from stages.chat.keys import PUBLIC_KEY
+from stages.ingest import ingest
 from stages.schemas import Inquiry, Message
 from stages.tables import from_rows
+from stages.tables import rows as to_rows
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared" / "data"
@@ -66,6 +71,14 @@ def inquiry(id: int, text: str = "And it?", group: str = "g", at: int = 0, windo
 
 def inquiries(rows: list[Row]) -> ibis.Table:
     return from_rows(rows, Inquiry)
+
+
+def ingested(
+    said: Iterable[chat.Message | chat.Broken], key: bytes = PUBLIC_KEY, limit: int | None = None, min_senders: int = 1
+) -> tuple[list[Row], list[Row], Counter[str]]:
+    """What ingest makes of a reader's entries: messages in order, rejects by place, and its counts."""
+    kept, left, counts = ingest(lambda: said, key, limit, min_senders, max_chars=20_000)
+    return to_rows(kept.order_by("group", "position")), to_rows(left.order_by("at")), counts
 
 
 @pytest.fixture

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
-from stages import ingest as stage
+from stages import tables
 from stages.chat import Broken, Message, chitchat, paper
-from stages.ingest import PUBLIC_KEY, ingest, main
-from tests.conftest import Row, run
+from stages.chat.keys import PUBLIC_KEY, secret_key
+from stages.ingest import ingest, main
+from tests.conftest import Row, ingested, run
 
 NOW = 1_700_000_000
 
@@ -20,10 +22,6 @@ def chat(**changed: Any) -> Message:
     return Message(
         **{"at": "line 1", "group": "g", "sender": "Ann", "text": "Hello there", "timestamp": NOW} | changed  # type: ignore[arg-type]
     )
-
-
-def read(*said: Message | Broken, limit: int | None = None, min_senders: int = 1) -> tuple[list[Row], list[Row], Any]:
-    return ingest(said, PUBLIC_KEY, limit, min_senders, max_chars=20_000)
 
 
 @pytest.mark.parametrize(
@@ -39,38 +37,58 @@ def read(*said: Message | Broken, limit: int | None = None, min_senders: int = 1
     ],
 )
 def test_a_message_that_cannot_be_used_is_a_reject(reason: str, changed: dict[str, Any]) -> None:
-    kept, rejects, _ = read(chat(), chat(at="line 2", **changed))
+    kept, rejects, _ = ingested([chat(), chat(at="line 2", **changed)])
     assert len(kept) == 1
     assert rejects == [{"at": "line 2", "reason": reason}]
 
 
 def test_monologues_and_what_is_over_the_limit() -> None:
     said = [chat(group=group, sender=who) for group, who in (("1", "a"), ("2", "a"), ("2", "b"), ("3", "a"))]
-    kept, rejects, counts = read(*said, limit=2, min_senders=2)
+    kept, rejects, counts = ingested(said, limit=2, min_senders=2)
     assert [row["group"] for row in kept] == ["2", "2"]
     assert [row["reason"] for row in rejects] == ["too_few_senders"]
-    assert counts == {"over_limit": 1}
-    assert len(said) == len(kept) + len(rejects) + counts.total()
+    assert counts["over_limit"] == 1
+    assert len(said) == len(kept) + len(rejects) + 1
 
 
 def test_messages_out_of_order_are_sorted_and_ties_keep_the_exports_order() -> None:
-    kept, _, _ = read(chat(text="c", timestamp=NOW + 2), chat(text="a"), chat(text="b"))
+    kept, _, _ = ingested([chat(text="c", timestamp=NOW + 2), chat(text="a"), chat(text="b")])
     assert [(row["text"], row["position"]) for row in kept] == [("a", 0), ("b", 1), ("c", 2)]
 
 
 def test_ids_survive_another_order_and_a_longer_export_and_tell_repeats_apart() -> None:
     said = [chat(text=text) for text in ("a", "b", "b", "c")]
-    ids = sorted(row["id"] for row in read(*said)[0])
+    ids = sorted(row["id"] for row in ingested(said)[0])
     assert len(set(ids)) == 4
     assert all(0 <= id < 2**53 for id in ids)
-    assert sorted(row["id"] for row in read(*reversed(said))[0]) == ids
-    assert set(ids) < {row["id"] for row in read(chat(text="new"), *said)[0]}
-    assert {row["id"] for row in ingest(said, b"another key", None, 1, 100)[0]}.isdisjoint(ids)
+    assert sorted(row["id"] for row in ingested(said[::-1])[0]) == ids
+    assert set(ids) < {row["id"] for row in ingested([chat(text="new"), *said])[0]}
+    assert {row["id"] for row in ingested(said, b"another key")[0]}.isdisjoint(ids)
+
+
+@pytest.mark.parametrize("count", [3, 4, 5])
+def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    said: list[Message | Broken] = [
+        chat(text=text, sender=text, timestamp=NOW + 9 - n) for n, text in enumerate("abcab")
+    ]
+    said = [*said[: count - 1], Broken("line 9", "bad_field")]
+    whole = ingested(said)
+    monkeypatch.setattr(tables, "CHUNK", 2)
+    monkeypatch.setattr(tables, "SPOOLED", 2)
+    assert ingested(said) == whole
+    assert (len(whole[0]), len(whole[1])) == (count - 1, 1)
+
+
+@pytest.mark.parametrize("lengths", [(2, 1), (1, 2)])
+def test_an_export_that_changes_while_it_is_read(lengths: tuple[int, int]) -> None:
+    readings = iter([chat(text=str(n)) for n in range(length)] for length in lengths)
+    with pytest.raises(click.ClickException, match="changed while it was read"):
+        ingest(lambda: next(readings), PUBLIC_KEY, None, 1, 100)
 
 
 def test_the_samples_ids_never_change() -> None:
     """Labels are joined by id: a change here would orphan all that were ever made."""
-    (row,), _, _ = read(chat(group="room", sender="Ann", text="Can mmpose be deployed?", timestamp=1_600_000_000))
+    (row,), _, _ = ingested([chat(group="room", text="Can mmpose be deployed?", timestamp=1_600_000_000)])
     assert (row["id"], row["sender"]) == (5146197920152878, "090aaec89d11b59a")
 
 
@@ -158,13 +176,13 @@ def test_the_stage_on_a_chat_of_ones_own(
 
 def test_the_key_is_made_once_and_kept(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CHAT_KEY", raising=False)
-    made = stage.secret_key("paper")
+    made = secret_key("paper")
     assert (project / ".chat_key").stat().st_mode & 0o077 == 0
     inside = project / ".dvc" / "tmp" / "exps"
     inside.mkdir(parents=True)
     monkeypatch.chdir(inside)  # where `dvc exp run --temp` works
-    assert stage.secret_key("paper") == made
-    assert stage.secret_key("chitchat") == PUBLIC_KEY
+    assert secret_key("paper") == made
+    assert secret_key("chitchat") == PUBLIC_KEY
 
 
 @pytest.mark.parametrize(

@@ -1,19 +1,28 @@
 """The concat rule, by hand and by property (paper, section 2)."""
 
+from pathlib import Path
+
+import ibis
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.concat import concat
-from stages.schemas import Turn
-from stages.tables import rows
-from tests.conftest import Row, messages, table
+from stages import tables
+from stages.concat import joined, main, numbered
+from stages.schemas import Message, Turn
+from stages.tables import from_rows, rows, write
+from tests.conftest import Row, messages, run, table
 
 GAP = 18
+RUNS = [("a", 0, "x"), ("a", 17, "y"), ("b", 18, "z"), ("b", 19, "w"), ("a", 60, "v"), ("a", 90, "u")]
 
 
-def joined(said: list[Row]) -> list[Row]:
-    return rows(concat(table(said), GAP).order_by("group", "position"))
+def turns(said: list[Row]) -> ibis.Table:
+    return joined(numbered(table(said), GAP)).order_by("group", "position")
+
+
+def concat(said: list[Row]) -> list[Row]:
+    return rows(turns(said))
 
 
 @pytest.mark.parametrize(
@@ -29,17 +38,17 @@ def joined(said: list[Row]) -> list[Row]:
     ],
 )
 def test_concat_by_hand(said: list[tuple[str, int, str]], texts: list[str]) -> None:
-    assert [turn["text"] for turn in joined(messages(*said))] == texts
+    assert [turn["text"] for turn in concat(messages(*said))] == texts
 
 
 def test_a_turn_is_its_first_message() -> None:
-    turn, *_ = joined(messages(("a", 3, "x"), ("a", 4, "y"), first_id=7))
+    turn, *_ = concat(messages(("a", 3, "x"), ("a", 4, "y"), first_id=7))
     assert (turn["id"], turn["position"], turn["timestamp"], turn["messages"]) == (7, 0, 1_700_000_003, 2)
 
 
 def test_groups_are_apart() -> None:
     said = messages(("a", 0, "x")) + messages(("a", 1, "y"), group="h", first_id=9)
-    assert [turn["text"] for turn in joined(said)] == ["x", "y"]
+    assert [turn["text"] for turn in concat(said)] == ["x", "y"]
 
 
 @st.composite
@@ -54,16 +63,29 @@ def logs(draw: st.DrawFn) -> list[Row]:
 @given(logs())
 @settings(max_examples=40, deadline=None)
 def test_properties(said: list[Row]) -> None:
-    turns = joined(said)
-    assert "\n".join(turn["text"] for turn in turns) == "\n".join(row["text"] for row in said)  # conserved, in order
-    assert sum(turn["messages"] for turn in turns) == len(said)
-    Turn.validate(concat(table(said), GAP).to_pandas()[list(Turn.to_schema().columns)])
+    found = concat(said)
+    assert "\n".join(turn["text"] for turn in found) == "\n".join(row["text"] for row in said)  # conserved, in order
+    assert sum(turn["messages"] for turn in found) == len(said)
+    Turn.validate(turns(said).to_pandas()[list(Turn.to_schema().columns)])
 
 
 @given(logs())
 @settings(max_examples=20, deadline=None)
 def test_turns_further_apart_than_the_gap_stay_as_they_are(said: list[Row]) -> None:
     spread = [row | {"timestamp": row["timestamp"] + GAP * row["position"]} for row in said]
-    again = joined(spread)
+    again = concat(spread)
     assert [turn["text"] for turn in again] == [row["text"] for row in said]
-    assert joined([{k: v for k, v in turn.items() if k != "messages"} for turn in again]) == again  # idempotent
+    assert concat([{k: v for k, v in turn.items() if k != "messages"} for turn in again]) == again  # idempotent
+
+
+def test_in_buckets_the_same_bytes(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = [row for n in range(50) for row in messages(*RUNS[: 1 + n % 6], group=f"g{n}", first_id=10 * n)]
+    write(project / "messages.jsonl", from_rows(said, Message), Message)
+    written = []
+    for bucket in (tables.BUCKET, 1000):
+        monkeypatch.setattr(tables, "BUCKET", bucket)
+        assert run(main, "messages.jsonl", "turns.jsonl", "concat.json").exit_code == 0
+        written.append((project / "turns.jsonl").read_bytes())
+    assert written[0] == written[1]
+    by_group = [1, 1, 2, 2, 3, 4]  # turns of the first one to six of RUNS
+    assert written[0].count(b"\n") == sum(by_group[n % 6] for n in range(50))

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ibis import _
 
-from stages.concat import concat
+from stages.concat import joined, numbered
 from stages.filter import Given, quality, sweep, why_not, windows
 from stages.llm.prompts import load_filter
 from stages.llm.scorers import _without_final_marks, choose, mark, rate, rules
@@ -52,9 +53,9 @@ def test_final_marks_are_taken_off_each_line() -> None:
     assert _without_final_marks("??") == ["??"]
 
 
-@given(st.lists(st.sampled_from("gh"), min_size=1, max_size=30), st.integers(1, 12))
+@given(st.lists(st.sampled_from("gh"), min_size=1, max_size=30), st.integers(1, 12), st.sets(st.integers(0, 29)))
 @settings(max_examples=20, deadline=None)
-def test_windows_against_a_plain_loop(groups: list[str], size: int) -> None:
+def test_windows_against_a_plain_loop(groups: list[str], size: int, asking: set[int]) -> None:
     said = [
         row
         for group in set(groups)
@@ -64,8 +65,12 @@ def test_windows_against_a_plain_loop(groups: list[str], size: int) -> None:
             first_id=1000 * ord(group),
         )
     ]
-    turns = rows(concat(table(said), 18))
-    for row in rows(windows(concat(table(said), 18), size)):
+    log = joined(numbered(table(said), 18))
+    turns = rows(log)
+    kept = {turn["id"] for turn in turns if turn["position"] in asking}
+    found = rows(windows(log, log.filter(_.id.isin(kept)), size))
+    assert {row["id"] for row in found} == kept
+    for row in found:
         before = [t for t in turns if t["group"] == row["group"] and t["position"] < row["position"]]
         before.sort(key=lambda t: t["position"])
         assert [t["text"] for t in row["cr_window"]] == [t["text"] for t in before[-size:]]
@@ -74,7 +79,8 @@ def test_windows_against_a_plain_loop(groups: list[str], size: int) -> None:
 
 def test_the_window_holds_twelve() -> None:
     said = messages(*[("ab"[i % 2], 100 * i, str(i)) for i in range(20)])
-    last = max(rows(windows(concat(table(said), 18), 12)), key=lambda row: row["position"])
+    log = joined(numbered(table(said), 18))
+    last = max(rows(windows(log, log, 12)), key=lambda row: row["position"])
     assert [turn["text"] for turn in last["cr_window"]] == [str(i) for i in range(7, 19)]  # upstream has 11
 
 

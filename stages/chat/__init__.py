@@ -15,7 +15,8 @@ class Message(NamedTuple):
     """A message as the export has it. `at` is its place there, `timestamp` in epoch seconds.
 
     `key` is the export's own name for the message, one of a kind in its group, and `reply_to` the key of the message
-    that it answers.
+    that it answers. `names` has what else the export calls people, as pairs of a sender and a name; of somebody who is
+    known by that name alone the sender is the name after an at sign.
     """
 
     at: str
@@ -26,6 +27,7 @@ class Message(NamedTuple):
     cr_need_gt: bool | None = None
     key: str | None = None
     reply_to: str | None = None
+    names: tuple[tuple[str, str], ...] = ()
 
 
 class Broken(NamedTuple):
@@ -50,6 +52,11 @@ def entry(at: str, make: Callable[..., Message | Broken], *raw: Any) -> Message 
     if not named or not keyed or not isinstance(made.text, str) or type(made.timestamp) is not int:
         return Broken(at, "bad_field")
     return made
+
+
+def called(person: Any, *names: Any) -> tuple[tuple[str, str], ...]:
+    """Those of the names that are any, each with the person who has it."""
+    return tuple((person, name) for name in names if isinstance(person, str) and isinstance(name, str) and name)
 
 
 def moment(time: str, zone: tzinfo) -> int:

@@ -28,13 +28,18 @@ PAPER = {"id", "sender", "text", "timestamp", "cr_window"}
 
 
 def read(path: Path, columns: Columns, **told: Any) -> Iterator[Message | Broken]:
+    reader = importlib.import_module(f"stages.chat.{recognised(path, columns)}")
+    yield from reader.read(path, columns=columns, **told)
+
+
+def recognised(path: Path, columns: Columns) -> str:
+    """The format of a file, which is said. Raises click.ClickException where it could be none or several."""
     found = fitting(path, columns)
     if len(found) != 1:
         what = f"could be {' or '.join(found)}" if found else "looks like none of the formats"
         raise click.ClickException(f"{path}: {what}; say which in ingest.format")
     click.echo(f"{path}: taken for {found[0]}", err=True)
-    reader = importlib.import_module(f"stages.chat.{found[0]}")
-    yield from reader.read(path, columns=columns, **told)
+    return found[0]
 
 
 def fitting(path: Path, columns: Columns) -> list[str]:

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from stages.chat import Broken, Message, entry, moment
+from stages.chat import Broken, Message, called, entry, moment
 from stages.chat.files import opened, values
 
 
@@ -34,4 +34,6 @@ def _message(group: str, zone: tzinfo, at: str, raw: dict[str, Any]) -> Message 
         return Broken(at, "media_without_text")
     reply_to = (raw.get("reference") or {}).get("messageId") if raw["type"] == "Reply" else None
     when = moment(raw["timestamp"], zone)
-    return Message(at, group, raw["author"]["id"], raw["content"], when, key=raw["id"], reply_to=reply_to)
+    people = [raw["author"], *(raw.get("mentions") or [])]
+    names = tuple(pair for one in people for pair in called(one["id"], one.get("name"), one.get("nickname")))
+    return Message(at, group, raw["author"]["id"], raw["content"], when, key=raw["id"], reply_to=reply_to, names=names)

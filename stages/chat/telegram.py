@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any, cast
 
-from stages.chat import Broken, Message, entry, moment
+from stages.chat import Broken, Message, called, entry, moment
 from stages.chat.files import opened, values
 
 CHAT = r"(?:(?:left_)?chats\.list\.item)?"
@@ -49,11 +49,21 @@ def _message(group: str, zone: tzinfo, at: str, raw: dict[str, Any]) -> Message 
     if raw["type"] != "message":
         return Broken(at, "system" if raw["type"] == "service" else "media_without_text")
     parts = raw["text"] if isinstance(raw["text"], list) else [raw["text"]]
-    text = "".join(part if isinstance(part, str) else part["text"] for part in parts)
+    sender = str(raw.get("from_id") or raw["from"])
+    names, text = called(sender, raw.get("from")), ""
+    for part in parts:
+        if isinstance(part, str):
+            text += part
+            continue
+        if part.get("type") == "mention_name":  # shown without an at sign
+            names += called(f"user{part.get('user_id')}", part["text"])
+            text += "@"
+        elif part.get("type") == "mention":  # of a user name, which stands nowhere else
+            names += called(part["text"], part["text"].removeprefix("@"))
+        text += part["text"]
     if not text and any(kind in raw for kind in ("photo", "file", "media_type", "poll", "location_information")):
         return Broken(at, "media_without_text")
-    sender = raw.get("from_id") or raw["from"]
     when = int(raw["date_unixtime"]) if "date_unixtime" in raw else moment(raw["date"], zone)
     elsewhere = "reply_to_peer_id" in raw
     reply_to = None if elsewhere or "reply_to_message_id" not in raw else str(raw["reply_to_message_id"])
-    return Message(at, group, str(sender), text, when, key=str(raw["id"]), reply_to=reply_to)
+    return Message(at, group, sender, text, when, key=str(raw["id"]), reply_to=reply_to, names=names)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from stages.chat import Broken, Message, entry
+from stages.chat import Broken, Message, called, entry
 from stages.chat.files import LIMIT, lines
 
 TEXT = ("5", "9", "60001", "80001")
@@ -20,6 +20,8 @@ QUOTE = ("14", "60014", "80014")
 MEDIA = re.compile(r"6|[68]00\d\d")
 TITLE = re.compile(r"<title>([^<]*)</title>")
 QUOTED = re.compile(r"<svrid>(\d+)</svrid>")
+MENTION = re.compile("@([^@\u2005]+)\u2005")
+EVERYBODY = ("所有人", "all")
 
 
 def read(path: Path, **_: Any) -> Iterator[Message | Broken]:
@@ -74,6 +76,10 @@ def _message(at: str, raw: dict[str, Any]) -> Message | Broken:
         text = data["title"] if "title" in data else html.unescape(title[1]) if title else text
     if text.startswith(("<?xml", "<msg", "<sysmsg")):
         return Broken(at, "system" if text.startswith("<sysmsg") else "media_without_text")
+    named = [name for name in MENTION.findall(text) if name not in EVERYBODY]
+    people = [person for person in data.get("atlist") or [] if person != "notify@all"]
+    if len(people) != len(named):  # somebody was called twice, or left the group
+        people = [f"@{name}" for name in named]
     key = data.get("newMsgId", data.get("msgId"))
     return Message(
         at,
@@ -83,4 +89,5 @@ def _message(at: str, raw: dict[str, Any]) -> Message | Broken:
         data["timestamp"],
         key=None if key is None else str(key),
         reply_to=reply_to,
+        names=tuple(pair for one in zip(people, named, strict=True) for pair in called(*one)),
     )

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from stages.chat import Broken, Message
+from stages.chat import Broken, Message, called
 from stages.chat.files import LIMIT, lines
 from stages.chat.irc import twelve_hours
 
@@ -139,4 +139,5 @@ def _message(group: str, order: str, zone: tzinfo, one: Entry) -> Message | Brok
         text = text[own.end() :]
         if not text.strip():
             return Broken(one.at, "media_without_text" if own[0].startswith("<") else "media_or_system")
-    return Message(one.at, group, sender, MENTION.sub(r"@\1", text), int(when))
+    names = tuple(pair for name in MENTION.findall(text) for pair in called(f"@{name}", name))
+    return Message(one.at, group, sender, MENTION.sub(r"@\1", text), int(when), names=names)
