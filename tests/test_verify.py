@@ -59,7 +59,9 @@ def test_what_is_committed_comes_out_again(committed: Path) -> None:
 
 def test_other_code_that_nobody_ran_shows(committed: Path) -> None:
     concat = committed / "stages" / "concat.py"
-    concat.write_text(concat.read_text().replace("params().concat.gap_seconds", "61"))
+    source = concat.read_text()
+    assert "p.concat.gap_seconds" in source
+    concat.write_text(source.replace("p.concat.gap_seconds", "61"))
     commit(committed, "another gap, but not in the lock")
     found = verdicts(call(committed, sys.executable, "-m", "tests.verify", fails=True))
     assert found["data/messages.jsonl"] == "identical"
