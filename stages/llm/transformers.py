@@ -11,6 +11,9 @@ from stages.llm.chats import Tokenized, common_beginning, encode, option_tokens
 from stages.llm.weights import compute_dtype, fingerprint, identity, load
 
 
+SAID = 8  # times the tokens in a batch that says something: a step computes one token of each sequence
+
+
 class Transformers(Tokenized):
     """One model, with an adapter merged into it in memory if one is given: unmerged it would be three times slower.
 
@@ -52,7 +55,7 @@ class Transformers(Tokenized):
         shared = common_beginning(encoded)
         with torch.inference_mode():
             beginning = self._computed(encoded[0][:shared]) if shared else None
-            for batch in self._batches([len(ids) for ids in encoded], known, label):
+            for batch in self._batches([len(ids) for ids in encoded], self.batch_tokens, known, label):
                 rest = [encoded[i][shared:] for i in batch]
                 padded = torch.zeros((len(batch), max(map(len, rest))), dtype=torch.long)
                 for row, ids in enumerate(rest):
@@ -92,7 +95,8 @@ class Transformers(Tokenized):
         config = GenerationConfig(max_new_tokens=max_tokens, do_sample=False, eos_token_id=ends, pad_token_id=0)
         encoded = [encode(self.tokenizer, prompt) for prompt in prompts]
         with torch.inference_mode():
-            for batch in self._batches([len(ids) + max_tokens for ids in encoded], known, label):
+            lengths = [len(ids) + max_tokens for ids in encoded]
+            for batch in self._batches(lengths, SAID * self.batch_tokens, known, label):
                 width = max(len(encoded[i]) for i in batch)
                 ids = torch.zeros((len(batch), width), dtype=torch.long)
                 seen = torch.zeros_like(ids)
@@ -105,7 +109,9 @@ class Transformers(Tokenized):
                 texts = self.tokenizer.batch_decode(said[:, width:], skip_special_tokens=True)
                 keep({i: text.rstrip("\ufffd") for i, text in zip(batch, texts, strict=True)})  # half a character
 
-    def _batches(self, lengths: Sequence[int], known: Mapping[int, Any], label: str) -> Iterator[list[int]]:
+    def _batches(
+        self, lengths: Sequence[int], budget: int, known: Mapping[int, Any], label: str
+    ) -> Iterator[list[int]]:
         """The places of prompts of like lengths, the longest first, within the budget of tokens.
 
         Planned over all prompts, known or not, so that a run that goes on computes what an undisturbed one would have.
@@ -113,7 +119,7 @@ class Transformers(Tokenized):
         order = sorted(range(len(lengths)), key=lambda i: lengths[i], reverse=True)
         with tqdm(total=len(order), desc=label, unit=" prompts", delay=1) as bar:
             while order:
-                size = max(1, self.batch_tokens // lengths[order[0]])
+                size = max(1, budget // lengths[order[0]])
                 batch, order = order[:size], order[size:]
                 if missing := [i for i in batch if i not in known]:
                     yield missing
