@@ -104,7 +104,7 @@ MODELS ?= $(PAPER_MODELS)
 COMMA := ,
 
 paper: $(READY)  ## the paper's settings on its models: make paper MODELS=qwen1_5_0_5b,qwen1_5_1_8b (all seven if left out)
-	@python -m stages.llm.available $(subst $(COMMA), ,$(MODELS))
+	@python -m stages.available $(subst $(COMMA), ,$(MODELS))
 	dvc exp run -n paper -S 'ladder=[$(MODELS)]' -S 'finetune=[$(MODELS)]' -S lr=2e-4 -S epochs=1 -S lora_rank=64 \
 		-S lora_dropout=0.05 -S loraplus_ratio=0 -S batch_size=16 -S max_grad_norm=1 -S lr_decay=1 \
 		-S adam_beta2=0.999 -S train.optimizer=paged_adamw_8bit -S train.gradient_checkpointing=true \
@@ -146,7 +146,7 @@ law-power: $(READY)  ## how often the verdict tells clean labels from spoilt one
 	python -m stages.studies.simulated metrics/law_power.json metrics/plots/law_power.json
 
 merge: $(READY)  ## MODEL's adapter merged into its base, as safetensors: data/merged/MODEL
-	python -m stages.llm.merge data/base/$(MODEL) data/adapters/$(MODEL) data/merged/$(MODEL)
+	python -m stages.merge data/base/$(MODEL) data/adapters/$(MODEL) data/merged/$(MODEL)
 
 data-card: $(READY)  ## data/README.md: data/card.md with the numbers of the last run
 	python -m stages.cards.data metrics data/annotations dvc.lock data/card.md data/README.md

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from stages.llm.merge import main as merge
+from stages.merge import main as merge
 from stages.predict import main as predict
 from tests.conftest import ROOT, run
 

@@ -10,7 +10,6 @@ from stages.llm import Keep, Prompt
 from stages.llm.chats import Tokenized, common_beginning, encode, option_tokens
 from stages.llm.weights import compute_dtype, fingerprint, identity, load
 
-
 SAID = 8  # times the tokens in a batch that says something: a step computes one token of each sequence
 
 

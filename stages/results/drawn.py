@@ -11,8 +11,8 @@ import click
 
 def figures(revisions: Sequence[str] = (), targets: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
     """Vega-Lite specifications by the file that they draw: of the workspace, or of revisions and experiments."""
-    which = ["diff", *revisions] if revisions else ["show"]
-    command = ["dvc", "plots", *which, "--json", *(["--targets", *targets] if targets else [])]
+    which = ["diff", *revisions, *(["--targets"] if targets else [])] if revisions else ["show"]
+    command = ["dvc", "plots", *which, *targets, "--json"]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise click.ClickException(f"{' '.join(command)}: {done.stderr.strip()}")

@@ -71,10 +71,8 @@ def fit(labels: NDArray[Any], needed: NDArray[np.bool_], truth: NDArray[np.bool_
     return found
 
 
-def answers(name: str, labels: Path, items: list[dict[str, Any]], seed: int, work: Path) -> list[bool]:
-    """Whether a model trained on these labels says "needed" of each item. What was trained once is not trained
-    again.
-    """
+def answers(name: str, labels: Path, items: list[dict[str, Any]], seed: int, work: Path) -> list[dict[str, Any]]:
+    """What a model trained on these labels says of each item. What was trained once is not trained again."""
     from stages.llm.asking import predict
     from stages.llm.engines import engine
 
@@ -84,8 +82,7 @@ def answers(name: str, labels: Path, items: list[dict[str, Any]], seed: int, wor
         shutil.rmtree(adapter, ignore_errors=True)
         train(name, base, labels, p, adapter, work / "curve")
         (work / "done").touch()
-    found = predict(items, engine(name, base, p, adapter), p, work.name)
-    return [row["answer"] == "needed" for row in found]
+    return predict(items, engine(name, base, p, adapter), p, work.name)
 
 
 @click.command(help=__doc__)
@@ -112,7 +109,8 @@ def main(name: str, metrics: str, plot: str) -> None:
             work.mkdir(parents=True, exist_ok=True)
             write_json(work / "labels.json", some)
             click.echo(f"{len(some)} labels, seed {seed}", err=True)
-            runs.append(answers(name, work / "labels.json", items, seed, work))
+            said_by_one = answers(name, work / "labels.json", items, seed, work)
+            runs.append([row["answer"] == "needed" for row in said_by_one])
         needed.append(runs)
         sizes.append(len(some))
     said, truth = np.array(needed), np.array([item["cr_need_gt"] for item in items])

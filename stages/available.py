@@ -1,6 +1,6 @@
 """Say in one line what this machine lacks for the paper's run, before any work is done.
 
-python -m stages.llm.available qwen1_5_0_5b qwen1_5_1_8b
+python -m stages.available qwen1_5_0_5b qwen1_5_1_8b
 """
 
 from importlib.util import find_spec

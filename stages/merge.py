@@ -1,6 +1,6 @@
 """Merge an adapter into its base model: safetensors that every server loads.
 
-    python -m stages.llm.merge data/base/NAME data/adapters/NAME data/merged/NAME
+    python -m stages.merge data/base/NAME data/adapters/NAME data/merged/NAME
 
 Added in float32 and rounded once, to the type that the base's weights are stored in.
 """
