@@ -144,7 +144,10 @@ def main(page: Path, revisions: tuple[str, ...]) -> None:
         for name in ("ingest", "concat", "filter", "annotate", "agreement", "export")
     }
     documents = {name: metrics / f"{name}.md" for name in DOCUMENTS}
-    lock = YAML(typ="safe", pure=True).load(Path("dvc.lock").read_text(encoding="utf-8"))
+    yaml = YAML(typ="safe", pure=True)
+    lock = yaml.load(Path("dvc.lock").read_text(encoding="utf-8"))
+    studies = {name for plot in yaml.load(Path("dvc.yaml").read_text(encoding="utf-8"))["plots"] for name in plot}
+    drawn = sorted(figures(revisions).items(), key=lambda figure: figure[0] in studies)  # after the run's own
     jinja = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined)
     text = jinja.get_template("page.html").render(
         revision=git("describe", "--always", "--dirty", "--abbrev=12"),
@@ -153,7 +156,7 @@ def main(page: Path, revisions: tuple[str, ...]) -> None:
         limit=read_json["ingest"].get("over_limit", 0),
         pairs=read_json["agreement"].get("pairs", {}),
         documents={name: table(file.read_text(encoding="utf-8")) for name, file in documents.items() if file.exists()},
-        figures=[svg(spec, number) for number, spec in enumerate(figures(revisions).values())],
+        figures=[svg(spec, number) for number, (_, spec) in enumerate(drawn)],
         wrong=wrong(metrics, data, p),
         window=p.export.window,
         params=Path("params.yaml").read_text(encoding="utf-8"),
