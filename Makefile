@@ -69,9 +69,10 @@ $(LLAMA_FACTORY)/.ready:  # torchvision and torchaudio come along for CUDA and b
 	touch $@
 
 AXOLOTL := .venv-axolotl
-$(AXOLOTL)/.ready:
+$(AXOLOTL)/.ready:  # by uv: pip tries versions of its 230 packages for very long
 	$(PYTHON) -m venv $(AXOLOTL)
-	$(AXOLOTL)/bin/python -m pip install --quiet torch==2.13.0 axolotl
+	$(AXOLOTL)/bin/python -m pip install --quiet torch==2.13.0 uv
+	$(AXOLOTL)/bin/python -m uv pip install --quiet torch==2.13.0 axolotl
 	touch $@
 
 test-alpaca: $(READY) $(LLAMA_FACTORY)/.ready $(AXOLOTL)/.ready  ## the alpaca files as LLaMA-Factory and axolotl read them, each in an environment of its own
