@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -11,12 +12,11 @@ from numpy.typing import NDArray
 
 from stages.llm.asking import odds
 from stages.params import Model
+from stages.scoring import Bools, Floats, bounds, resampled, scores
 
 HOLDS, INCONCLUSIVE, VIOLATED, NO_SIGNAL, TOO_FEW = 2, 1, 0, -1, -2
 FEWEST = 3  # models; through two points goes every trend
 CONFIDENCE = 0.95
-SCORES = ("precision", "recall", "f1", "accuracy", "auc")
-Floats = NDArray[np.float64]
 
 
 class Ladder(NamedTuple):
@@ -29,7 +29,7 @@ class Ladder(NamedTuple):
     answers: NDArray[Any]
     odds: Floats
     letter_share: Sequence[float]
-    truth: NDArray[np.bool_]
+    truth: Bools
 
 
 def ladder_of(
@@ -54,38 +54,6 @@ def ladder_of(
     )
 
 
-def weighted(ladder: Ladder, counts: NDArray[Any]) -> dict[str, Floats]:
-    """Every score [samples, models] of samples that hold each item as often as `counts` [samples, items] says.
-
-    "don't know" and unreadable are wrong: a false negative on a needed item, a false positive on another.
-    """
-    truth, counts = ladder.truth, counts.astype(float)
-    hits = counts @ ((ladder.answers == "needed") & truth).T
-    alarms = counts @ ((ladder.answers != "not_needed") & ~truth).T
-    rests = counts @ ((ladder.answers == "not_needed") & ~truth).T
-    positives = (counts @ truth)[:, None]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        found = {
-            "precision": hits / (hits + alarms),
-            "recall": hits / positives,
-            "f1": 2 * hits / (positives + hits + alarms),
-            "accuracy": (hits + rests) / counts.sum(1, keepdims=True),
-            "auc": np.stack([auc(ranking, truth, counts) for ranking in ladder.odds], axis=1),
-        }
-    return {name: np.nan_to_num(score, nan=0.5 if name == "auc" else 0.0) for name, score in found.items()}
-
-
-def auc(ranking: Floats, truth: NDArray[np.bool_], counts: Floats) -> Floats:
-    """The chance that a needed item ranks higher than another, ties by half; [samples]."""
-    _, tie = np.unique(ranking, return_inverse=True)
-    order = np.argsort(tie, kind="stable")
-    starts = np.flatnonzero(np.diff(tie[order], prepend=-1))
-    positive = np.add.reduceat((counts * truth)[:, order], starts, axis=1)
-    negative = np.add.reduceat((counts * ~truth)[:, order], starts, axis=1)
-    below = negative.cumsum(1) - negative / 2
-    return (positive * below).sum(1) / (positive.sum(1) * negative.sum(1))
-
-
 def slope(sizes: NDArray[Any], scores: Floats) -> Floats:
     """What a score gains with each doubling of parameters, by least squares; scores are [samples, models]."""
     x = np.log2(sizes) - np.log2(sizes).mean()
@@ -105,16 +73,16 @@ class Sample(NamedTuple):
 
     def bounds(self, name: str) -> Floats:
         """95% bounds of a score, [2, models]."""
-        return np.percentile(self.drawn[name], [2.5, 97.5], axis=0)
+        return bounds(self.drawn[name])
 
 
 def sample(ladder: Ladder, resamples: int, seed: int) -> Sample:
+    of = partial(scores, ladder.answers, ladder.odds, ladder.truth)
     n = len(ladder.truth)
-    drawn = weighted(ladder, np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), resamples))
-    return Sample({name: score[0] for name, score in weighted(ladder, np.ones((1, n))).items()}, drawn)
+    return Sample({name: score[0] for name, score in of(np.ones((1, n))).items()}, of(resampled(n, resamples, seed)))
 
 
-def telling(ladder: Ladder, drawn: Sample, most: float) -> NDArray[np.bool_]:
+def telling(ladder: Ladder, drawn: Sample, most: float) -> Bools:
     """The models [models] that show a signal: a model that gives one letter more often than `most`, or whose AUC can't
     be told from 0.5, says nothing of labels.
     """
@@ -128,7 +96,7 @@ def up(change: Floats) -> float:
 
 
 def change(name: str, whole: float, drawn: Floats) -> dict[str, float]:
-    low, high = np.percentile(drawn, [2.5, 97.5])
+    low, high = bounds(drawn)
     return {name: float(whole), f"{name}_low": float(low), f"{name}_high": float(high), f"{name}_up": up(drawn)}
 
 

@@ -20,7 +20,6 @@ from stages.ladder import (
     HOLDS,
     INCONCLUSIVE,
     NO_SIGNAL,
-    SCORES,
     TOO_FEW,
     VIOLATED,
     Ladder,
@@ -33,6 +32,7 @@ from stages.ladder import (
 )
 from stages.params import params
 from stages.schemas import Prediction
+from stages.scoring import SCORES
 from stages.tables import read, rows, write_json
 
 VERDICTS = {

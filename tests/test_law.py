@@ -18,10 +18,9 @@ from stages.ladder import (
     judge,
     labels_to_change,
     sample,
-    weighted,
 )
 from stages.law import in_words
-from stages.metric import measure, scores
+from stages.scoring import scores
 from stages.studies.simulated import simulated
 
 SIZES = [10**8, 3 * 10**8, 10**9, 3 * 10**9, 10**10]
@@ -38,33 +37,7 @@ def verdict(of: Ladder) -> int:
     return int(judge(of, sample(of, 300, 0), 0.9)["verdict"])
 
 
-ANSWER = st.sampled_from(["needed", "not_needed", "dont_know", "unreadable"])
-
-
 YES_OR_NO = st.sampled_from(["needed", "not_needed"])
-
-
-@settings(deadline=None)
-@given(st.lists(st.tuples(ANSWER, st.booleans(), st.integers(-3, 3)), min_size=2, max_size=40), st.data())
-def test_weighted_scores_are_those_of_the_sample_itself(items: list[Any], data: st.DataObject) -> None:
-    answers, truth, odds = (np.array(column) for column in zip(*items, strict=True))
-    drawn = data.draw(st.lists(st.integers(0, len(items) - 1), min_size=len(items), max_size=len(items)))
-    counts = np.bincount(drawn, minlength=len(items))[None]
-    found = weighted(ladder([answers], truth, odds[None].astype(float)), counts)
-    expected = scores(answers[drawn], truth[drawn], odds[drawn].astype(float))
-    for name, value in expected.items():
-        assert found[name][0, 0] == pytest.approx(value), name
-
-
-def test_bounds_are_those_of_the_metric() -> None:
-    """Two ways to draw the same bootstrap."""
-    one = simulated([0.7], 400, 0)
-    expected = measure(one.answers[0].tolist(), one.truth.tolist(), one.odds[0].tolist(), 2000, 1)
-    drawn = sample(one, 2000, 0)
-    for name in ("precision", "recall", "f1", "accuracy", "auc"):
-        low, high = drawn.bounds(name)[:, 0]
-        assert low == pytest.approx(expected[f"{name}_low"], abs=0.01)
-        assert high == pytest.approx(expected[f"{name}_high"], abs=0.01)
 
 
 def test_verdicts_of_clear_ladders() -> None:
@@ -105,7 +78,8 @@ def test_the_fewest_labels_to_change_by_brute_force(items: list[Any]) -> None:
     a, b, truth = (np.array(column) for column in zip(*items, strict=True))
 
     def turned(labels: Any) -> bool:
-        first, second = weighted(ladder([a, b], labels), np.ones((1, len(labels))))["precision"][0]
+        one = ladder([a, b], labels)
+        first, second = scores(one.answers, one.odds, one.truth, np.ones((1, len(labels))))["precision"][0]
         return bool(second > first + 1e-12)
 
     found = labels_to_change(ladder([a, b], truth), 0, 1)

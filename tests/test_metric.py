@@ -1,27 +1,52 @@
 """The scores against scikit-learn, and the rules for what is no answer."""
 
+from typing import Any
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score, roc_auc_score
 
 from stages.metric import measure
+from stages.scoring import scores
+
+ANSWERS = ["needed", "not_needed", "dont_know", "unreadable"]
 
 
-def test_scores_equal_scikit_learn() -> None:
+def by_scikit_learn(answers: Any, truth: Any, odds: Any) -> dict[str, float]:
+    """ "don't know" and unreadable are wrong whatever the truth."""
+    said = np.where(answers == "needed", True, np.where(answers == "not_needed", False, ~truth))
+    return {
+        "precision": precision_score(truth, said, zero_division=0),
+        "recall": recall_score(truth, said, zero_division=0),
+        "f1": f1_score(truth, said, zero_division=0),
+        "accuracy": accuracy_score(truth, said),
+        "auc": roc_auc_score(truth, odds) if len(set(truth)) > 1 else 0.5,
+    }
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from(ANSWERS), st.booleans(), st.integers(-3, 3)), min_size=2, max_size=40),
+    st.data(),
+)
+def test_scores_of_a_resample_equal_scikit_learn(items: list[Any], data: st.DataObject) -> None:
+    answers, truth, odds = (np.array(column) for column in zip(*items, strict=True))
+    drawn = data.draw(st.lists(st.integers(0, len(items) - 1), min_size=len(items), max_size=len(items)))
+    counts = np.bincount(drawn, minlength=len(items))[None]
+    found = scores(answers[None], odds[None].astype(float), truth, counts)
+    for name, value in by_scikit_learn(answers[drawn], truth[drawn], odds[drawn]).items():
+        assert found[name][0, 0] == pytest.approx(value), name
+
+
+def test_measure_equals_scikit_learn() -> None:
     rng = np.random.default_rng(1)
     truth = rng.random(300) < 0.4
     odds = truth + rng.normal(0, 1, 300)
-    answers = np.array(["needed", "not_needed", "dont_know", "unreadable"])[rng.choice(4, 300, p=[0.4, 0.4, 0.1, 0.1])]
+    answers = np.array(ANSWERS)[rng.choice(4, 300, p=[0.4, 0.4, 0.1, 0.1])]
     found = measure(list(answers), list(truth), list(odds), 50, 0)
-    # "don't know" and unreadable are wrong whatever the truth
-    said = np.where(answers == "needed", True, np.where(answers == "not_needed", False, ~truth))
-    expected = {
-        "precision": precision_score(truth, said),
-        "recall": recall_score(truth, said),
-        "f1": f1_score(truth, said),
-        "accuracy": accuracy_score(truth, said),
-        "auc": roc_auc_score(truth, odds),
-    }
+    expected = by_scikit_learn(answers, truth, odds)
     assert {name: found[name] for name in expected} == pytest.approx(expected, abs=1e-6)
     for name in expected:
         assert found[f"{name}_low"] < found[name] < found[f"{name}_high"]

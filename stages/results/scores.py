@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from stages import scoring
 from stages.cards.model import bounded
-from stages.ladder import Ladder, sample
 from stages.llm.asking import odds
 from stages.params import Model
+from stages.scoring import bounds, resampled
 
 Rows = list[dict[str, Any]]
 Scores = Mapping[str, Any]
@@ -51,20 +52,16 @@ def improvements(before: Answers, after: Answers, resamples: int, seed: int) -> 
         return {}
     names = list(after)
     asked = [before[name] for name in names] + [after[name] for name in names]
-    both = Ladder(
-        names * 2,
-        np.ones(len(asked)),
+    drawn = scoring.scores(
         np.array([[row["answer"] for row in rows] for rows in asked]),
         np.array([[odds(row) for row in rows] for rows in asked]),
-        [0.0] * len(asked),
         np.array([row["cr_need_gt"] for row in asked[0]]),
-    )
-    drawn = sample(both, resamples, seed).drawn["f1"]
+        resampled(len(asked[0]), resamples, seed),
+    )["f1"]
     gains = 100 * (drawn[:, len(names) :] - drawn[:, : len(names)])
-    bounds = np.percentile(gains, [2.5, 97.5], axis=0).T.round(2).tolist()
     return {
         name: {"improvement_low": low, "improvement_high": high}
-        for name, (low, high) in zip(names, bounds, strict=True)
+        for name, (low, high) in zip(names, bounds(gains).T.round(2).tolist(), strict=True)
     }
 
 

@@ -19,11 +19,13 @@ from numpy.typing import NDArray
 
 from stages.params import cache_directory, params
 from stages.schemas import Labelled
+from stages.scoring import Bools, Floats, bounds, resampled, scores
 from stages.tables import read, rows, split_ids, write_json
 from stages.train import train
 
 PARTS = (8, 4, 2, 1)
 SEEDS = (0, 1, 2)
+RESAMPLES = 1000
 
 
 def part_of(labels: list[dict[str, Any]], part: int, seed: int) -> list[dict[str, Any]]:
@@ -42,29 +44,31 @@ def power_law(labels: NDArray[Any], error: NDArray[Any]) -> tuple[float, float]:
     return float(np.exp(start)), float(-slope)
 
 
-def f1(needed: NDArray[np.bool_], truth: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Over the last axis: items."""
-    hits = (needed & truth).sum(-1)
-    return 2 * hits / np.maximum(needed.sum(-1) + truth.sum(-1), 1)
+def f1(answers: NDArray[Any], odds: Floats, truth: Bools, counts: NDArray[Any]) -> Floats:
+    """F1 of each training, [samples, sizes, seeds]; answers and odds are [sizes, seeds, items]."""
+    *trainings, n = answers.shape
+    found = scores(answers.reshape(-1, n), odds.reshape(-1, n), truth, counts)["f1"]
+    return found.reshape(-1, *trainings)
 
 
-def fit(labels: NDArray[Any], needed: NDArray[np.bool_], truth: NDArray[np.bool_], seed: int) -> dict[str, float]:
+def fit(labels: NDArray[Any], answers: NDArray[Any], odds: Floats, truth: Bools, seed: int) -> dict[str, float]:
     """The power law through all trainings, what it says at twice the labels, and bounds of both.
 
-    labels [sizes]; needed, what each training answers, [sizes, seeds, items]; truth [items].
+    labels [sizes]; answers and odds of needed [sizes, seeds, items]; truth [items].
     """
 
-    def at_twice(runs: Any, items: Any) -> list[float]:
-        drawn = np.take_along_axis(needed, runs[:, :, None], 1)[:, :, items]
-        error = 1 - f1(drawn, truth[items])
-        a, b = power_law(np.repeat(labels, error.shape[1]), error.ravel())
+    def at_twice(reached: Floats) -> list[float]:
+        a, b = power_law(np.repeat(labels, seeds), 1 - reached.ravel())
         return [b, 1 - a * (2 * labels.max()) ** -b]
 
+    sizes, seeds, n = answers.shape
     rng = np.random.default_rng(seed)
-    sizes, seeds, n = needed.shape
-    whole = at_twice(np.tile(np.arange(seeds), (sizes, 1)), np.arange(n))
-    drawn = [at_twice(rng.integers(0, seeds, (sizes, seeds)), rng.integers(0, n, n)) for _ in range(1000)]
-    low, high = np.percentile(drawn, [2.5, 97.5], axis=0)
+    whole = at_twice(f1(answers, odds, truth, np.ones((1, n)))[0])
+    drawn = [
+        at_twice(np.take_along_axis(reached, rng.integers(0, seeds, (sizes, seeds)), axis=1))
+        for reached in f1(answers, odds, truth, resampled(n, RESAMPLES, seed))
+    ]
+    low, high = bounds(np.array(drawn))
     found = {"n": n}
     for i, name in enumerate(("exponent", "f1_at_twice")):
         found |= {name: round(whole[i], 6), f"{name}_low": round(low[i], 6), f"{name}_high": round(high[i], 6)}
@@ -90,6 +94,7 @@ def answers(name: str, labels: Path, items: list[dict[str, Any]], seed: int, wor
 @click.argument("metrics", type=click.Path())
 @click.argument("plot", type=click.Path())
 def main(name: str, metrics: str, plot: str) -> None:
+    from stages.llm.asking import odds
     from stages.llm.weights import fingerprint
 
     p = params()
@@ -100,7 +105,7 @@ def main(name: str, metrics: str, plot: str) -> None:
     folder = (
         cache_directory("curve") / hashlib.sha256((p.model_dump_json() + fingerprint(alpaca)).encode()).hexdigest()
     )
-    needed, sizes = [], []
+    said, sizes = [], []
     for part in PARTS:
         runs = []
         for seed in SEEDS:
@@ -109,15 +114,16 @@ def main(name: str, metrics: str, plot: str) -> None:
             work.mkdir(parents=True, exist_ok=True)
             write_json(work / "labels.json", some)
             click.echo(f"{len(some)} labels, seed {seed}", err=True)
-            said_by_one = answers(name, work / "labels.json", items, seed, work)
-            runs.append([row["answer"] == "needed" for row in said_by_one])
-        needed.append(runs)
+            runs.append(answers(name, work / "labels.json", items, seed, work))
+        said.append(runs)
         sizes.append(len(some))
-    said, truth = np.array(needed), np.array([item["cr_need_gt"] for item in items])
-    found: dict[str, Any] = fit(np.array(sizes), said, truth, p.seed)
+    given = np.array([[[row["answer"] for row in run] for run in runs] for runs in said])
+    leaning = np.array([[[odds(row) for row in run] for run in runs] for runs in said])
+    truth = np.array([item["cr_need_gt"] for item in items])
+    found: dict[str, Any] = fit(np.array(sizes), given, leaning, truth, p.seed)
     points = [
         {"labels": size, "seed": seed, "f1": round(float(score), 6)}
-        for size, runs in zip(sizes, f1(said, truth), strict=True)
+        for size, runs in zip(sizes, f1(given, leaning, truth, np.ones((1, len(items))))[0], strict=True)
         for seed, score in zip(SEEDS, runs, strict=True)
     ]
     for size in sizes:
