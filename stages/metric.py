@@ -1,6 +1,5 @@
 """Precision, recall and F1 of the class needed (paper, section 2, Table 1), each with its n and 95% bounds."""
 
-
 import datasets
 import evaluate
 import numpy as np

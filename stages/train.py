@@ -21,7 +21,7 @@ from typing import Any, cast
 
 import click
 
-from stages.llm.loss import IGNORED, answer_loss
+from stages.llm.loss import IGNORED
 from stages.params import Params, cache_directory, params
 
 CHECKPOINTS = 10  # in a run
@@ -60,55 +60,9 @@ def train(name: str, base: Path, rows: Path, p: Params, adapter: Path, curve: Pa
     import transformers
     import trl
     from datasets import Dataset, disable_progress_bars
-    from dvclive import Live
-    from peft.optimizers import create_loraplus_optimizer
-    from transformers.trainer_callback import ProgressCallback
 
+    from stages.llm.trainer import LossCurve, Trainer
     from stages.llm.weights import compute_dtype, fingerprint, load, matrices
-
-    class LossCurve(ProgressCallback):
-        """The loss in the progress bar and in DVCLive, whose own callback also logs seconds and paths."""
-
-        def on_train_begin(self, args: Any, state: Any, control: Any, **more: Any) -> None:
-            super().on_train_begin(args, state, control, **more)
-            if state.is_world_process_zero:
-                self.live = Live(str(curve), dvcyaml=None, save_dvc_exp=False, monitor_system=False)
-            for logs in state.log_history:  # of a run that goes on
-                self.on_log(args, state, control, logs)
-
-        def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
-            if logs and "loss" in logs and state.is_world_process_zero:
-                cast(Any, self.training_bar).set_postfix(loss=f"{logs['loss']:.3f}")
-                self.live.step = logs.get("step", state.global_step)
-                self.live.log_metric("loss", round(float(logs["loss"]), 6))
-                self.live.sync()
-
-        def on_train_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
-            super().on_train_end(args, state, control, **more)
-            if state.is_world_process_zero:
-                self.live.end()
-
-    class Trainer(trl.SFTTrainer):
-        def create_optimizer(self, model: Any = None) -> Any:
-            if full or not p.loraplus_ratio:
-                return super().create_optimizer(model)
-            tuned: Any = model or self.model
-            kind, settings = self.get_optimizer_cls_and_kwargs(self.args, tuned)
-            self.optimizer = create_loraplus_optimizer(tuned, kind, loraplus_lr_ratio=p.loraplus_ratio, **settings)
-            return self.optimizer
-
-        def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
-            after_warmup = num_training_steps - self.args.get_warmup_steps(num_training_steps)
-            self.args.lr_scheduler_kwargs = {"num_decay_steps": round(p.lr_decay * after_warmup)}
-            return super().create_scheduler(num_training_steps, optimizer)
-
-        def compute_loss(
-            self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
-        ) -> Any:
-            if torch.cuda.is_available() or p.train.packing or self.accelerator.num_processes > 1:
-                return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-            plain = model if full else model.get_base_model()
-            return answer_loss(plain, inputs["input_ids"], inputs["attention_mask"], inputs["labels"])
 
     disable_progress_bars()
     own = p.models[name].train
@@ -149,7 +103,7 @@ def train(name: str, base: Path, rows: Path, p: Params, adapter: Path, curve: Pa
         disable_tqdm=True,  # LossCurve has a bar
     )
     decides = [fingerprint(base), tokens, lora and lora.to_dict(), settings.to_dict(), p.loraplus_ratio, p.lr_decay]
-    code = [fingerprint(Path(__file__)), fingerprint(Path(__file__).parent / "llm" / "loss.py")]
+    code = [fingerprint(Path(__file__).parent / file) for file in ("train.py", "llm/trainer.py", "llm/loss.py")]
     versions = [m.__version__ for m in (torch, transformers, peft, trl)]
     run = hashlib.sha256(json.dumps([decides, code, versions], default=sorted, sort_keys=True).encode()).hexdigest()
     settings.output_dir = str(cache_directory("checkpoints") / run)
@@ -159,7 +113,8 @@ def train(name: str, base: Path, rows: Path, p: Params, adapter: Path, curve: Pa
         train_dataset=Dataset.from_list(tokens),
         peft_config=lora,
         args=settings,
-        callbacks=[LossCurve()],
+        callbacks=[LossCurve(curve)],
+        p=p,
     )
     trainer.remove_callback(transformers.PrinterCallback)
     kept = sum(map(len, cast(Any, trainer.train_dataset)["input_ids"]))
