@@ -1,0 +1,76 @@
+"""TRL's trainer with what this pipeline needs of it: LoRA+, the loss on answers alone, the loss curve in DVCLive."""
+
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+import trl
+from dvclive import Live
+from peft import PeftModel
+from peft.optimizers import create_loraplus_optimizer
+from transformers.trainer_callback import ProgressCallback
+
+from stages.llm.loss import answer_loss
+from stages.params import Params
+
+
+class LossCurve(ProgressCallback):
+    """The loss in the progress bar and in DVCLive's `folder`; DVCLive's own callback also logs seconds and paths."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.folder = folder
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **more: Any) -> None:
+        super().on_train_begin(args, state, control, **more)
+        if state.is_world_process_zero:
+            self.live = Live(str(self.folder), dvcyaml=None, save_dvc_exp=False, monitor_system=False)
+        for logs in state.log_history:  # of a run that goes on
+            self.on_log(args, state, control, logs)
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
+        if logs and "loss" in logs and state.is_world_process_zero:
+            cast(Any, self.training_bar).set_postfix(loss=f"{logs['loss']:.3f}")
+            self.live.step = logs.get("step", state.global_step)
+            self.live.log_metric("loss", round(float(logs["loss"]), 6))
+            self.live.sync()
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
+        super().on_train_end(args, state, control, **more)
+        if state.is_world_process_zero:
+            self.live.end()
+
+
+class Trainer(trl.SFTTrainer):
+    """`loraplus_ratio` and `lr_decay` are those of params.yaml. One process on a CPU takes the answers' loss at less
+    work (stages/llm/loss.py) than TRL.
+    """
+
+    def __init__(self, *args: Any, p: Params, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.p = p
+
+    def create_optimizer(self, model: Any = None) -> Any:
+        if not self.p.loraplus_ratio or not self.is_adapter:
+            return super().create_optimizer(model)
+        tuned: Any = model or self.model
+        kind, settings = self.get_optimizer_cls_and_kwargs(self.args, tuned)
+        self.optimizer = create_loraplus_optimizer(tuned, kind, loraplus_lr_ratio=self.p.loraplus_ratio, **settings)
+        return self.optimizer
+
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+        after_warmup = num_training_steps - self.args.get_warmup_steps(num_training_steps)
+        self.args.lr_scheduler_kwargs = {"num_decay_steps": round(self.p.lr_decay * after_warmup)}
+        return super().create_scheduler(num_training_steps, optimizer)
+
+    def compute_loss(
+        self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        if torch.cuda.is_available() or self.p.train.packing or self.accelerator.num_processes > 1:
+            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        plain = model.get_base_model() if self.is_adapter else model
+        return answer_loss(plain, inputs["input_ids"], inputs["attention_mask"], inputs["labels"])
+
+    @property
+    def is_adapter(self) -> bool:
+        return isinstance(self.model, PeftModel)
