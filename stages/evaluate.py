@@ -44,6 +44,7 @@ def main(
         found += [row | {"cr_need_gt": item["cr_need_gt"]} for item, row in zip(items, answers, strict=True)]
     write(predictions, from_rows(found, Prediction), Prediction)
     own = [row for row in found if row["id"] in ids and row["prompt"] == p.export.prompt]
+    own.sort(key=lambda row: row["id"])  # as everywhere, so that one seed draws the same resamples
     scores = measure(
         [row["answer"] for row in own],
         [row["cr_need_gt"] for row in own],
