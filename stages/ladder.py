@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import partial
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -10,9 +9,10 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
+from stages import scoring
 from stages.llm.asking import odds
 from stages.params import Model
-from stages.scoring import Bools, Floats, bounds, resampled, scores
+from stages.scoring import Bools, Floats, Sample, bounds
 
 HOLDS, INCONCLUSIVE, VIOLATED, NO_SIGNAL, TOO_FEW = 2, 1, 0, -1, -2
 FEWEST = 3  # models; through two points goes every trend
@@ -65,21 +65,8 @@ def rising(scores: Sequence[float] | Floats) -> bool:
     return len(scores) > 1 and all(smaller < larger for smaller, larger in pairwise(scores))
 
 
-class Sample(NamedTuple):
-    """Each score [models] of the items as they are, and [samples, models] of paired resamples of them."""
-
-    whole: dict[str, Floats]
-    drawn: dict[str, Floats]
-
-    def bounds(self, name: str) -> Floats:
-        """95% bounds of a score, [2, models]."""
-        return bounds(self.drawn[name])
-
-
 def sample(ladder: Ladder, resamples: int, seed: int) -> Sample:
-    of = partial(scores, ladder.answers, ladder.odds, ladder.truth)
-    n = len(ladder.truth)
-    return Sample({name: score[0] for name, score in of(np.ones((1, n))).items()}, of(resampled(n, resamples, seed)))
+    return scoring.sample(ladder.answers, ladder.odds, ladder.truth, resamples, seed)
 
 
 def telling(ladder: Ladder, drawn: Sample, most: float) -> Bools:

@@ -23,7 +23,6 @@ from stages.ladder import (
     TOO_FEW,
     VIOLATED,
     Ladder,
-    Sample,
     judge,
     labels_to_change,
     ladder_of,
@@ -32,7 +31,7 @@ from stages.ladder import (
 )
 from stages.params import params
 from stages.schemas import Prediction
-from stages.scoring import SCORES
+from stages.scoring import SCORES, Sample
 from stages.tables import read, rows, write_json
 
 VERDICTS = {

@@ -4,7 +4,7 @@ import datasets
 import evaluate
 import numpy as np
 
-from stages.scoring import bounds, resampled, scores
+from stages.scoring import sample
 
 ROUND = 6
 
@@ -34,15 +34,13 @@ class NeedsContext(evaluate.Metric):  # type: ignore[misc]  # evaluate has no ty
         self, predictions: list[str], references: list[bool], ranking: list[float], resamples: int, seed: int
     ) -> dict[str, float]:
         answer, truth, odds = np.array(predictions), np.array(references, dtype=bool), np.array(ranking)
-        n = len(truth)
-        whole = scores(answer[None], odds[None], truth, np.ones((1, n)))
-        drawn = scores(answer[None], odds[None], truth, resampled(n, resamples, seed))
+        taken = sample(answer[None], odds[None], truth, resamples, seed)
         found: dict[str, float] = {}
-        for name, score in whole.items():
-            low, high = bounds(drawn[name][:, 0])
-            found |= {name: score[0, 0], f"{name}_low": low, f"{name}_high": high}
+        for name, [score] in taken.whole.items():
+            [low], [high] = taken.bounds(name)
+            found |= {name: score, f"{name}_low": low, f"{name}_high": high}
         return {name: round(float(value), ROUND) for name, value in found.items()} | {
-            "n": n,
+            "n": len(truth),
             "needed_share": round(float(truth.mean()), ROUND),
             "dont_know": int(np.sum(answer == "dont_know")),
             "unreadable": int(np.sum(answer == "unreadable")),

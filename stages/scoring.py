@@ -4,7 +4,8 @@
 answered "needed" precision is 0.
 """
 
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,3 +55,20 @@ def resampled(n: int, resamples: int, seed: int) -> NDArray[Any]:
 def bounds(drawn: Floats) -> Floats:
     """95% bounds over the first axis, low and high."""
     return np.percentile(drawn, [2.5, 97.5], axis=0)
+
+
+class Sample(NamedTuple):
+    """Each score [models] of the items as they are, and [samples, models] of paired resamples of them."""
+
+    whole: dict[str, Floats]
+    drawn: dict[str, Floats]
+
+    def bounds(self, name: str) -> Floats:
+        """95% bounds of a score, [2, models]."""
+        return bounds(self.drawn[name])
+
+
+def sample(answers: NDArray[Any], odds: Floats, truth: Bools, resamples: int, seed: int) -> Sample:
+    """The scores of answers to items, and of bootstrap resamples of the items."""
+    of, n = partial(scores, answers, odds, truth), len(truth)
+    return Sample({name: score[0] for name, score in of(np.ones((1, n))).items()}, of(resampled(n, resamples, seed)))

@@ -55,6 +55,20 @@ def test_measure_equals_scikit_learn() -> None:
     assert found["n"] == 300
 
 
+def test_bounds_are_those_of_a_bootstrap_item_by_item() -> None:
+    """Another way to draw the same: places with replacement, each resample scored by scikit-learn."""
+    rng = np.random.default_rng(3)
+    truth = rng.random(300) < 0.4
+    odds = truth + rng.normal(0, 1, 300)
+    answers = np.array(ANSWERS)[np.where(odds > 0.5, 0, rng.choice([1, 1, 1, 2, 3], 300))]
+    found = measure(list(answers), list(truth), list(odds), 2000, 0)
+    drawn = [by_scikit_learn(answers[i], truth[i], odds[i]) for i in rng.integers(0, 300, (400, 300))]
+    for name in drawn[0]:
+        low, high = np.percentile([one[name] for one in drawn], [2.5, 97.5])
+        assert found[f"{name}_low"] == pytest.approx(low, abs=0.02), name
+        assert found[f"{name}_high"] == pytest.approx(high, abs=0.02), name
+
+
 def test_nothing_answered_needed() -> None:
     found = measure(["not_needed", "dont_know"], [True, False], [0.0, 1.0], 10, 0)
     assert (found["precision"], found["f1"], found["no_positive"]) == (0, 0, 1)

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.metrics import f1_score
 
 from stages.llm.weights import matrices
 from stages.studies import full_rank
-from stages.studies.curve import fit, part_of, power_law
+from stages.studies.curve import f1, fit, part_of, power_law
 from stages.tables import write_json
 from tests.conftest import Row, run
 from tests.made import items
@@ -18,6 +19,17 @@ from tests.made import items
 def test_a_power_law_is_found_again() -> None:
     labels = np.array([50, 100, 200, 400])
     assert power_law(labels, 3 * labels**-0.4) == pytest.approx((3, 0.4))
+
+
+def test_f1_of_each_training_is_that_of_scikit_learn() -> None:
+    rng = np.random.default_rng(0)
+    truth, said = rng.random(60) < 0.4, rng.random((2, 3, 60)) < 0.5
+    answers = np.where(said, "needed", "not_needed")
+    counts = np.array([np.ones(60, int), np.repeat([2, 0], 30)])
+    found = f1(answers, np.zeros(said.shape), truth, counts)
+    for sample, times in zip(found, counts, strict=True):
+        expected = [[f1_score(truth, one, sample_weight=times) for one in runs] for runs in said]
+        assert sample == pytest.approx(np.array(expected))
 
 
 def test_twice_the_labels_lie_within_the_bounds_where_the_law_is_true() -> None:

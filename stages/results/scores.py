@@ -5,11 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from stages import scoring
 from stages.cards.model import bounded
 from stages.llm.asking import odds
 from stages.params import Model
-from stages.scoring import bounds, resampled
+from stages.scoring import bounds, sample
 
 Rows = list[dict[str, Any]]
 Scores = Mapping[str, Any]
@@ -52,12 +51,13 @@ def improvements(before: Answers, after: Answers, resamples: int, seed: int) -> 
         return {}
     names = list(after)
     asked = [before[name] for name in names] + [after[name] for name in names]
-    drawn = scoring.scores(
+    drawn = sample(
         np.array([[row["answer"] for row in rows] for rows in asked]),
         np.array([[odds(row) for row in rows] for rows in asked]),
         np.array([row["cr_need_gt"] for row in asked[0]]),
-        resampled(len(asked[0]), resamples, seed),
-    )["f1"]
+        resamples,
+        seed,
+    ).drawn["f1"]
     gains = 100 * (drawn[:, len(names) :] - drawn[:, : len(names)])
     return {
         name: {"improvement_low": low, "improvement_high": high}

@@ -47,7 +47,8 @@ def main(name: str, asked: int) -> None:
         for item, label in zip(items, labels, strict=True)
     ]
     states = hidden_states(Path("data/base") / p.law.reader, items, p.export.window)
-    readers = out_of_sample(items, states, labels, p.seed)["all"]
+    unseen = out_of_sample(items, states, labels, p.seed)["all"]
+    readers = np.log(unseen / (1 - unseen))
     tuned = np.full(len(items), np.nan)
     decides = hashlib.sha256(f"{p.model_dump_json()}{examples}".encode()).hexdigest()
     for number, (learn, ask) in enumerate(folds(items, labels, p.seed)[:asked]):
@@ -57,11 +58,7 @@ def main(name: str, asked: int) -> None:
         said = answers(name, work / "labels.json", [items[i] for i in ask], p.seed, work)
         tuned[ask] = [odds(row) for row in said]
     seen = ~np.isnan(tuned)
-    rankings = {
-        "readers": np.log(readers / (1 - readers)),
-        "tuned": tuned,
-        "both": np.log(readers / (1 - readers)) + tuned,
-    }
+    rankings = {"readers": readers, "tuned": tuned, "both": readers + tuned}
     click.echo(f"{name}; {seen.sum()} items, {flipped[seen].sum()} of them flipped\n")
     click.echo("| probabilities by | AUC for flipped labels, 95% bounds | found in the first 20% |\n|---|---|---|")
     for who, log_odds in rankings.items():

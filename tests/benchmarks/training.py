@@ -95,8 +95,8 @@ def trl_as_documented(rows: Path, batch: int, folder: Path) -> float:
 def said(command: list[str], folder: Path) -> float:
     """The seconds that another trainer's command reports; raises with its last words if it fails."""
     quiet = {"CUDA_VISIBLE_DEVICES": "", "WANDB_MODE": "disabled", "HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1"}
-    command = ["timeout", str(PATIENCE), *command]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=os.environ | quiet)
+    environment = os.environ | quiet
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment, timeout=PATIENCE)
     if done.returncode or not (found := SECONDS.findall(done.stdout + done.stderr)):
         raise click.ClickException((done.stderr or done.stdout)[-2000:])
     return float(found[-1])
