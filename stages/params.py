@@ -195,10 +195,11 @@ class Endpoint(Section):
 
 class Model(Section):
     """A model of the catalogue: cut from the embedded one to its first `layers`, a revision of a model on the hub, or
-    one behind a server. `engine_args` are vLLM's own.
+    one behind a server. `engine_args` are vLLM's own; `dtype` is that of the embedded engine and of training.
     """
 
     engine: Literal["transformers", "vllm", "openai"] = "transformers"
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     layers: PositiveInt | None = None
     hub: str | None = None
     revision: str | None = None

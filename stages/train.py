@@ -66,7 +66,7 @@ def train(name: str, base: Path, rows: Path, p: Params, adapter: Path, curve: Pa
 
     disable_progress_bars()
     own = p.models[name].train
-    model, tokenizer = load(base, compute_dtype(), p.train.load_in_4bit)
+    model, tokenizer = load(base, compute_dtype(p.models[name].dtype), p.train.load_in_4bit)
     tokens = examples(rows, tokenizer, p.max_length)
     lora: Any = peft.LoraConfig(
         r=own.lora_rank or p.lora_rank,

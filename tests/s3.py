@@ -49,7 +49,7 @@ class S3:
                 stderr=log,
             )
         until = time.monotonic() + READY
-        while not self._has_bucket():
+        while not self._serves():
             assert self.process.poll() is None and time.monotonic() < until, f"see {log.name}"
             time.sleep(0.2)
 
@@ -68,11 +68,17 @@ class S3:
             skip_instance_cache=True,
         )
 
-    def _has_bucket(self) -> bool:
+    def _serves(self) -> bool:
+        """Whether it has its bucket and hands out what is in it: the list of objects is back before their contents."""
         try:
-            return self._files().exists(BUCKET)
+            files = self._files()
+            if not files.exists(BUCKET):
+                return False
+            for name in files.find(BUCKET):
+                files.cat_file(name)
         except OSError:
             return False
+        return True
 
     def names(self, path: str) -> list[str]:
         return self._files().find(f"{BUCKET}/{path}/files/md5")

@@ -28,4 +28,4 @@ def engine(name: str, base: Path, p: Params, adapter: Path | None = None, exact:
         return VLLM(base, adapter, model.train.lora_rank or p.lora_rank, model.engine_args)
     from stages.llm.transformers import Transformers
 
-    return Transformers(base, p.evaluate.batch_tokens, adapter, exact)
+    return Transformers(base, p.evaluate.batch_tokens, adapter, "float32" if exact else model.dtype)

@@ -19,13 +19,13 @@ class Transformers(Tokenized):
     In float32 an answer doesn't depend on its neighbours in a batch beyond 1e-4; in bfloat16 it may by 0.2.
     """
 
-    def __init__(self, base: Path, batch_tokens: int, adapter: Path | None = None, exact: bool = False):
+    def __init__(self, base: Path, batch_tokens: int, adapter: Path | None = None, dtype: str = "float32"):
         import torch
         import transformers
 
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.batch_tokens = batch_tokens
-        self.model, self.tokenizer = load(base, torch.float32 if exact else compute_dtype())
+        self.model, self.tokenizer = load(base, compute_dtype(dtype))
         self.identity: Mapping[str, Any] = identity(base, adapter) | {
             "engine": "transformers",
             "code": [fingerprint(Path(__file__).with_name(name)) for name in ("transformers.py", "chats.py")],

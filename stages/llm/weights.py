@@ -2,18 +2,34 @@
 
 import hashlib
 import json
+import timeit
 from pathlib import Path
 from typing import Any
 
+FASTER = 1.3  # times float32's speed, from which bfloat16 is worth its rounding
 
-def compute_dtype() -> Any:
-    """bfloat16 on a GPU and where the CPU multiplies matrices in it (AMX), float32 elsewhere.
 
-    AVX512-BF16 alone is no reason: on such a CPU oneDNN's bfloat16 product ran at 0.6 times the speed of float32.
+def compute_dtype(name: str) -> Any:
+    """The dtype that `models.NAME.dtype` asks for. `auto` is bfloat16 on a GPU and on a CPU that multiplies matrices
+    faster in it, else float32.
+
+    Measured, since what a CPU says of itself settles nothing: with AVX512-BF16 and no AMX, one ran at 0.6 and another
+    at 2.3 times the speed of float32.
     """
     import torch
 
-    return torch.bfloat16 if torch.cuda.is_available() or torch.cpu._is_amx_tile_supported() else torch.float32
+    if name == "auto":
+        faster = torch.cuda.is_available() or _seconds(torch.bfloat16) * FASTER < _seconds(torch.float32)
+        name = "bfloat16" if faster else "float32"
+    return getattr(torch, name)
+
+
+def _seconds(dtype: Any) -> float:
+    """The least time of a matrix product on the CPU, 512 by 512."""
+    import torch
+
+    matrix = torch.ones(512, 512, dtype=dtype)
+    return min(timeit.repeat(lambda: matrix @ matrix, number=1, repeat=20))
 
 
 def place(base: Path) -> tuple[str, str | None]:

@@ -48,7 +48,7 @@ def main(name: str, metrics: str, plot: str, lr: float) -> None:
     if not (tuned / "config.json").exists():
         train(name, base, alpaca / "train.json", p, tuned, tuned / "curve", full=True)
     full = load_file(tuned / "model.safetensors")
-    engine = Transformers(base, p.evaluate.batch_tokens, exact=True)
+    engine = Transformers(base, p.evaluate.batch_tokens)
     own = {key: weight.detach().clone() for key, weight in matrices(engine.model).items()}
     parts = {
         key: torch.linalg.svd(full[f"{key}.weight"].float() - before, full_matrices=False)

@@ -44,14 +44,11 @@ def peak(dtype: str) -> float:
 
 
 def ours(chats: list[Any], dtype: str, batch: int) -> dict[str, Any]:
-    import torch
-
     from stages.llm import kept
     from stages.llm.chats import common_beginning, encode
     from stages.llm.transformers import Transformers
 
-    engine = Transformers(BASE, batch or params(ROOT / "params.yaml").evaluate.batch_tokens, exact=True)
-    engine.model.to(getattr(torch, dtype))
+    engine = Transformers(BASE, batch or params(ROOT / "params.yaml").evaluate.batch_tokens, dtype=dtype)
     with tempfile.TemporaryDirectory() as folder:
         os.environ["LABELS_CACHE"] = folder
         start = time.perf_counter()
@@ -172,8 +169,8 @@ def main(worker: tuple[str, ...]) -> None:
         return
     from stages.llm.weights import compute_dtype
 
-    dtype = str(compute_dtype()).removeprefix("torch.")
-    compare(dtype)
+    for dtype in dict.fromkeys(("float32", str(compute_dtype("auto")).removeprefix("torch."))):
+        compare(dtype)
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["LABELS_CACHE"] = folder
         for name in p.ladder:
-            engine = Transformers(ROOT / "data" / "base" / name, p.evaluate.batch_tokens, exact=True)
+            engine = Transformers(ROOT / "data" / "base" / name, p.evaluate.batch_tokens)
             orders = [
                 by_letter(engine, items, order, p.export.window) for order in prompts.reordered(prompts.OPTIONS, 6)
             ]
