@@ -109,7 +109,7 @@ paper: $(READY)  ## the paper's settings on its models: make paper MODELS=qwen1_
 	dvc exp run -n paper -S 'ladder=[$(MODELS)]' -S 'finetune=[$(MODELS)]' -S lr=2e-4 -S epochs=1 -S lora_rank=64 \
 		-S lora_dropout=0.05 -S loraplus_ratio=0 -S batch_size=16 -S max_grad_norm=1 -S lr_decay=1 \
 		-S adam_beta2=0.999 -S train.optimizer=paged_adamw_8bit -S train.gradient_checkpointing=true \
-		-S export.option_order=shuffled -S export.window=12
+		-S export.option_order=shuffled -S export.window=12 -S evaluate.protocol=generate
 
 paper-compare: $(READY)  ## the tables of this run beside the paper's own figures
 	@python -m stages.results.compare metrics/tables.json metrics/ablation.json data/paper.yaml

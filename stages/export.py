@@ -29,7 +29,8 @@ def split(items: Items, dev: float, test: float, seed: int) -> tuple[dict[str, I
     """
     groups = [item["group"] for item in items]
     largest = max(groups.count(group) for group in set(groups)) / len(items)
-    if len(set(groups)) >= FOLDS and largest <= min(dev, test) / 2:
+    needed = sum(item["cr_need_gt"] for item in items)
+    if min(len(set(groups)), max(needed, len(items) - needed)) >= FOLDS and largest <= min(dev, test) / 2:
         return _by_group(items, groups, dev, test, seed), []
     return _by_time(items, dev, test)
 

@@ -24,7 +24,7 @@ from ibis import _
 from tqdm import tqdm
 
 from stages import schemas
-from stages.chat import Broken, Message
+from stages.chat import MILLISECONDS, Broken, Message
 from stages.chat.auto import recognised
 from stages.chat.keys import PUBLIC_KEY, keyed_hash, message_id, number, secret_key
 from stages.chat.names import Names
@@ -33,7 +33,6 @@ from stages.params import params
 from stages.schemas import NO_GUIDELINE, Label, Reject
 from stages.tables import Spool, in_order, rows, workspace, write, write_json
 
-MILLISECONDS = 10**11  # in seconds this is the year 5138
 NOT_UNICODE = re.compile("[\0\ud800-\udfff]")
 OVER_LIMIT = "over_limit"
 MASKED = ("mention", "email", "phone", "secret")

@@ -20,7 +20,7 @@ CONFIDENCE = 0.95
 
 
 class Ladder(NamedTuple):
-    """The dense models' answers to the same items, by size: names and sizes [models], answers, their letters' largest
+    """Models' answers to the same items, by size: names and sizes [models], answers, their letters' largest
     share and odds of needed [models, items], truth [items].
     """
 
@@ -33,24 +33,24 @@ class Ladder(NamedTuple):
 
 
 def ladder_of(
-    names: Sequence[str], answers: Mapping[str, list[dict[str, Any]]], models: Mapping[str, Model]
+    names: Sequence[str], answers: Mapping[str, list[dict[str, Any]]], models: Mapping[str, Model], moe: bool = False
 ) -> Ladder:
-    """The dense models of `names`, by size, over the items that were asked of all of them; mixtures of experts are for
-    reference only.
+    """The dense models of `names`, by size, over the items that were asked of all of them; or, for reference, the
+    mixtures of experts.
     """
-    dense = sorted((name for name in names if not models[name].moe), key=lambda name: models[name].size)
-    ids = [row["id"] for row in answers[dense[0]]]
-    for name in dense:
+    taken = sorted((name for name in names if models[name].moe is moe), key=lambda name: models[name].size)
+    ids = [row["id"] for row in answers[taken[0]]]
+    for name in taken:
         if [row["id"] for row in answers[name]] != ids:
-            raise click.ClickException(f"{name} was asked other items than {dense[0]}: run both again with dvc repro")
-    letters = [Counter("".join(row["letters"] for row in answers[name])) for name in dense]
+            raise click.ClickException(f"{name} was asked other items than {taken[0]}: run both again with dvc repro")
+    letters = [Counter("".join(row["letters"] for row in answers[name])) for name in taken]
     return Ladder(
-        dense,
-        np.array([models[name].size for name in dense]),
-        np.array([[row["answer"] for row in answers[name]] for name in dense]),
-        np.array([[odds(row) for row in answers[name]] for name in dense]),
+        taken,
+        np.array([models[name].size for name in taken]),
+        np.array([[row["answer"] for row in answers[name]] for name in taken]),
+        np.array([[odds(row) for row in answers[name]] for name in taken]),
         [round(max(given.values()) / given.total(), 6) for given in letters],
-        np.array([row["cr_need_gt"] for row in answers[dense[0]]]),
+        np.array([row["cr_need_gt"] for row in answers[taken[0]]]),
     )
 
 

@@ -7,7 +7,7 @@ On good labels precision rises with size over the dense models; where it doesn't
 The law never fails a run: it writes its verdict as a number (stages/ladder.py) and in words.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -54,8 +54,33 @@ def points(found: Mapping[str, float], name: str) -> str:
     return f"{100 * found[name]:+.2f} points (95% bounds {low:+.2f} to {high:+.2f})"
 
 
-def in_words(ladder: Ladder, drawn: Sample, found: Mapping[str, Any], most: float, prompt: str) -> str:
-    """The verdict for a reader: what was found, which pair breaks the law and by how much, what to do next."""
+def scored(ladder: Ladder, drawn: Sample, signs: Sequence[str]) -> list[str]:
+    """A line of the table for each model: its scores with their bounds, and its sign."""
+    lines = []
+    for i, (name, sign) in enumerate(zip(ladder.names, signs, strict=True)):
+        cells = [
+            f"{100 * drawn.whole[score][i]:.2f} ({100 * low:.2f} to {100 * high:.2f})"
+            for score in SCORES
+            for low, high in [drawn.bounds(score)[:, i]]
+        ]
+        lines.append(f"| {name} | {ladder.sizes[i]:,} | {' | '.join(cells)} | {sign} |")
+    return lines
+
+
+def in_words(
+    ladder: Ladder,
+    drawn: Sample,
+    found: Mapping[str, Any],
+    most: float,
+    prompt: str,
+    reference: Sequence[str] = (),
+) -> str:
+    """The verdict for a reader: what was found, which pair breaks the law and by how much, what to do next.
+
+    `reference` are lines of the table for models that aren't counted.
+    """
+    seen = telling(ladder, drawn, most)
+    signs = np.where(seen, np.where(drawn.whole["auc"] < 0.5, "reversed", "yes"), "none").tolist()
     lines = [
         f"# The law, prompt {prompt}: {VERDICTS[found['verdict']]}",
         "",
@@ -63,17 +88,10 @@ def in_words(ladder: Ladder, drawn: Sample, found: Mapping[str, Any], most: floa
         "",
         "| model | parameters | " + " | ".join(f"{name} (%)" for name in SCORES) + " | signal |",
         "|---" * (len(SCORES) + 3) + "|",
+        *scored(ladder, drawn, signs),
+        *reference,
+        "",
     ]
-    seen = telling(ladder, drawn, most)
-    signs = np.where(seen, np.where(drawn.whole["auc"] < 0.5, "reversed", "yes"), "none")
-    for i, name in enumerate(ladder.names):
-        cells = [
-            f"{100 * drawn.whole[score][i]:.2f} ({100 * low:.2f} to {100 * high:.2f})"
-            for score in SCORES
-            for low, high in [drawn.bounds(score)[:, i]]
-        ]
-        lines.append(f"| {name} | {ladder.sizes[i]:,} | {' | '.join(cells)} | {signs[i]} |")
-    lines.append("")
     if found["verdict"] == TOO_FEW:
         lines.append(f"The ladder has {found['models']} dense models; a trend needs {FEWEST}. Name more in `ladder`.")
     elif found["verdict"] == NO_SIGNAL:
@@ -122,7 +140,12 @@ def main(predictions: Path, metrics: str, words: Path) -> None:
         ladder = ladder_of(names, asked, p.models)
         drawn = sample(ladder, p.evaluate.bootstrap, p.seed)
         verdicts[prompt] = rounded(judge(ladder, drawn, p.law.letter_share))
-        sections.append(in_words(ladder, drawn, verdicts[prompt], p.law.letter_share, prompt))
+        reference = []
+        if any(p.models[name].moe for name in names):
+            moes = ladder_of(names, asked, p.models, moe=True)
+            whole = sample(moes, p.evaluate.bootstrap, p.seed)
+            reference = scored(moes, whole, ["MoE, for reference"] * len(moes.names))
+        sections.append(in_words(ladder, drawn, verdicts[prompt], p.law.letter_share, prompt, reference))
     found = verdicts.pop(p.export.prompt)
     write_json(metrics, found | ({"prompts": verdicts} if verdicts else {}))
     words.write_text("\n".join(sections), encoding="utf-8")

@@ -59,7 +59,7 @@ class Ingest(Section):
         "auto", "chitchat", "csv", "discord", "irc", "jsonl", "paper", "slack", "telegram", "wechat", "whatsapp"
     ]
     timezone: str
-    phone_regions: list[Annotated[str, Field(pattern=r"^[A-Z]{2}$")]]
+    phone_regions: list[str]
     columns: Columns
     limit: PositiveInt | None
     min_senders: PositiveInt
@@ -73,6 +73,15 @@ class Ingest(Section):
         except (ValueError, OSError, ZoneInfoNotFoundError) as error:
             raise ValueError(f"{name} is no time zone; they are named like Europe/Berlin") from error
         return name
+
+    @field_validator("phone_regions")
+    @classmethod
+    def are_known(cls, regions: list[str]) -> list[str]:
+        from phonenumbers import SUPPORTED_REGIONS
+
+        if unknown := sorted(set(regions) - SUPPORTED_REGIONS):
+            raise ValueError(f"{', '.join(unknown)}: no country's code as in US, GB, CN")
+        return regions
 
 
 class Concat(Section):
@@ -103,6 +112,12 @@ class Filter(Section):
     scorers: Annotated[list[Scorer], Field(min_length=1)]
     min_chars: PositiveInt
     window: PositiveInt
+
+    @model_validator(mode="after")
+    def scorers_have_names_of_their_own(self) -> "Filter":
+        if len({scorer.name for scorer in self.scorers}) < len(self.scorers):
+            raise ValueError("two scorers have one name, and each needs its own, such as mark_is_question")
+        return self
 
 
 class Annotate(Section):
@@ -232,7 +247,7 @@ class Params(Section):
     backend: Literal["duckdb", "spark"]
     seed: int
     ladder: Annotated[list[Name], Field(min_length=1)]
-    finetune: list[Name]
+    finetune: Annotated[list[Name], Field(min_length=1)]
     lr: Annotated[float, Field(gt=0)]
     epochs: Annotated[float, Field(gt=0)]
     lora_rank: PositiveInt
@@ -275,6 +290,12 @@ class Params(Section):
         for place, names in (("ladder", self.ladder), ("finetune", self.finetune)):
             if len(set(names)) < len(names):
                 raise ValueError(f"{place} names a model twice")
+            if all(self.models[name].moe for name in names):
+                raise ValueError(f"{place} has no dense model, and the law is about dense ones")
+        if len(families := {self.models[name].family for name in self.ladder}) > 1:
+            raise ValueError(
+                f"ladder mixes {' and '.join(sorted(families))}; the law compares sizes within one family"
+            )
         if missing := set(self.finetune) - set(self.ladder):
             raise ValueError(
                 f"finetune names {', '.join(sorted(missing))}, which is not in ladder: no vanilla score to improve on"

@@ -2,8 +2,9 @@
 
     python -m stages.predict chat.jsonl answers.jsonl smollm2_135m [--adapter data/adapters/smollm2_135m]
 
-The log is read, joined and filtered as params.yaml says. Each line of the answers has a question's id, text, the
-probability that it needs its context (against that it doesn't) and the model's answer.
+The log is read, joined and filtered as params.yaml says; what is left out on the way is counted, and stands with its
+reason in a folder beside the answers. Each line of the answers has a question's id, text, the probability that it
+needs its context (against that it doesn't; null with protocol generate, which knows none) and the model's answer.
 """
 
 import json
@@ -22,19 +23,25 @@ from stages.schemas import Inquiry
 from stages.tables import read, rows
 
 
-def inquiries(log: Path, base: Path, folder: Path) -> Path:
+def inquiries(log: Path, base: Path, folder: Path, rejects: Path) -> Path:
     """The log's questions with their windows, by the stages from ingest to filter, in a folder of their own."""
 
     def stage(name: str, *inputs: Path, outputs: str) -> None:
-        files = [*map(str, inputs), *(str(folder / output) for output in outputs.split())]
+        paths = [rejects / f"{name}.jsonl" if output == "rejects" else folder / output for output in outputs.split()]
+        files = [*map(str, inputs), *map(str, paths)]
         if subprocess.run([sys.executable, "-m", f"stages.{name}", *files]).returncode:
             raise click.ClickException(f"{log}: {name} failed, see above")
 
     (folder / "no_labels").mkdir()
-    stage("ingest", log, outputs="messages.jsonl imported.jsonl rejects.jsonl metrics.json")
-    stage("concat", folder / "messages.jsonl", outputs="turns.jsonl metrics.json")
-    outputs = "scores.jsonl inquiries.jsonl rejects.jsonl metrics.json throttle.json"
+    stage("ingest", log, outputs="messages.jsonl imported.jsonl rejects ingest.json")
+    stage("concat", folder / "messages.jsonl", outputs="turns.jsonl concat.json")
+    outputs = "scores.jsonl inquiries.jsonl rejects filter.json throttle.json"
     stage("filter", folder / "turns.jsonl", base, folder / "no_labels", outputs=outputs)
+    for name, whole in (("ingest", "messages_in"), ("filter", "turns")):
+        found = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+        left = {"over ingest.limit": found.get("over_limit", 0)} | found["rejected"]
+        lost = ", ".join(f"{count} {reason}" for reason, count in left.items() if count) or "none"
+        click.echo(f"{name}: of {found[whole]} {whole.split('_')[0]} left out: {lost}", err=True)
     return folder / "inquiries.jsonl"
 
 
@@ -49,14 +56,14 @@ def main(log: Path, answers: Path, name: str, adapter: Path | None, base: Path) 
     if name not in p.models:
         raise click.ClickException(f"{name} is not under models in params.yaml (known: {', '.join(p.models)})")
     with tempfile.TemporaryDirectory() as folder:
-        items = rows(read(inquiries(log, base, Path(folder)), Inquiry))
+        items = rows(read(inquiries(log, base, Path(folder), answers.with_suffix(".rejects")), Inquiry))
     found = predict(items, engine(name, base / name, p, adapter), p, name)
     with answers.open("w", encoding="utf-8") as file:
         for item, row in zip(items, found, strict=True):
             said = {
                 "id": item["id"],
                 "text": item["text"],
-                "needed": round(1 / (1 + math.exp(-odds(row))), 4),
+                "needed": None if row["needed"] is None else round(1 / (1 + math.exp(-odds(row))), 4),
                 "answer": row["answer"],
             }
             file.write(json.dumps(said, ensure_ascii=False) + "\n")

@@ -36,7 +36,8 @@ def hidden_states(base: Path, items: Items, window: int) -> list[Floats]:
     model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
     layers = [round(depth * model.config.num_hidden_layers) for depth in DEPTHS]
     model.base_model.layers = model.base_model.layers[: max(layers) + 1]  # the last one's state is normed
-    encoded = [tokenizer.encode(chat(item, window), split_special_tokens=True) for item in items]
+    most = model.config.max_position_embeddings
+    encoded = [tokenizer.encode(chat(item, window), split_special_tokens=True)[-most:] for item in items]
     order = sorted(range(len(encoded)), key=lambda i: len(encoded[i]), reverse=True)
     found = np.zeros((len(layers), len(items), model.config.hidden_size))
     with torch.inference_mode(), tqdm(total=len(items), desc="hidden states", unit=" items", delay=1) as bar:
@@ -112,6 +113,8 @@ def out_of_sample(items: Items, states: Sequence[Floats], labels: NDArray[np.boo
         odds = np.zeros((1 + len(states), len(items)))
         for rest, ask in cuts:
             learn = rest[learn_from[rest]]
+            if len(set(labels[learn])) < 2:
+                continue  # nothing to tell apart: even odds
             odds[0, ask] = by_words(texts[learn].tolist(), labels[learn].tolist(), texts[ask].tolist())
             for place, view in enumerate(states, start=1):
                 odds[place, ask] = by_states(view, labels, learn, ask)

@@ -136,7 +136,9 @@ def main(
     unseen = out_of_sample(items, hidden_states(base, items, p.export.window), labels, p.seed)["all"]
     found = evidence(items, answers, unseen, votes, p)
     for row in found:
-        row["at"] = max(line["at"] for line in lines[row["id"]].values())
+        own = lines[row["id"]]
+        others = [line["at"] for who, line in own.items() if who != p.annotate.adjudicator]
+        row["at"] = max(others or [line["at"] for line in own.values()])  # the adjudicator's answer comes after it
     write(queue, from_rows(found, Reannotate), Reannotate)
     said = ["needed" if one > 0.5 else "not_needed" for one in unseen]
     scores = measure(said, labels.tolist(), unseen.tolist(), p.evaluate.bootstrap, p.seed)

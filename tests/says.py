@@ -18,7 +18,8 @@ class Says(Engine):
         self.asked: list[Any] = []
 
     def fits(self, prompt: Any, room: int) -> bool:
-        return sum(len(message["content"]) for message in prompt) + room <= self.context
+        texts = [prompt] if isinstance(prompt, str) else [message["content"] for message in prompt]
+        return sum(map(len, texts)) + room <= self.context
 
     def single(self, option: str) -> bool:
         return option.isascii()

@@ -28,6 +28,8 @@ class Server:
         self.delay = delay
         self.asked: Counter[str] = Counter()
         self.answered: defaultdict[str, list[float]] = defaultdict(list)  # when each prompt was answered
+        self.came: defaultdict[str, list[float]] = defaultdict(list)  # when each prompt was asked
+        self.ignores = False  # what structured choice holds it to
         self.most = self.now = 0
         self.url = ""
 
@@ -39,6 +41,7 @@ class Server:
         try:
             await asyncio.sleep(self.delay)
             self.asked[text] += 1
+            self.came[text].append(time.monotonic())
             number = re.search(r"prompt (\d+)", text)
             fault = FAULTS[int(number.group(1)) % len(FAULTS)] if number and self.asked[text] == 1 else "none"
             if body["model"] == "locked":
@@ -60,6 +63,8 @@ class Server:
             if fault == "slow":
                 await asyncio.sleep(LATE)
             answer = await self.forward(request, body) if self.upstream else envelope([by_rule(body, text)])
+            if self.ignores:
+                answer["choices"][0]["message"]["content"] = json.dumps({"option": "A."})
             self.answered[text].append(time.monotonic())
             return web.json_response(answer)
         finally:

@@ -206,6 +206,13 @@ def test_split_of_one_group_is_by_time_and_leaks_no_turn() -> None:
         assert min(turn["timestamp"] for item in splits[later] for turn in (*item["cr_window"], item)) > last
 
 
+def test_fewer_labels_than_folds_are_split_by_time() -> None:
+    """Of many groups: no stratified folds are to be had from them."""
+    items = [inquiry(i, group=f"g{i}", at=i) | {"cr_need_gt": i % 3 == 0} for i in range(25)]
+    found, _ = export.split(items, 0.15, 0.25, 0)
+    assert [len(found[name]) for name in ("train", "dev", "test")] == [15, 4, 6]
+
+
 def test_one_group_that_holds_nearly_everything_is_split_by_time() -> None:
     items = many(30, 1) + [item | {"group": "all"} for item in many(1, 300, start=500_000)]
     splits, _ = export.split(items, 0.15, 0.25, 0)

@@ -48,6 +48,10 @@ ENGLISH = [
     ("A. not needed\nB. needed\nC. don't know", X),  # the options, said again
     ("It is either needed or not needed.", X),
     ("A good question about films.", X),
+    ("The answer is a bit unclear.", X),
+    ("I would choose a different option.", X),
+    ("The correct option is a stand-alone message.", X),
+    ("the answer is b.", Y),
     ("A cat sat on the mat.", X),
     ("I can't help with that.", X),
     ("I'm sorry, but as an AI I have no opinion.", X),

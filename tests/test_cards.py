@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -70,7 +71,12 @@ def test_whatever_a_card_names_makes_it_anew() -> None:
         assert any(path == name or path.startswith(f"{name}/") for name in names), path
 
 
-def test_publishing_says_first_what_would_go_where(project: Path) -> None:
+def test_publishing_says_first_what_would_go_where_and_nothing_goes_where_all_can_read(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hub is a stand-in: none can be reached from everywhere that tests run."""
+    from huggingface_hub import HfApi
+
     for file in ("adapters/m/adapter_model.safetensors", "adapters/m/README.md", "alpaca/train.json", "README.md"):
         (project / "data" / file).parent.mkdir(parents=True, exist_ok=True)
         (project / "data" / file).write_text(file)
@@ -90,6 +96,20 @@ def test_publishing_says_first_what_would_go_where(project: Path) -> None:
     ]
     assert "README.md (8 bytes) from metrics/cards/m.md" in said
     assert "nothing was sent" in said
+
+    for private, said_of_it in ((True, "nothing"), (False, "the model me/it is there and public")):
+        sent: list[str] = []
+
+        def create_commit(*_: Any, repo_type: str, sent: list[str] = sent, **__: Any) -> SimpleNamespace:
+            sent.append(repo_type)
+            return SimpleNamespace(commit_url="")
+
+        monkeypatch.setattr(HfApi, "create_repo", lambda *_, **__: None)
+        monkeypatch.setattr(HfApi, "repo_info", lambda *_, private=private, **__: SimpleNamespace(private=private))
+        monkeypatch.setattr(HfApi, "create_commit", create_commit)
+        done = run(publish, "m", "me/it", "--push")
+        assert sent == (["model", "dataset"] if private else [])
+        assert private or said_of_it in done.output
 
 
 def test_the_data_card_has_the_numbers_of_the_committed_run(project: Path) -> None:

@@ -146,5 +146,21 @@ def test_choose_and_rate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert rated == [8, 7.5, None, None, None, 10, None]
 
 
+def test_a_text_that_does_not_fit_is_not_asked_and_has_no_score(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LABELS_CACHE", str(tmp_path))
+    prompt = load_filter("en")
+    long = "why " * 3000
+    sure = Says(lambda _: [0.0, -99.0, -99.0])
+    assert mark([f"how\n{long}", long, "who?"], sure, "test") == [10.0, None, 10.0]
+    assert sure.asked == ["how", "who"]
+    for found in (
+        choose([long, "who?"], Says(lambda _: [0.0, -99.0]), prompt, "test"),
+        rate([long, "who?"], Says(lambda _: "10"), prompt, "test"),
+    ):
+        assert found == [None, 10.0]
+
+
 def test_quality_without_labels() -> None:
     assert quality(SCORERS, {}, {}, set()) == {"labelled_kept": 0, "labelled_rejected": 0}

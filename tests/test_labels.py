@@ -33,7 +33,7 @@ def annotations(tmp_path: Path) -> Path:
 
 
 def lines(file: Path) -> list[Row]:
-    return [json.loads(line) for line in file.read_text().splitlines()]
+    return [json.loads(line) for line in file.read_text().split("\n") if line]
 
 
 # The store
@@ -171,6 +171,23 @@ def test_undo_skip_note_and_search(annotations: Path) -> None:
     assert len(held) == 6  # the history stays
 
 
+def test_a_note_and_undo_leave_a_label_under_the_guideline_that_it_was_made_under(annotations: Path) -> None:
+    with store.opened(annotations, "ann") as mine:
+        mine.append(1, "needed", 3.5)
+        older = mine.guideline
+    (annotations / "GUIDELINE.md").write_text("another one")
+
+    async def act(app: Annotator, pilot: Pilot[None]) -> None:
+        await pilot.press("n", *"hm", "enter")
+        assert app.mine.lines[1]["guideline"] == older
+        await pilot.press("k")
+        assert app.mine.lines[1]["guideline"] == app.mine.guideline != older
+        await pilot.press("u")
+        assert (app.mine.lines[1]["label"], app.mine.lines[1]["guideline"]) == ("needed", older)
+
+    drive(annotations, [inquiry(1, "And mmpose?")], act)
+
+
 # Commands, over an empty project
 
 
@@ -268,6 +285,31 @@ def test_a_table_with_columns_of_its_own(room: Path) -> None:
     assert "1 ids are no inquiries" in said.output
     assert [line["id"] for line in lines(room / "data" / "annotations" / "bob.jsonl")] == [11, 12]
     assert "bob: 0 of 2 labels are new" in call("import", "labels.csv", *columns).output
+    with store.opened(room / "data" / "annotations", "bob") as mine:
+        mine.append(11, "not_question")
+    assert "bob: 0 of 2 labels are new" in call("import", "labels.csv", *columns).output
+    assert lines(room / "data" / "annotations" / "bob.jsonl")[-1]["label"] == "not_question"
+
+
+def test_times_without_a_zone_are_those_of_the_params(room: Path, set_params: Callable[..., None]) -> None:
+    set_params(**{"ingest.timezone": "Asia/Shanghai"})
+    row = {"id": 11, "label": "needed", "annotator": "bob", "at": "2024-03-01 12:00", "note": "one\u2028two"}
+    (room / "labels.jsonl").write_text(json.dumps(row, ensure_ascii=False) + "\n")
+    (room / "labels.csv").write_text("id,label,annotator,at,note\n12,needed,bob,2024-03-01T05:00Z,one\u2028two\n")
+    for name in ("labels.jsonl", "labels.csv"):
+        assert "1 of 1 labels are new" in call("import", name).output
+    found = lines(room / "data" / "annotations" / "bob.jsonl")
+    assert found[1]["at"] - found[0]["at"] == 3600
+    assert [line["note"] for line in found] == ["one\u2028two"] * 2
+
+
+def test_a_label_said_twice_is_one_and_two_that_differ_are_an_error(room: Path) -> None:
+    said = [("11", "needed"), ("11", "needed"), ("12", "needed")]
+    for more, output in (((), "bob: 2 of 2 labels are new"), ((("12", "not_needed"),), "line 5: bob labels id 12")):
+        with (room / "labels.csv").open("w", newline="") as file:
+            csv.writer(file).writerows([("id", "label", "annotator"), *((*row, "bob") for row in (*said, *more))])
+        assert output in call("import", "labels.csv").output
+    assert store.load([room / "data" / "annotations" / "bob.jsonl"])
 
 
 def test_a_wrong_table_gets_one_message_with_every_bad_row(room: Path) -> None:
@@ -278,13 +320,25 @@ def test_a_wrong_table_gets_one_message_with_every_bad_row(room: Path) -> None:
         {"id": 13, "label": "needed", "annotator": "Bob B."},
         {"label": "needed", "annotator": "bob"},
         {"id": 13, "label": "needed", "annotator": "bob", "at": "yesterday"},
+        {"id": 13, "label": "needed", "annotator": "bob", "at": 1_700_000_000_000},
+        {"id": 13, "label": "needed", "annotator": "bob", "at": "0"},
+        {"id": 13, "label": "needed", "annotator": "bob", "seconds": -1},
+        {"id": 13, "label": "needed", "annotator": "bob", "seconds": float("nan")},
     ]
     (room / "labels.jsonl").write_text("\n".join(map(json.dumps, rows)))
     said = call("import", "labels.jsonl")
     assert said.exit_code == 1
-    for place, why in {2: "'x'", 3: "'yes'", 4: "--rename 'Bob B.=name'", 5: "no 'id'", 6: "yesterday"}.items():
+    wrong = {2: "'x'", 3: "'yes'", 4: "--rename 'Bob B.=name'", 5: "no 'id'", 6: "yesterday"}
+    wrong |= {7: "1700000000000 is no time", 8: "'0' is no time", 9: "-1 are no seconds", 10: "nan are no seconds"}
+    for place, why in wrong.items():
         assert any(f"line {place}: " in line and why in line for line in said.output.splitlines()), said.output
     assert not list((room / "data" / "annotations").glob("*.jsonl"))
+
+
+def test_what_is_no_row_is_named_by_its_line(room: Path) -> None:
+    (room / "labels.jsonl").write_text('{"id": 11}\n\n{"id": 12\n')
+    assert "labels.jsonl: can't be read as jsonl: line 3: " in call("import", "labels.jsonl").output
+    assert "--column wants two names with = between, got id" in call("import", "labels.jsonl", "--column", "id").output
 
 
 @pytest.mark.parametrize("text", ["{", "[1]", "\ufffe", '{"a": 1}'])

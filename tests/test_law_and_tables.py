@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ruamel.yaml import YAML
 from sklearn.metrics import f1_score
 
 from stages.gate import main as gate
@@ -16,7 +17,8 @@ from stages.params import Model, params
 from stages.results.scores import FLOOR, improvements, markdown_1, markdown_2, table_1, table_2
 from stages.schemas import Prediction
 from stages.tables import from_rows, write
-from tests.conftest import ROOT, run
+from tests.clones import call, cut, lock
+from tests.conftest import ROOT, change_params, run
 
 # Paper, in percent: precision and F1 of Table 1, F1 and improvement of Table 2
 PAPER = {
@@ -110,7 +112,7 @@ def test_law_reads_the_dense_models_that_params_name(project: Path, set_params: 
     """By size, whatever the order of the ladder; a model that was left behind and a mixture of experts don't count."""
     moe = {"qwen1_5_moe_a2_7b": 0}
     right = {"qwen1_5_0_5b": 60, "qwen1_5_1_8b": 70, "qwen1_5_4b": 80}
-    set_params(ladder=["qwen1_5_4b", *moe, "qwen1_5_0_5b", "qwen1_5_1_8b"], finetune=[])
+    set_params(ladder=["qwen1_5_4b", *moe, "qwen1_5_0_5b", "qwen1_5_1_8b"], finetune=["qwen1_5_4b"])
     for name, hits in {"left_behind": 99, **right, **moe}.items():
         found = []
         for id in range(100):
@@ -137,7 +139,9 @@ def test_law_reads_the_dense_models_that_params_name(project: Path, set_params: 
     assert (verdict["models"], verdict["strictly_rising"], verdict["spearman"], verdict["verdict"]) == (3, 1, 1, HOLDS)
     assert list(verdict["steps"]) == ["qwen1_5_0_5b_to_qwen1_5_1_8b", "qwen1_5_1_8b_to_qwen1_5_4b"]
     assert verdict["steps"]["qwen1_5_1_8b_to_qwen1_5_4b"]["step"] == pytest.approx(0.1, abs=0.02)
-    assert "moe" not in (project / "law.md").read_text()
+    shown = [line for line in (project / "law.md").read_text().splitlines() if "moe" in line]
+    assert len(shown) == 1
+    assert shown[0].endswith("| MoE, for reference |")
 
 
 @pytest.mark.parametrize("how", ["off", "warn", "stop"])
@@ -152,3 +156,22 @@ def test_the_gate_stops_at_a_violated_law_alone(
     assert done.exit_code == int(stopped)
     assert ("the law is violated" in done.output) == (verdict == VIOLATED and how != "off")
     assert (project / "gate.json").exists() != stopped
+
+
+def test_a_violated_law_ends_dvc_repro_before_training_with_a_line_and_keeps_its_verdict(tmp_path: Path) -> None:
+    """The real gate behind a stand-in for the law and before one for training."""
+    gate = YAML(typ="safe", pure=True).load((ROOT / "dvc.yaml").read_text())["stages"]["gate"]
+    law = {"cmd": "echo '{\"verdict\": 0}' > metrics/law.json", "outs": [{"metrics/law.json": {"cache": False}}]}
+    train = {"cmd": "touch trained", "deps": ["data/gate.json"], "outs": ["trained"]}
+    folder = cut(tmp_path, {"law": law, "gate": gate, "train": train})
+    (folder / "metrics").mkdir()
+    change_params(folder, {"law.gate": "stop"})
+    said = call(folder, "dvc", "repro", fails=True)
+    assert sum("the law is violated" in line for line in said.splitlines()) == 1
+    assert "Traceback" not in said
+    assert not (folder / "trained").exists()
+    assert (folder / "metrics" / "law.json").exists()
+    assert {"law"} <= lock(folder).keys() and not {"gate", "train"} & lock(folder).keys()
+    change_params(folder, {"law.gate": "warn"})
+    assert "warning: the law is violated" in call(folder, "dvc", "repro")
+    assert (folder / "trained").exists()

@@ -1,5 +1,6 @@
 """The engine for OpenAI-compatible servers against one that fails in every way a real one does."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from stages.llm import kept
 from stages.llm.openai import OpenAI
 from stages.params import Endpoint
-from tests.server import Server, endpoint, serving
+from tests.server import FAULTS, Server, endpoint, serving
 
 OPTIONS = ["A", "B", "C"]
 
@@ -43,11 +44,38 @@ def test_every_fault_is_survived_and_nothing_answered_is_asked_again(server: Ser
     assert server.most <= 8
 
 
+def test_no_more_requests_and_tokens_a_minute_than_allowed_and_retries_wait_as_they_are_told(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A third of the prompts is refused, fails or is cut at first; a minute of a second makes the limits show."""
+    monkeypatch.setattr("stages.llm.openai.MINUTE", 1)
+    prompts, each = chats(24), 10
+    for limit in ({"requests_per_minute": each}, {"tokens_per_minute": each * 100}):
+        server.asked.clear()
+        server.came.clear()
+        start = time.monotonic()
+        kept.choose(engine(server, model=str(limit), **limit), prompts, OPTIONS, "test")
+        came = [at for times in server.came.values() for at in times]
+        assert len(came) > 33  # with the retries
+        assert max(came) - start > (len(came) - each) / each  # a limiter starts full
+        for text, times in server.came.items():
+            if int(text.split()[1]) % 8 == FAULTS.index("refused"):
+                assert times[1] - times[0] >= 1
+
+
 def test_structured_choice(server: Server) -> None:
     prompts = chats(5)
     found = kept.choose(engine(server, choose_by="structured"), prompts, OPTIONS, "test")
     assert [row.index(0.0) for row in found] == [len(p[0]["content"]) % 3 for p in prompts]
     assert {value for row in found for value in row} == {0.0, -100.0}
+
+
+def test_an_answer_that_is_no_option_is_no_answer(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that ignores what it is held to: an error after some tries, not the first option."""
+    monkeypatch.setattr("stages.llm.openai.RETRIES", 2)
+    server.ignores = True
+    with pytest.raises(click.ClickException, match=r"the answer 'A\.' is none of A, B, C"):
+        kept.choose(engine(server, choose_by="structured"), chats(1), OPTIONS, "test")
 
 
 def test_generate(server: Server) -> None:

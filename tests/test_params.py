@@ -11,6 +11,8 @@ from ruamel.yaml import YAML
 from stages.params import params
 from tests.conftest import ROOT
 
+PAPERS = ["qwen1_5_0_5b", "qwen1_5_1_8b", "qwen1_5_moe_a2_7b"]
+
 
 def test_the_repositorys_own() -> None:
     p = params(ROOT / "params.yaml")
@@ -54,11 +56,19 @@ def test_a_number_as_dvc_writes_it(project: Path) -> None:
         ({"models.smollm2_135m.hub": "a/b"}, "has either layers"),
         ({"models.smollm2_135m.engine": "openai"}, "a model with an endpoint has the engine openai"),
         ({"models.smollm2_135m.engine_args": {"tensor_parallel_size": 2}}, "the engine must be vllm"),
-        ({"ladder": ["moonshot_v1_8k"], "finetune": []}, "moonshot_v1_8k has no parameters"),
+        ({"ladder": ["moonshot_v1_8k"], "finetune": ["smollm2_135m"]}, "moonshot_v1_8k has no parameters"),
         (
             {"models.moonshot_v1_8k.parameters": 1, "ladder": ["moonshot_v1_8k"], "finetune": ["moonshot_v1_8k"]},
             "no weights to train",
         ),
+        ({"ingest.phone_regions": ["US", "UK"]}, "ingest.phone_regions: Value error, UK: no country's code"),
+        (
+            {"filter.scorers": [{"name": "is_question", "kind": "rules", "throttle": at} for at in (5, 6)]},
+            "two scorers have one name",
+        ),
+        ({"finetune": []}, "finetune: List should have at least 1 item"),
+        ({"finetune": ["qwen1_5_moe_a2_7b"], "ladder": PAPERS}, "finetune has no dense model"),
+        ({"ladder": [*PAPERS, "smollm2_135m"]}, "ladder mixes qwen1_5 and smollm2; the law compares sizes within one"),
         ({"models.moonshot_v1_8k.endpoint.key": "sk-123"}, "endpoint.key: String should match"),
         ({"evaluate.permutations": 2}, "evaluate.permutations: Input should be 1, 3 or 6"),
         ({"filter.scorers": [{"name": "is_question", "kind": "rate", "throttle": 5}]}, "names a model"),

@@ -20,7 +20,7 @@ from stages.chat.names import Names
 from stages.chat.private import mask
 from stages.ingest import main
 from tests.clones import call, contents
-from tests.conftest import ROOT, SHARED, ingested, run
+from tests.conftest import ROOT, SHARED, change_params, ingested, run
 from tests.test_readers import EXPORTS
 from tests.test_same_bytes import CHANGES, STAGES, label, project
 from tests.written import FORMATS, Said, export
@@ -51,6 +51,7 @@ def test_tokens_and_keys_are_masked(secret: str) -> None:
     counts: Counter[str] = Counter()
     assert mask(f"take {secret} and go", [], counts) == "take [secret] and go"
     assert counts == {"secret": 1}
+    assert mask(f"用{secret}吧", [], counts) == "用[secret]吧"
 
 
 @pytest.mark.parametrize(
@@ -62,6 +63,7 @@ def test_tokens_and_keys_are_masked(secret: str) -> None:
         ("password: hunter2", "password: [secret]"),
         ("export API_KEY='abc def'", "export API_KEY='[secret]'"),
         ("Is the password safe?", "Is the password safe?"),
+        ("电话@4917012345678", "电话[phone]"),
         ("mail ann.b+x@mail.example.co.uk, or <bob@example.com>.", "mail [email], or <[email]>."),
         ("写信给ann@example.com吧", "写信给[email]吧"),
         ("https://example.com/?to=ann@example.com", "https://example.com/?to=[email]"),
@@ -149,6 +151,7 @@ def hidden(text: str, *senders: str, names: tuple[tuple[str, str], ...] = ()) ->
         ("I think @ann, @ANN and @[b]ob| know", "I think @~ANN~, @~ANN~ and @~[B]OB|~ know"),
         ("@ann li knows, @ann knows", "@~ANN LI~ knows, @~ANN~ knows"),
         ("@小明你好 @小明\u2005你好", "@~小明~你好 @~小明~\u2005你好"),
+        ("@ann@小明 @\u2068ann\u2069@\u2068[b]ob|\u2069", "@~ANN~@~小明~ @\u2068~ANN~\u2069@\u2068~[B]OB|~\u2069"),
         ("@\u2068ann\u2069 hi", "@\u2068~ANN~\u2069 hi"),
         ("@anna, annals, mail bob@ann.example", None),
         ("the point: a test is so, so good, a: b", None),
@@ -303,8 +306,29 @@ def test_nobodys_name_of_the_fixtures_is_written(
             assert not re.search(rf"(?<![^\W_]){re.escape(name)}(?![^\W_])", content), (name, content)
 
 
-def test_no_stage_says_who_it_was(tmp_path: Path) -> None:
-    """From ingest to export as a user would run them; every byte that is written there, in the cache and said."""
+def test_who_never_writes_in_slack_is_called_by_a_pseudonym(
+    project: Path, set_params: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHAT_KEY", "a secret")
+    set_params(**{"ingest.format": "slack", "ingest.min_senders": 1})
+    users = [{"id": "U1", "name": "ann"}, {"id": "U3", "name": "eve", "profile": {"display_name": "Evelyn"}}]
+    said = ["eve: are you there?", "thanks @Evelyn", "<@U3>", ""]
+    day = [{"type": "message", "user": "U1", "text": text, "ts": f"170000000{i}.0"} for i, text in enumerate(said)]
+    (project / "slack" / "mpdm-ann--eve-1").mkdir(parents=True)
+    (project / "slack" / "users.json").write_text(json.dumps(users))
+    (project / "slack" / "mpdm-ann--eve-1" / "2023-11-14.json").write_text(json.dumps(day))
+    done = run(main, project / "slack", *outputs(project))
+    assert done.exit_code == 0, done.output
+    written = [path.read_text() for path in outputs(project)]
+    assert not [name for name in ("eve", "evelyn", "u3", "ann") for text in written if name in text.casefold()]
+    texts = [json.loads(line)["text"] for line in written[0].splitlines()]
+    assert len({text.split("@")[-1].split(":")[0] for text in texts}) == 1  # one pseudonym for all of eve's names
+
+
+def test_no_stage_says_who_it_was(tmp_path: Path, base: Path) -> None:
+    """From ingest to export as a user would run them, a model among the scorers; every byte that is written there, in
+    the store of answers and said.
+    """
     folder = project(tmp_path / "project")  # a group of user0 to user4, whose questions lean on what was said
     rows = [json.loads(line) for line in (folder / "data" / "room.jsonl").read_text("utf-8").splitlines()]
     people = dict(zip((f"user{i}" for i in range(5)), (*PEOPLE, "Old Man"), strict=True))
@@ -314,6 +338,9 @@ def test_no_stage_says_who_it_was(tmp_path: Path) -> None:
         row["text"] += f"\n@{(*PEOPLE, 'Old Man')[number % 5]}: {planted}" if number % 3 else ""
     rows[7]["text"] = " "  # a reject
     (folder / "data" / "room.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    asks = {"name": "mark_is_question", "kind": "mark", "model": "smollm2_135m_10", "throttle": 0}
+    change_params(folder, {"filter.scorers": [*CHANGES["filter.scorers"], asks]})
+    (folder / "data" / "base").symlink_to(base)
     stages = YAML(typ="safe", pure=True).load((ROOT / "dvc.yaml").read_text())["stages"]
     (tmp_path / "tmp").mkdir()
     variables = {"PYTHONPATH": str(ROOT), "LABELS_CACHE": str(tmp_path / "cache"), "TMPDIR": str(tmp_path / "tmp")}
@@ -324,6 +351,8 @@ def test_no_stage_says_who_it_was(tmp_path: Path) -> None:
         command = stages[name]["cmd"].replace("${ingest.path}", CHANGES["ingest.path"]).split()
         said += call(folder, *command, variables=variables)
     (folder / "data" / "room.jsonl").unlink()
+    (folder / "data" / "base").unlink()
+    assert list((tmp_path / "cache" / "answers").iterdir())
     written = {"said": said.encode()} | contents(tmp_path)
     assert {"project/data/alpaca/train.json", "project/data/rejects/ingest.jsonl"} < set(written)
     assert not list((tmp_path / "tmp").iterdir())

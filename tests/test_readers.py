@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stages.chat import Broken, Message
+from stages.chat.auto import fitting
 from stages.ingest import main
 from tests.conftest import ROOT, SHARED, Row, ingested, run
 from tests.written import COLUMNS, FORMATS, Said, export
@@ -306,6 +307,16 @@ def test_jsonl() -> None:
     messages, rejects = read("jsonl", EXPORTS / "table.jsonl")
     assert said(messages) == [("7", "Does it run?", 1700000000), ("bob", "yes", 1700000010)]
     assert rejects == {"bad_field": 2}
+
+
+def test_jsonl_in_which_not_every_row_has_an_id_and_answers_one(tmp_path: Path) -> None:
+    rows = [{"who": "ann", "says": "so?", "when": 1, "nr": 1}, {"who": "bob", "says": "no", "when": 2, "re": 1}]
+    (tmp_path / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    columns = {"sender": "who", "text": "says", "timestamp": "when", "id": "nr", "reply_to": "re"}
+    assert fitting(tmp_path / "log.jsonl", COLUMNS | columns) == ["jsonl"]
+    messages, rejects = read("jsonl", tmp_path / "log.jsonl", **columns)
+    assert [(one.key, one.reply_to) for one in messages] == [("1", None), (None, "1")]
+    assert not rejects
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,14 @@ def test_no_reader_sees_the_label_that_it_is_asked_for() -> None:
         assert not {items[i]["group"] for i in learn} & {items[i]["group"] for i in ask}
 
 
+def test_labels_of_one_kind_but_for_a_conversation_tell_nothing() -> None:
+    """The readers that are asked about it learned from no needed item."""
+    items, _, states = made(60)
+    labels = np.arange(60) < 4
+    unseen = out_of_sample(items, states, labels, 0)
+    assert unseen["all"][:4] == pytest.approx(0.5)
+
+
 def test_spoilt_labels_come_first() -> None:
     items, truth, states = made(400)
     flipped = spoilt(items, truth, "random_10", 0)

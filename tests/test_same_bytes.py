@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from stages.llm.prompts import OPTIONS
 from stages.schemas import NO_GUIDELINE
 from tests.clones import contents, environment, own_chat
 from tests.conftest import ROOT, change_params
@@ -60,12 +61,15 @@ os.listdir = lambda path=".": sorted(listdir(path), reverse=back)
 def run_stages(folder: Path, variables: dict[str, str], names: tuple[str, ...]) -> None:
     """The stages' own commands from dvc.yaml, in a folder that isn't the repository's."""
     stages = YAML(typ="safe", pure=True).load((ROOT / "dvc.yaml").read_text())["stages"]
-    paths = f"{folder.parent / 'listing'}:{ROOT}"
     for name in names:
-        command = stages[name]["cmd"].replace("${ingest.path}", CHANGES["ingest.path"]).split()
-        subprocess.run(
-            [sys.executable, *command[1:]], cwd=folder, env=environment(PYTHONPATH=paths, **variables), check=True
-        )
+        command = stages[name]["cmd"].replace("${ingest.path}", CHANGES["ingest.path"])
+        run_module(folder, variables, command.removeprefix("python -m stages."))
+
+
+def run_module(folder: Path, variables: dict[str, str], command: str) -> None:
+    paths = f"{folder.parent / 'listing'}:{ROOT}"
+    arguments = [sys.executable, "-m", *f"stages.{command}".split()]
+    subprocess.run(arguments, cwd=folder, env=environment(PYTHONPATH=paths, **variables), check=True)
 
 
 def project(folder: Path) -> Path:
@@ -132,6 +136,27 @@ print(time.tzname, locale.getpreferredencoding(False), hash("a"), *pathlib.Path(
         for variables in (HERE, THERE)
     ]
     assert all(one != other for one, other in zip(*said, strict=True)), said
+
+
+def test_a_model_answers_alike_and_the_same_answers_have_the_same_verdict(both: tuple[Path, Path], base: Path) -> None:
+    """With one thread and with two sums are rounded otherwise; what follows from the answers has the same bytes."""
+    name, said = "smollm2_135m_10", []
+    for folder, variables in zip(both, (HERE, THERE), strict=True):
+        change_params(folder, {"ladder": [name], "finetune": [name]})
+        more = variables | {"LABELS_CACHE": str(folder / "cache"), "TQDM_DISABLE": "1"}
+        answers = f"predictions/{name}.jsonl"
+        run_module(
+            folder, more, f"evaluate {name} {base / name} data/valid.jsonl data/alpaca {answers} evaluated.json"
+        )
+        said.append([json.loads(line) for line in (folder / answers).read_text("utf-8").splitlines()])
+        (folder / answers).write_text("".join(json.dumps(row) + "\n" for row in said[0]), "utf-8")
+        run_module(folder, more, "law predictions law.json law.md")
+        shutil.rmtree(folder / "cache")
+        (folder / "evaluated.json").unlink()
+    assert len(said[0]) > 50
+    for one, other in zip(*said, strict=True):
+        assert one["id"] == other["id"]
+        assert [one[key] for key in OPTIONS] == pytest.approx([other[key] for key in OPTIONS], abs=1e-3)
 
 
 def test_every_output_has_the_same_bytes(both: tuple[Path, Path]) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -16,7 +17,8 @@ import pytest
 from stages.llm.loss import IGNORED, answer_loss
 from stages.params import params
 from stages.train import examples, in_plain_words, last_whole, share, train
-from tests.conftest import ROOT, Row
+from tests.clones import call, commit, contents, cut, environment
+from tests.conftest import ROOT, Row, change_params
 from tests.made import items
 
 NAME = "smollm2_135m_10"
@@ -108,10 +110,6 @@ def test_the_loss_and_its_gradient_are_those_of_a_plain_pass(base: Path, tokeniz
         assert torch.allclose(found[name], gradient, rtol=1e-3, atol=1e-5 * float(gradient.abs().max())), name
 
 
-def contents(folder: Path) -> dict[str, bytes]:
-    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
-
-
 def losses(curve: Path) -> list[float]:
     lines = (curve / "plots" / "metrics" / "loss.tsv").read_text().splitlines()
     return [float(line.split("\t")[1]) for line in lines[1:]]
@@ -196,6 +194,32 @@ def test_a_killed_run_ends_with_the_adapter_and_the_curve_of_an_undisturbed_one(
         assert process.wait() != 0
     assert start("killed", "cache_killed").wait() == 0
     assert contents(project / "once") == contents(project / "killed")
+
+
+def test_a_killed_dvc_repro_goes_on(project: Path, base: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The whole of it, DVC included, at a random moment after the first checkpoint."""
+    folder = cut(tmp_path_factory.mktemp("killed"), {})
+    file = rows(folder / "train.json", 24)
+    command = f"python -m stages.train {NAME} {base / NAME} train.json adapter curve"
+    call(folder, "dvc", "stage", "add", "--name", "train", "--deps", "train.json", "--outs", "adapter", command)
+    change_params(folder, {"epochs": 2})
+    commit(folder, "to be trained")
+    variables = {"LABELS_CACHE": str(folder / "cache"), "TQDM_DISABLE": "1"}
+    repro = ["dvc", "repro", "train"]
+    process = subprocess.Popen(repro, cwd=folder, env=environment(**variables), start_new_session=True)
+    while not list((folder / "cache").glob("checkpoints/*/checkpoint-*/trainer_state.json")):
+        assert process.poll() is None, "it was done before it was killed"
+        time.sleep(0.01)
+    time.sleep(random.Random(0).uniform(0, 0.5))
+    os.killpg(process.pid, signal.SIGKILL)
+    assert process.wait() != 0
+    assert not (folder / "adapter" / "adapter_model.safetensors").exists()
+    call(folder, *repro, variables=variables)
+    undisturbed = environment(LABELS_CACHE=str(project / "cache"), TQDM_DISABLE="1")
+    once = ["stages.train", NAME, base / NAME, file, project / "adapter", project / "curve"]
+    subprocess.run([sys.executable, "-m", *map(str, once)], cwd=folder, check=True, env=undisturbed)
+    assert contents(folder / "adapter") == contents(project / "adapter")
+    assert losses(folder / "curve") == losses(project / "curve")
 
 
 def test_two_processes_have_the_loss_curve_of_one(

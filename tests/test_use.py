@@ -67,6 +67,16 @@ def test_answers_for_a_chat_log(
         answers = [json.loads(line) for line in (project / "answers.jsonl").read_text().splitlines()]
         assert sorted(answer["text"] for answer in answers) == sorted([said[1], said[3]])
         assert all(0 <= answer["needed"] <= 1 for answer in answers)
+    set_params(**{"ingest.limit": 1, "evaluate.protocol": "generate", "evaluate.max_tokens": 2})
+    with log.open("a") as file:
+        file.write('{"id": 9, "sender": "s1", "text": " ", "timestamp": 1700000999}\n')
+    done = run(predict, log, project / "answers.jsonl", NAME, "--base", base)
+    assert done.exit_code == 0, done.output
+    assert "ingest: of 6 messages left out: 1 empty_text" in done.output
+    assert "filter: of 5 turns left out: 3 not_is_question" in done.output
+    assert len((project / "answers.rejects" / "filter.jsonl").read_text().splitlines()) == 3
+    answers = [json.loads(line) for line in (project / "answers.jsonl").read_text().splitlines()]
+    assert {answer["needed"] for answer in answers} == {None}
 
 
 def test_an_unknown_model_is_named(project: Path) -> None:

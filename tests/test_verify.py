@@ -30,6 +30,7 @@ from tests.verify import apart, compare
         ("filter", {"rejected": {"too_short": 27}}, {"rejected": {}}, ["rejected.too_short: only in one of the two"]),
         ("filter", {"turns": 4930, "recall": 0.95}, {"turns": 4930, "recall": 0.9}, ["recall: 0.95, now 0.9"]),
         ("law", {"strictly_rising": 0}, {"strictly_rising": 1}, ["strictly_rising: 0, now 1"]),
+        ("reannotate", {"model_disagrees": 153}, {"model_disagrees": 155}, []),
         ("unheard_of", {"share": 0.1}, {"share": 0.1000001}, ["share: 0.1, now 0.1000001"]),
     ],
 )

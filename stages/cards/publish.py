@@ -40,6 +40,10 @@ def main(name: str, repository: str, push: bool) -> None:
         if push:
             hub = HfApi()
             hub.create_repo(repository, repo_type=kind, private=True, exist_ok=True)
+            if not hub.repo_info(repository, repo_type=kind).private:
+                raise click.ClickException(
+                    f"the {kind} {repository} is there and public: make it private, or name another"
+                )
             added = [CommitOperationAdd(place, str(path)) for place, path in files.items()]
             done = hub.create_commit(
                 repository, added, commit_message=f"{name} and what it was made of", repo_type=kind

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from datetime import datetime, tzinfo
 from typing import Any, NamedTuple
 
+MILLISECONDS = 10**11  # in seconds this is the year 5138
+
 
 class Message(NamedTuple):
     """A message as the export has it. `at` is its place there, `timestamp` in epoch seconds.

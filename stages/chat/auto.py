@@ -48,7 +48,7 @@ def fitting(path: Path, columns: Columns) -> list[str]:
         return ["slack"]
     with opened(path) as file:
         start = file.read(START).removeprefix(UTF8_MARK).decode("utf-8", "replace").lstrip()
-    lines = start.splitlines() or [""]
+    lines = re.split(r"\r?\n", start)
     found = [name for name, sign in SIGNS.items() if sign.match(start)]
     wanted = {column for column in columns.values() if column}
     if separator(lines[0], wanted):
@@ -57,7 +57,7 @@ def fitting(path: Path, columns: Columns) -> list[str]:
         row = json.loads(lines[0])
         if isinstance(row, dict) and set(row) >= PAPER:
             found.append("paper")
-        elif isinstance(row, dict) and set(row) >= wanted:
+        elif isinstance(row, dict) and set(row) >= wanted - {columns["id"], columns["reply_to"]}:
             found.append("jsonl")
     except (ValueError, RecursionError):
         pass

@@ -31,9 +31,9 @@ def read(path: Path, zone: tzinfo, columns: Columns) -> Iterator[Message | Broke
             yield entry(at, partial(message, path.stem, zone, columns), row)
 
 
-def message(stem: str, zone: tzinfo, columns: Columns, at: str, row: Mapping[str, Any]) -> Message:
-    """A message from a row of a table. Raises KeyError for a column that isn't there, TypeError or ValueError for what
-    is not of its type.
+def message(stem: str, zone: tzinfo, columns: Columns, at: str, row: dict[str | None, Any]) -> Message:
+    """A message from a row of a table, which may lack an id and what it replies to. Raises KeyError for another column
+    that isn't there, TypeError or ValueError for what is not of its type.
     """
 
     def name(field: str, default: str | None = None) -> str | None:
@@ -42,6 +42,7 @@ def message(stem: str, zone: tzinfo, columns: Columns, at: str, row: Mapping[str
             raise TypeError
         return None if found in (None, "") else str(found)
 
+    row = dict.fromkeys((columns["id"], columns["reply_to"])) | row
     sender, group = name("sender"), name("group", stem)
     if sender is None or group is None:
         raise TypeError

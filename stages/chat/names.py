@@ -8,6 +8,7 @@ LONGEST = 200  # characters of a name: no client shows longer ones
 # Where a name may follow: after an at sign that is in no e-mail address (some clients isolate its direction), in
 # the brackets of a quoted line, and where a line begins.
 FORMS = re.compile(r"(?<![A-Za-z0-9.+%_-])@\u2068?|<[ @+%&~!]?|^[ \t]*", re.MULTILINE)
+MORE = re.compile(r", |@\u2068?")  # between the names of several people
 WORD = re.compile(r"[^\W\u2e80-\U000e0000]")  # of a script that puts blanks between words
 APART = re.compile(r"(?<!, line )(?<!, message )(?<![^\W_])(?=\S)")  # where a name may begin in a place
 PHONE = re.compile(r"\+[\d\s()./-]+")
@@ -46,13 +47,13 @@ class Names:
         """The text with pseudonyms for names, and how many were replaced."""
         parts, done, count = [], 0, 0
         for form in FORMS.finditer(text):
-            at = form.end()
-            while at >= done and (found := self._addressed(text, form[0], at)):
+            at, kind = form.end(), form[0]
+            while at >= done and (found := self._addressed(text, kind, at)):
                 parts += [text[done:at], self.pseudonym(found[1])]
                 done, count = found[0], count + 1
-                at = done + len(", ")
-                if text[done:at] != ", ":
+                if not (more := MORE.match(text, done)):
                     break
+                at, kind = more.end(), kind if more[0] == ", " else more[0]
         return "".join([*parts, text[done:]]), count
 
     def _addressed(self, text: str, form: str, at: int) -> tuple[int, str] | None:

@@ -13,14 +13,14 @@ from typing import Any
 LATIN = r"A-Za-z0-9\u00c0-\u024f"  # not \w: Chinese goes on after an address without a blank
 EMAIL = re.compile(rf"(?<![{LATIN}.+%_'-])[{LATIN}][{LATIN}.+%_'-]*@(?:[{LATIN}-]+\.)+[A-Za-z\u00c0-\u024f]{{2,}}")
 KEY_BLOCK = r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY[A-Z ]*-----(?:.*?-----END [A-Z0-9 ]*-----|.*)"
-BEARER = r"(?i:\bbearer\s+)(?=\S*\d)[\w.~+/=-]{16,}"
+BEARER = r"(?i:(?<!\w)bearer\s+)(?=\S*\d)[\w.~+/=-]{16,}"
 # GitHub, OpenAI and Anthropic, Hugging Face, Google, npm: forms that are younger than the library's.
-YOUNGER = r"github_pat_\w{22,}|\bsk-(?:[a-z]+\d*-)+[\w-]{20,}|\bhf_\w{30,}|\bAIza[\w-]{35}|\bnpm_\w{36}"
+YOUNGER = r"github_pat_\w{22,}|(?<!\w)(?:sk-(?:[a-z]+\d*-)+[\w-]{20,}|hf_\w{30,}|AIza[\w-]{35}|npm_\w{36})"
 REST = re.compile(r"[A-Za-z0-9_+/=-]*")
 LONG = re.compile(r"[!-~]{16}|://")  # as every token and password in a URL is, and few words
 ASSIGNED = re.compile(r"pass|pwd|secret|key|contrase", re.IGNORECASE)  # as in all of the library's words
 DIGITS = re.compile(r"\d(?:\D{0,4}\d){6}")  # no phone number has fewer
-AT_NUMBER = re.compile(r"(?<!\w)@(?=\d{7})")  # how WhatsApp mentions a number
+AT_NUMBER = re.compile(r"(?<!\w)@(?=\d{7})", re.ASCII)  # how WhatsApp mentions a number
 
 
 def mask(text: str, regions: Sequence[str], counts: Counter[str]) -> str:
@@ -75,15 +75,16 @@ def _phones(text: str, regions: Sequence[str], counts: Counter[str]) -> str:
 
 @cache
 def _tokens() -> list[re.Pattern[str]]:
+    """With words of ASCII alone: Chinese stands before and after a token without a blank."""
     from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
     from detect_secrets.plugins.base import RegexBasedDetector
     from detect_secrets.plugins.ip_public import IPPublicDetector
 
-    found = [re.compile(KEY_BLOCK, re.DOTALL), re.compile(f"{YOUNGER}|{BEARER}")]
+    found = [re.compile(KEY_BLOCK, re.DOTALL), re.compile(f"{YOUNGER}|{BEARER}", re.ASCII)]
     plugins: Iterable[Any] = get_mapping_from_secret_type_to_class().values()
     for plugin in plugins:
         if issubclass(plugin, RegexBasedDetector) and plugin is not IPPublicDetector:
-            found += plugin.denylist
+            found += [re.compile(rule.pattern, rule.flags & ~re.UNICODE | re.ASCII) for rule in plugin.denylist]
     return found
 
 

@@ -40,6 +40,7 @@ def read(path: Path, **_: Any) -> Iterator[Message | Broken]:
             for _place, user in values(f"{path}, {name}", file, "item"):
                 if isinstance(user, dict):
                     names[str(user.get("id"))] = _names(user.get("id"), user, user.get("profile"))
+    everybody = tuple(pair for own in names.values() for pair in own)  # who never writes is called by name too
     for name, day in _files(path, DAY):
         if isinstance(day, Broken):
             yield day
@@ -47,7 +48,10 @@ def read(path: Path, **_: Any) -> Iterator[Message | Broken]:
         channel = PurePosixPath(name).parent.name
         with day as file:
             for number, (_place, value) in enumerate(values(f"{path}, {name}", file, "item"), start=1):
-                yield entry(f"{name}, message {number}", partial(_message, channel, names), value)
+                made = entry(f"{name}, message {number}", partial(_message, channel), value)
+                if isinstance(made, Message):
+                    made, everybody = made._replace(names=everybody + made.names), ()
+                yield made
 
 
 def _names(person: Any, *profiles: Any) -> tuple[tuple[str, str], ...]:
@@ -89,7 +93,7 @@ def _entry(path: Path, archive: zipfile.ZipFile, one: zipfile.ZipInfo) -> Iterat
         yield file
 
 
-def _message(channel: str, names: Names, at: str, raw: dict[str, Any]) -> Message | Broken:
+def _message(channel: str, at: str, raw: dict[str, Any]) -> Message | Broken:
     if raw.get("subtype") == "bot_message" or "bot_id" in raw:
         return Broken(at, "bot")
     if raw["type"] != "message" or raw.get("subtype") not in PEOPLE:
@@ -98,10 +102,10 @@ def _message(channel: str, names: Names, at: str, raw: dict[str, Any]) -> Messag
         return Broken(at, "media_without_text")
     thread = raw.get("thread_ts")
     reply_to = thread if thread != raw["ts"] else None
-    known = names.get(raw["user"], ()) + _names(raw["user"], raw.get("user_profile"))
+    known = _names(raw["user"], raw.get("user_profile"))
     for kind, person, label in MARKUP.findall(raw["text"]):
         if kind == "@":
-            known += names.get(person, ()) + called(person, person, label)
+            known += called(person, person, label)
     return Message(
         at,
         channel,

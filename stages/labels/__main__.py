@@ -11,6 +11,7 @@ import re
 import sys
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -135,6 +136,13 @@ def tasks(
     click.echo(f"{len(made)} tasks in {folder / 'tasks.json'}, labelling interface in {folder / 'config.xml'}")
 
 
+def pairs(given: tuple[str, ...], option: str) -> dict[str, str]:
+    """Values of the form ONE=OTHER as a dictionary."""
+    if wrong := [pair for pair in given if "=" not in pair]:
+        raise click.ClickException(f"{option} wants two names with = between, got {', '.join(wrong)}")
+    return dict(pair.split("=", 1) for pair in given)
+
+
 @main.command("import")
 @click.argument("file", type=click.Path(exists=True, path_type=Path))
 @ANNOTATIONS
@@ -145,11 +153,13 @@ def tasks(
 @click.option("--rename", "names", multiple=True, metavar="THEIRS=OURS", help="An annotator's name.")
 def import_(file: Path, annotations: Path, inquiries: Path, columns: tuple[str, ...], names: tuple[str, ...]) -> None:
     """Take the labels of FILE: Label Studio's JSON, JSON-MIN or CSV, or CSV, JSON or JSON Lines of your own."""
-    own = dict(pair.split("=", 1) for pair in columns)
+    own = pairs(columns, "--column")
     if unknown := own.keys() - incoming.OURS.keys():
         raise click.ClickException(f"--column: {', '.join(sorted(unknown))} is none of {', '.join(incoming.OURS)}")
-    renamed = dict(pair.split("=", 1) for pair in names)
-    lines = incoming.label_lines(file, incoming.OURS | own, renamed, store.guideline(annotations))
+    zone = ZoneInfo(params().ingest.timezone)
+    lines = incoming.label_lines(
+        file, incoming.OURS | own, pairs(names, "--rename"), store.guideline(annotations), zone
+    )
     known = {item["id"] for item in rows(read(inquiries, Inquiry))}
     if strangers := {line["id"] for line in lines} - known:
         click.echo(f"{len(strangers)} ids are no inquiries of {inquiries}; their labels are kept", err=True)

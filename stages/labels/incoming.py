@@ -1,16 +1,17 @@
 """Labels that were made elsewhere: CSV, JSON and JSON Lines with any column names, and Label Studio's exports."""
 
 import csv
+import io
 import json
 import re
-import time
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import tzinfo
 from pathlib import Path
 from typing import Any
 
 import click
 
+from stages.chat import MILLISECONDS, moment
 from stages.labels import studio
 from stages.schemas import LABELS
 
@@ -24,11 +25,11 @@ def read(path: Path) -> list[tuple[str, dict[str, Any]]]:
     try:
         text = path.read_text(encoding="utf-8-sig")
         if path.suffix == ".csv":
-            lines = csv.DictReader(text.splitlines(keepends=True), strict=True)
+            lines = csv.DictReader(io.StringIO(text, newline=""), strict=True)
             return [(f"line {lines.line_num}", row) for row in lines]
         if path.suffix == ".jsonl":
-            numbered = enumerate(text.splitlines(), start=1)
-            return [(f"line {number}", _object(json.loads(line))) for number, line in numbered if line.strip()]
+            numbered = [(f"line {n}", line) for n, line in enumerate(text.split("\n"), start=1) if line.strip()]
+            return [(place, _parsed(place, line)) for place, line in numbered]
         found = json.loads(text)
         if not isinstance(found, list):
             raise ValueError("a list of objects is wanted")
@@ -45,17 +46,34 @@ def _object(value: Any) -> dict[str, Any]:
     return value
 
 
-def _seconds(value: Any) -> int:
-    """Epoch seconds of a number or an ISO 8601 time."""
-    if isinstance(value, int | float) or re.fullmatch(r"\d+(\.\d+)?", value):
-        return int(float(value))
-    return int(datetime.fromisoformat(value).timestamp())
+def _parsed(place: str, line: str) -> dict[str, Any]:
+    try:
+        return _object(json.loads(line))
+    except ValueError as error:
+        raise ValueError(f"{place}: {error}") from error
+
+
+def _at(value: Any, zone: tzinfo) -> int:
+    """Epoch seconds of a number or an ISO 8601 time, in `zone` where it names none."""
+    number = isinstance(value, int | float) or re.fullmatch(r"\d+(\.\d+)?", value)
+    at = float(value) if number else moment(value, zone)
+    if not 0 < at < MILLISECONDS:
+        raise ValueError(f"{value!r} is no time in epoch seconds")
+    return int(at)
+
+
+def _took(value: Any) -> float:
+    seconds = float(value)
+    if not 0 <= seconds < MILLISECONDS:
+        raise ValueError(f"{value!r} are no seconds that a label takes")
+    return seconds
 
 
 def label_line(
-    row: Mapping[str, Any], columns: Mapping[str, str], names: Mapping[str, str], guideline: str, now: int
+    row: Mapping[str, Any], columns: Mapping[str, str], names: Mapping[str, str], guideline: str, zone: tzinfo
 ) -> dict[str, Any]:
-    """A line for the label store. Raises ValueError that says what is wrong with the row.
+    """A line for the label store, its `at` None where the row has no time. Raises ValueError that says what is wrong
+    with the row.
 
     `columns` gives our fields' names in the file, `names` other names for annotators.
     """
@@ -74,24 +92,33 @@ def label_line(
         "id": int(value["id"]),
         "annotator": who,
         "label": value["label"],
-        "at": _seconds(value["at"]) if value["at"] else now,
-        "seconds": float(value["seconds"]) if value["seconds"] else None,
+        "at": None if value["at"] in (None, "") else _at(value["at"], zone),
+        "seconds": None if value["seconds"] in (None, "") else _took(value["seconds"]),
         "guideline": guideline,
     }
     return line | ({"note": str(value["note"])} if value["note"] else {})
 
 
 def label_lines(
-    path: Path, columns: Mapping[str, str], names: Mapping[str, str], guideline: str
+    path: Path, columns: Mapping[str, str], names: Mapping[str, str], guideline: str, zone: tzinfo
 ) -> list[dict[str, Any]]:
-    """Every row of a file as a line for the label store, or one error that names every bad row."""
-    found, wrong, now = [], [], int(time.time())
+    """Every row of a file as a line for the label store, or one error that names every bad row. A row that says again
+    what another one said is left out.
+    """
+    found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    wrong = []
     for place, row in read(path):
         own = LABEL_STUDIO if columns == OURS and "inquiry" in row else columns
         try:
-            found.append(label_line(row, own, names, guideline, now))
-        except ValueError as error:
+            line = label_line(row, own, names, guideline, zone)
+            other = found.setdefault((line["annotator"], line["id"], line["at"]), line)
+            if other["label"] != line["label"]:
+                raise ValueError(
+                    f"{line['annotator']} labels id {line['id']} {line['label']} here and {other['label']} in another"
+                    " row, at the same time or at none: drop one, or say when each was made"
+                )
+        except (ValueError, OverflowError) as error:
             wrong.append(f"{path}, {place}: {error}")
     if wrong:
         raise click.ClickException("nothing was imported:\n" + "\n".join(wrong))
-    return found
+    return list(found.values())

@@ -63,34 +63,49 @@ class Mine:
         history = load([file])
         self.lines = {id: by[self.annotator] for id, by in latest(history).items()}
         self.seen = {(line["id"], line["at"]) for line in history}
+        self.given = {(line["id"], line["label"]) for line in history}
 
-    def append(self, id: int, label: str | None, seconds: float | None = None, note: str | None = None) -> None:
-        """Put a label on disk; when this returns, no crash can lose it."""
-        before = self.lines.get(id)
-        now = int(time.time())
+    def append(
+        self,
+        id: int,
+        label: str | None,
+        seconds: float | None = None,
+        note: str | None = None,
+        guideline: str | None = None,
+    ) -> None:
+        """Put a label on disk; when this returns, no crash can lose it. `guideline` is that of a label made before."""
         line = {
             "id": id,
             "annotator": self.annotator,
             "label": label,
-            "at": max(now, before["at"] + 1) if before else now,  # a second key within the second is the later one
+            "at": self._now(id),
             "seconds": seconds,
-            "guideline": self.guideline,
+            "guideline": guideline or self.guideline,
             "note": note,
         }
         self._write([line])
         self.lines[id] = line
 
     def extend(self, lines: list[Line]) -> int:
-        """Put labels that were made elsewhere on disk, less those that are here already; how many are new."""
+        """Put labels that were made elsewhere on disk, less those that are here already; how many are new. One without
+        a time was made now, unless the annotator has ever given it.
+        """
 
         def known(line: Line) -> bool:
+            if line["at"] is None:
+                return (line["id"], line["label"]) in self.given
             counts = self.lines.get(line["id"])
             same = counts is not None and counts["label"] == line["label"] and counts["at"] <= line["at"]
             return same or (line["id"], line["at"]) in self.seen
 
-        new = [line for line in lines if not known(line)]
+        new = [line | {"at": line["at"] or self._now(line["id"])} for line in lines if not known(line)]
         self._write(new)
         return len(new)
+
+    def _now(self, id: int) -> int:
+        """In epoch seconds; a second label within the second is the later one."""
+        now, before = int(time.time()), self.lines.get(id)
+        return max(now, before["at"] + 1) if before else now
 
     def _write(self, lines: list[Line]) -> None:
         """Append lines at once and wait until they are on the disk; fields without a value are left out, but for the

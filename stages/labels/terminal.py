@@ -20,6 +20,7 @@ from stages.llm.prompts import speakers
 COLOURS = ("cyan", "yellow", "green", "magenta", "blue", "red")
 RECENT = 50  # labels that the speed is taken over
 PAUSE = 120.0  # seconds for one label that count as work
+NOTHING = {"label": None, "note": None, "seconds": None, "guideline": None}  # what there is before the first label
 
 
 def printable(text: str) -> str:
@@ -44,7 +45,7 @@ class Annotator(App[None]):
         super().__init__()
         self.items, self.done, self.mine, self.keys = items, done, mine, keys
         self.at = -1
-        self.undoable: list[tuple[int, str | None]] = []  # place and the label that stood there before
+        self.undoable: list[tuple[int, Mapping[str, Any]]] = []  # place and what counted there before
         self.paces: list[float] = []
         self.asking = ""
 
@@ -110,10 +111,10 @@ class Annotator(App[None]):
     async def action_label(self, label: str) -> None:
         if (id := self.current()) is None:
             return
-        before = self.mine.lines.get(id, {"label": None, "note": None})
+        before = self.mine.lines.get(id, NOTHING)
         seconds = time.monotonic() - self.shown
         self.mine.append(id, label, round(seconds, 1), before["note"])
-        self.undoable.append((self.at, before["label"]))
+        self.undoable.append((self.at, before))
         self.paces.append(max(0.1, min(seconds, PAUSE)))
         self.done.add(id)
         await self.forward()
@@ -124,7 +125,8 @@ class Annotator(App[None]):
             return
         place, before = self.undoable.pop()
         id = self.items[place]["id"]
-        self.mine.append(id, before, note=self.mine.lines[id]["note"])
+        note = self.mine.lines[id]["note"]
+        self.mine.append(id, before["label"], note=note, guideline=before["guideline"])
         self.done.discard(id)
         await self.show(place)
 
@@ -149,7 +151,8 @@ class Annotator(App[None]):
         if not text:
             return
         if self.asking == "note" and id is not None:
-            self.mine.append(id, self.mine.lines.get(id, {"label": None})["label"], note=text)
+            line = self.mine.lines.get(id, NOTHING)
+            self.mine.append(id, line["label"], line["seconds"], text, line["guideline"])
             self.refresh_state()
         elif self.asking == "search":
             hit = next((i for i in self.around() if text.casefold() in self.text(i)), None)

@@ -13,9 +13,10 @@ ALONE = re.compile(rf"(?:^|\n)\W*([{LETTERS}])\W*(?=$|\n)")
 LEADING = re.compile(rf"(?:^|\n)[^\w\n]*([{LETTERS}])\s*[.:)\],、。\-*]")
 MARKED = re.compile(rf"{NOT}(?:\*\*|[(\[{{\"'`“「])\s*([{LETTERS}])\s*(?:\*\*|[.:)\]}}\"'`”」])")
 ANNOUNCED = re.compile(
-    r"(?:answer|option|choice|choose|pick|select|答案|选项|选择|选|應選|选的|回答)"
-    rf"(?:\s*(?:is|would be|should be|为|是|应为|应该是|:|=|\*\*|\"|“|「|\())*\s*{NOT}([{LETTERS}])(?![\w'])",
-    re.IGNORECASE,
+    r"(?i:answer|option|choice|choose|pick|select|答案|选项|选择|选|應選|选的|回答)"
+    r"(?:\s*(?i:is|would be|should be|为|是|应为|应该是|:|=|\*\*|\"|“|「|\())*\s*"
+    rf"{NOT}([{LETTERS}](?![A-Za-z0-9_'])|[{LETTERS.lower()}](?=\s*(?:[^\w\s'-]|$)))",
+    re.MULTILINE,
 )
 
 
@@ -59,5 +60,5 @@ def read(text: str, prompt: Prompt, order: Sequence[str]) -> str:
 
 def rating(text: str) -> float | None:
     """The first number of an answer if it lies from 0 to 10: "8/10" is 8. None if there is no such number."""
-    found = re.search(r"(?<![\w.])-?\d+(?:\.\d+)?", normal(text))
+    found = re.search(r"(?<![A-Za-z0-9_.])-?\d+(?:\.\d+)?", normal(text))
     return float(found.group()) if found and 0 <= float(found.group()) <= 10 else None

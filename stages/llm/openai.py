@@ -17,6 +17,7 @@ from tqdm import tqdm
 from stages.llm import Keep, Prompt
 from stages.params import Endpoint
 
+MINUTE = 60  # seconds
 RETRIES = 8
 TOP = 20  # the most log-probabilities that the protocol gives for a token
 TEMPLATE = 64  # bytes that a server's chat template may put around a message
@@ -81,10 +82,16 @@ class OpenAI:
             if self.endpoint.choose_by == "structured":
                 said, used = await self._chat(client, prompt, max_tokens=32, response_format=one_of(options))
                 chosen = json.loads(said.message.content)["option"]
+                if chosen not in options:
+                    raise ValueError(f"the answer {chosen!r} is none of {', '.join(options)}")
                 return [0.0 if option == chosen else UNLIKELY for option in options], used
             if isinstance(prompt, str):
                 done = await client.completions.create(
-                    model=self.endpoint.model, prompt=prompt, max_tokens=1, temperature=0, logprobs=TOP
+                    model=self.endpoint.model,
+                    prompt=CONTROL.sub(WORD_JOINER, prompt),
+                    max_tokens=1,
+                    temperature=0,
+                    logprobs=TOP,
                 )
                 top = done.choices[0].logprobs.top_logprobs[0]
                 used = done.usage.total_tokens
@@ -135,7 +142,7 @@ class OpenAI:
                     f"{self.endpoint.model}: the budget of {self.endpoint.token_budget} tokens is spent; the answers"
                     " so far are kept: raise token_budget and run again"
                 )
-            if isinstance(failure, OpenAIError | ValueError | AttributeError | TypeError):
+            if isinstance(failure, OpenAIError | ValueError | AttributeError | TypeError | LookupError):
                 raise click.ClickException(f"{self.endpoint.url}: {type(failure).__name__}: {failure}") from failure
             raise failure
 
@@ -148,14 +155,20 @@ class OpenAI:
         label: str,
     ) -> list[BaseException]:
         from aiolimiter import AsyncLimiter
-        from openai import APIResponseValidationError, AsyncOpenAI
+        from openai import APIResponseValidationError, AsyncOpenAI, DefaultAsyncHttpxClient
         from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
         places = asyncio.Semaphore(self.endpoint.concurrency)
-        requests = AsyncLimiter(self.endpoint.requests_per_minute, 60)
-        tokens = AsyncLimiter(self.endpoint.tokens_per_minute, 60)
+        requests = AsyncLimiter(self.endpoint.requests_per_minute, MINUTE)
+        tokens = AsyncLimiter(self.endpoint.tokens_per_minute, MINUTE)
         broken = (APIResponseValidationError, ValueError, AttributeError, TypeError, LookupError)
         failures: list[BaseException] = []
+
+        async def within_limits(request: Any) -> None:
+            """Each request waits for its turn, the client's own retries too. Three bytes count as a token."""
+            most = len(request.content) / 3 + json.loads(request.content)["max_tokens"]
+            await requests.acquire()
+            await tokens.acquire(min(most, self.endpoint.tokens_per_minute))
 
         async def one(i: int) -> None:
             async with places:
@@ -171,8 +184,6 @@ class OpenAI:
                         reraise=True,
                     ):
                         with attempt:
-                            await requests.acquire()
-                            await tokens.acquire(min(len(str(prompts[i])) / 3, self.endpoint.tokens_per_minute))
                             answer, used = await ask(client, prompts[i])
                     self.spent += used
                     keep({i: answer})
@@ -186,6 +197,7 @@ class OpenAI:
             async with AsyncOpenAI(
                 base_url=self.endpoint.url,
                 api_key=self.key,
+                http_client=DefaultAsyncHttpxClient(event_hooks={"request": [within_limits]}),
                 max_retries=RETRIES,
                 timeout=self.endpoint.timeout,
                 _strict_response_validation=True,

@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Sequence
+from itertools import compress
 from pathlib import Path
 from string import Template
 
@@ -45,28 +46,36 @@ def rules(text: str) -> float:
     return 0.0
 
 
-def mark(texts: Sequence[str], engine: Engine, label: str) -> list[float]:
+def mark(texts: Sequence[str], engine: Engine, label: str) -> list[float | None]:
     """How much likelier the model would end the text with a question mark than with a full stop or exclamation mark,
     times 10: what small models are good at.
 
     The text's own final marks are taken off first. A turn of several lines is asked at the end of each, and the
-    highest counts, since people ask and then go on.
+    highest counts, since people ask and then go on. None where not even the first line fits into the model's context.
     """
     asks, others = ([mark for mark in marks if engine.single(mark)] for marks in (QUESTION_MARKS, OTHER_MARKS))
-    beginnings = [_without_final_marks(text) for text in texts]
+    beginnings = [[part for part in _without_final_marks(text) if engine.fits(part, 1)] for text in texts]
     asked = [beginning for several in beginnings for beginning in several]
     answers = iter(kept.choose(engine, asked, [*asks, *others], label))
-    return [max(_share(next(answers), len(asks)) for _ in several) for several in beginnings]
+    return [max((_share(next(answers), len(asks)) for _ in several), default=None) for several in beginnings]
 
 
-def choose(texts: Sequence[str], engine: Engine, prompt: FilterPrompt, label: str) -> list[float]:
-    """The probability of yes against no, times 10."""
-    return [_share(answer, 1) for answer in kept.choose(engine, _asked(prompt.choose, texts), prompt.words, label)]
+def choose(texts: Sequence[str], engine: Engine, prompt: FilterPrompt, label: str) -> list[float | None]:
+    """The probability of yes against no, times 10; None for a text that doesn't fit into the model's context."""
+    asked = _asked(prompt.choose, texts)
+    fit = [engine.fits(one, 1) for one in asked]
+    answers = iter(kept.choose(engine, list(compress(asked, fit)), prompt.words, label))
+    return [_share(next(answers), 1) if fits else None for fits in fit]
 
 
 def rate(texts: Sequence[str], engine: Engine, prompt: FilterPrompt, label: str) -> list[float | None]:
-    """The number from 0 to 10 that the model answers with; None where it says no such number."""
-    return [rating(answer) for answer in kept.generate(engine, _asked(prompt.rate, texts), RATING_TOKENS, label)]
+    """The number from 0 to 10 that the model answers with; None where it says no such number, or the text doesn't fit
+    into its context.
+    """
+    asked = _asked(prompt.rate, texts)
+    fit = [engine.fits(one, RATING_TOKENS) for one in asked]
+    answers = iter(kept.generate(engine, list(compress(asked, fit)), RATING_TOKENS, label))
+    return [rating(next(answers)) if fits else None for fits in fit]
 
 
 def _asked(task: str, texts: Sequence[str]) -> list[Prompt]:
