@@ -64,7 +64,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
         call(folder, "rm", "-r", name)
     (folder / "small.py").write_text(SMALL)
     (folder / "dvc.yaml").write_text(PIPELINE.replace("TRAININGS", str(folder / "trainings")))
-    (folder / ".gitignore").write_text("trainings\nout/\n")
+    (folder / ".gitignore").write_text("__pycache__/\ntrainings\nout/\n")
     call(folder, "git", "checkout", "--quiet", "-b", "main")
     commit(folder, "a pipeline")
     return folder

@@ -77,7 +77,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
         call(folder, "rm", "-r", name)
     (folder / "dvc.yaml").write_text(PIPELINE)
     (folder / "small.py").write_text(SMALL)
-    (folder / ".gitignore").write_text("/size.png\n")
+    (folder / ".gitignore").write_text("__pycache__/\n/size.png\n")
     label(folder, 7)
     call(folder, "git", "checkout", "--quiet", "-b", "main")
     for branch in ("main", "slow", "labels"):
