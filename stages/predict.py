@@ -39,9 +39,10 @@ def inquiries(log: Path, base: Path, folder: Path, rejects: Path) -> Path:
     stage("filter", folder / "turns.jsonl", base, folder / "no_labels", outputs=outputs)
     for name, whole in (("ingest", "messages_in"), ("filter", "turns")):
         found = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
-        left = {"over ingest.limit": found.get("over_limit", 0)} | found["rejected"]
-        lost = ", ".join(f"{count} {reason}" for reason, count in left.items() if count) or "none"
-        click.echo(f"{name}: of {found[whole]} {whole.split('_')[0]} left out: {lost}", err=True)
+        over = found.get("over_limit", 0)
+        left = ({"over ingest.limit": over} if over else {}) | found["rejected"]
+        lost = ", ".join(f"{count} {reason}" for reason, count in left.items()) or "none"
+        click.echo(f"{name}: of {found[whole] + over} {whole.split('_')[0]} left out: {lost}", err=True)
     return folder / "inquiries.jsonl"
 
 

@@ -324,12 +324,15 @@ def test_a_wrong_table_gets_one_message_with_every_bad_row(room: Path) -> None:
         {"id": 13, "label": "needed", "annotator": "bob", "at": "0"},
         {"id": 13, "label": "needed", "annotator": "bob", "seconds": -1},
         {"id": 13, "label": "needed", "annotator": "bob", "seconds": float("nan")},
+        {"id": 13, "label": "needed", "annotator": "bob", "at": [1]},
+        {"id": 13, "label": "needed", "annotator": "bob", "seconds": {}},
     ]
     (room / "labels.jsonl").write_text("\n".join(map(json.dumps, rows)))
     said = call("import", "labels.jsonl")
     assert said.exit_code == 1
     wrong = {2: "'x'", 3: "'yes'", 4: "--rename 'Bob B.=name'", 5: "no 'id'", 6: "yesterday"}
     wrong |= {7: "1700000000000 is no time", 8: "'0' is no time", 9: "-1 are no seconds", 10: "nan are no seconds"}
+    wrong |= {11: "got 'list'", 12: "'dict'"}
     for place, why in wrong.items():
         assert any(f"line {place}: " in line and why in line for line in said.output.splitlines()), said.output
     assert not list((room / "data" / "annotations").glob("*.jsonl"))

@@ -117,7 +117,7 @@ def label_lines(
                     f"{line['annotator']} labels id {line['id']} {line['label']} here and {other['label']} in another"
                     " row, at the same time or at none: drop one, or say when each was made"
                 )
-        except (ValueError, OverflowError) as error:
+        except (TypeError, ValueError, OverflowError) as error:  # a list where a number or text is wanted
             wrong.append(f"{path}, {place}: {error}")
     if wrong:
         raise click.ClickException("nothing was imported:\n" + "\n".join(wrong))
