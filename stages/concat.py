@@ -50,7 +50,7 @@ def main(messages: str, turns: str, metrics: str) -> None:
     compute_on(p.backend)
     table = read(messages, Message)
     with TemporaryDirectory() as folder:
-        parts = buckets(numbered(table, p.concat.gap_seconds), "turn", messages, Path(folder))
+        parts = buckets(numbered(table, p.concat.gap_seconds), messages, Path(folder), by="turn")
         count = write(turns, ibis.union(*[hold(joined(part)) for part in parts]), Turn)
     said = table.count().execute()
     kept = read(turns, Turn).messages.sum().execute()

@@ -8,22 +8,47 @@ drawn at random from the whole log and labelled as question or not (data/annotat
 any throttle.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
 import ibis
 import pyarrow
+import pyarrow.compute
 from ibis import _
 
-from stages.llm.scorers import score
+from stages.llm.scorers import rater
 from stages.params import Scorer, params
 from stages.schemas import Inquiry, QuestionLabel, Reject, Score, Turn
-from stages.tables import compute_on, from_rows, in_memory, read, rows, write, write_json, write_rejects
+from stages.tables import batches, buckets, compute_on, hold, in_memory, read, rows, write, write_json
 
 ROUND = 4
 THROTTLES = [0, 0.02, 0.05, 0.1, 0.2, 0.5, *range(1, 11)]
+RATED = 1_000_000  # texts that are in memory at a time
+SCORES = pyarrow.schema({"id": pyarrow.int64(), "score": pyarrow.float64()})
+Given = Mapping[str, Any]  # a turn, with what each scorer gave it; None where its answer couldn't be read
+Labels = Mapping[int, bool]  # which turns are questions
+
+
+def rated(turns: ibis.Table, rate: Callable[[Sequence[str]], Sequence[float | None]]) -> pyarrow.Table:
+    """The id and score of each turn, null where the answer couldn't be read."""
+    texts = batches(turns.order_by("group", "position").select("id", "text"), RATED)
+    scores = (pyarrow.record_batch([some["id"], rate(some["text"].to_pylist())], schema=SCORES) for some in texts)
+    return pyarrow.Table.from_batches(scores, schema=SCORES)
+
+
+def judged(turns: ibis.Table, scores: Mapping[str, ibis.Table], scorers: list[Scorer], min_chars: int) -> ibis.Table:
+    """Turns without their text, with each scorer's score and the `reason` why one is no inquiry: the first scorer that
+    it fell at, or its length; null for an inquiry.
+    """
+    found, fell = turns.select("id", "messages", chars=_.text.length()), []
+    for scorer in scorers:
+        name = scorer.name
+        found = found.left_join(scores[name].select("id", _.score.name(name)), "id").drop("id_right")
+        fell += [(_[name].isnull(), f"unreadable_{name}"), (_[name] < scorer.throttle, f"not_{name}")]
+    return found.mutate(reason=ibis.cases(*fell, (_.chars < min_chars, "too_short")))
 
 
 def windows(turns: ibis.Table, kept: ibis.Table, size: int) -> ibis.Table:
@@ -43,22 +68,9 @@ def windows(turns: ibis.Table, kept: ibis.Table, size: int) -> ibis.Table:
     )
 
 
-Given = Mapping[str, float | None]  # what each scorer gave; None where its answer couldn't be read
-
-
-def passes(scores: Given, scorer: Scorer) -> bool:
-    score = scores.get(scorer.name)
-    return score is not None and score >= scorer.throttle
-
-
-def why_not(turn: Mapping[str, Any], scores: Given, scorers: list[Scorer], min_chars: int) -> str | None:
-    """The reason why a turn is no inquiry, if there is one: the first scorer that it fell at, or its length."""
-    for scorer in scorers:
-        if scores[scorer.name] is None:
-            return f"unreadable_{scorer.name}"
-        if not passes(scores, scorer):
-            return f"not_{scorer.name}"
-    return "too_short" if len(turn["text"]) < min_chars else None
+def inquiries_of(path: str, kept: ibis.Table, size: int, folder: Path) -> ibis.Table:
+    """The turns of a file whose ids are kept, with their windows, cut in parts that lie in `folder`."""
+    return ibis.union(*[hold(windows(part, kept, size)) for part in buckets(read(path, Turn), path, folder)])
 
 
 def rate(name: str, hits: int, n: int) -> dict[str, float]:
@@ -76,42 +88,44 @@ def rate(name: str, hits: int, n: int) -> dict[str, float]:
     }
 
 
-def quality(
-    scorers: list[Scorer], scores: Mapping[int, Given], labels: dict[int, bool], kept: set[int]
-) -> dict[str, float]:
-    """Precision and recall of each scorer on what reached it, and of the whole filter, over a random sample of
-    labelled turns.
+def passes(turn: Given, scorer: Scorer) -> bool:
+    score = turn[scorer.name]
+    return score is not None and score >= scorer.throttle
+
+
+def quality(scorers: list[Scorer], drawn: Mapping[int, Given], labels: Labels) -> dict[str, float]:
+    """Precision and recall of each scorer on what reached it, and of the whole filter, over the labelled turns, which
+    are a random sample.
     """
-    found: dict[str, float] = {
-        "labelled_kept": len(labels.keys() & kept),
-        "labelled_rejected": len(labels.keys() - kept),
-    }
-    questions = {id for id, question in labels.items() if question}
-    reached = set(labels)
+    kept = {id for id, turn in drawn.items() if turn["reason"] is None}
+    found: dict[str, float] = {"labelled_kept": len(kept), "labelled_rejected": len(drawn) - len(kept)}
+    questions = {id for id in drawn if labels[id]}
+    reached = set(drawn)
     for scorer in scorers:
-        passed = {id for id in reached if passes(scores[id], scorer)}
+        passed = {id for id in reached if passes(drawn[id], scorer)}
         found |= rate(f"{scorer.name}_precision", len(passed & questions), len(passed))
         found |= rate(f"{scorer.name}_recall", len(passed & questions), len(reached & questions))
         reached = passed
-    found |= rate("precision", len(kept & questions), len(labels.keys() & kept))
+    found |= rate("precision", len(kept & questions), len(kept))
     found |= rate("recall", len(kept & questions), len(questions))
     return found
 
 
-def sweep(scorers: list[Scorer], scores: Mapping[int, Given], labels: dict[int, bool]) -> list[dict[str, Any]]:
+def sweep(scores: Mapping[str, pyarrow.Table], drawn: Mapping[int, Given], labels: Labels) -> list[dict[str, Any]]:
     """What each scorer would keep of the turns that reached it, and how good that would be, at other throttles."""
     points = []
-    for scorer in scorers:
-        given = {id: score for id, found in scores.items() if (score := found.get(scorer.name)) is not None}
-        labelled = labels.keys() & given.keys()
-        questions = {id for id in labelled if labels[id]}
+    for name, table in scores.items():
+        given = table["score"].drop_null()
+        labelled = {id: turn[name] for id, turn in drawn.items() if turn[name] is not None}
+        questions = sum(labels[id] for id in labelled)
         for throttle in THROTTLES:
-            passed = {id for id, score in given.items() if score >= throttle}
-            shares = {"kept": (len(passed), len(given)), "recall": (len(passed & questions), len(questions))}
-            shares["precision"] = (len(passed & questions), len(passed & labelled))
+            passed = pyarrow.compute.sum(pyarrow.compute.greater_equal(given, throttle)).as_py()
+            hits = [labels[id] for id, score in labelled.items() if score >= throttle]
+            shares = {"kept": (passed, len(given)), "recall": (sum(hits), questions)}
+            shares["precision"] = (sum(hits), len(hits))
             points += [
-                {"scorer": scorer.name, "throttle": throttle, "measure": name, "share": round(part / n, ROUND)}
-                for name, (part, n) in shares.items()
+                {"scorer": name, "throttle": throttle, "measure": measure, "share": round(part / n, ROUND)}
+                for measure, (part, n) in shares.items()
                 if n
             ]
     return points
@@ -132,49 +146,45 @@ def main(
     everything = params()
     p = everything.filter
     compute_on(everything.backend)
-    table = read(turns, Turn)
-    said = rows(table)
-    found: dict[int, dict[str, float | None]] = {turn["id"]: {} for turn in said}
-    surviving = said
+    asked = said = read(turns, Turn)
+    found: dict[str, pyarrow.Table] = {}
+    given: dict[str, ibis.Table] = {}
     for scorer in p.scorers:
-        given = score(scorer, [turn["text"] for turn in surviving], base, everything)
-        for turn, value in zip(surviving, given, strict=True):
-            found[turn["id"]][scorer.name] = value
-        surviving = [turn for turn in surviving if passes(found[turn["id"]], scorer)]
-    reasons = {turn["id"]: why_not(turn, found[turn["id"]], p.scorers, p.min_chars) for turn in said}
-    kept = {id for id, reason in reasons.items() if reason is None}
-    if not kept:
+        found[scorer.name] = rated(asked, rater(scorer, base, everything))
+        given[scorer.name] = in_memory(found[scorer.name])
+        asked = asked.semi_join(given[scorer.name].filter(_.score >= scorer.throttle), "id")
+    reasons = hold(judged(said, given, p.scorers, p.min_chars))
+    kept = reasons.filter(_.reason.isnull())
+    if not (count := kept.count().execute()):
         raise click.ClickException(f"{turns}: no turn passed the filter; lower the throttles in params.yaml")
 
-    flat = [
-        {"id": id, "scorer": name, "score": value}
-        for id, given in found.items()
-        for name, value in given.items()
-        if value is not None
-    ]
-    write(scores, from_rows(flat, Score), Score)
+    readable = [table.filter(_.score.notnull()).mutate(scorer=ibis.literal(name)) for name, table in given.items()]
+    write(scores, ibis.union(*readable), Score)
     passed = {scorer.name: ibis.literal(True) for scorer in p.scorers}
-    asking = in_memory(pyarrow.table({"id": sorted(kept)}))
-    write(inquiries, windows(table, asking, p.window).mutate(**passed), Inquiry)
-    counts = write_rejects(rejects, [{"id": id, "reason": reason} for id, reason in reasons.items() if reason], Reject)
+    with TemporaryDirectory() as folder:
+        write(inquiries, inquiries_of(turns, kept, p.window, Path(folder)).mutate(**passed), Inquiry)
+    left = reasons.filter(_.reason.notnull())
+    write(rejects, left.select("id", "reason", at=ibis.null("string")), Reject)
+
     labelled = {
         row["id"]: row["label"] == "question"
         for path in sorted(labels.glob("*.jsonl"))
         for row in rows(read(path, QuestionLabel))
-        if row["id"] in found
     }
-    asked = sum(turn["messages"] for turn in said if turn["id"] in kept)
+    drawn = {row["id"]: row for row in rows(reasons.filter(_.id.isin(list(labelled))))}
     write_json(
         metrics,
         {
-            "turns": len(said),
-            "inquiries": len(kept),
-            "messages_per_inquiry": round(asked / len(kept), ROUND),
-            "rejected": dict(sorted(counts.items())),
+            "turns": said.count().execute(),
+            "inquiries": count,
+            "messages_per_inquiry": round(kept.messages.mean().execute(), ROUND),
+            "rejected": {
+                row["reason"]: row["n"] for row in rows(left.group_by("reason").agg(n=_.count()).order_by("reason"))
+            },
         }
-        | quality(p.scorers, found, labelled, kept),
+        | quality(p.scorers, drawn, labelled),
     )
-    write_json(plot, sweep(p.scorers, found, labelled))
+    write_json(plot, sweep(found, drawn, labelled))
 
 
 if __name__ == "__main__":

@@ -130,17 +130,17 @@ def hold(table: ibis.Table) -> ibis.Table:
         return table.cache()
 
 
-def buckets(table: ibis.Table, by: str, path: str | Path, folder: Path) -> list[ibis.Table]:
-    """The table in parts that DuckDB can hold in memory, all rows of a group and a number `by` in the same: it can't
-    move lists that it collects to disk. `path` is the file that the table comes from, in `folder` are the parts.
-    Spark needs no parts.
+def buckets(table: ibis.Table, path: str | Path, folder: Path, by: str | None = None) -> list[ibis.Table]:
+    """The table in parts that DuckDB can hold in memory, all rows of a group in the same, or of a group and a number
+    `by`: it can't move lists that it collects to disk, and sorts of windows cost it many times their size. `path` is
+    the file that the table comes from, in `folder` are the parts. Spark needs no parts.
     """
     backend = ibis.get_backend()
     size = sum(file.stat().st_size for file in [Path(path), *Path(path).glob(SHARDS)] if file.is_file())
     if backend.name != "duckdb" or size <= BUCKET:
         return [table]
     number = size // BUCKET + 1
-    bucket = (table.group.hash() % number + table[by]) % number
+    bucket = (table.group.hash() % number + (table[by] if by else 0)) % number
     with reading():
         backend.to_parquet(table.mutate(bucket=bucket), folder, partition_by="bucket", overwrite=True)
     return [backend.read_parquet(f"{one}/*.parquet", hive_partitioning=False) for one in sorted(folder.iterdir())]
@@ -159,6 +159,12 @@ def rows(table: ibis.Table) -> list[dict[str, Any]]:
     """The rows of a table that fits into memory, as dictionaries."""
     with reading():
         return table.to_pyarrow().to_pylist()
+
+
+def batches(table: ibis.Table, size: int) -> Iterator[pyarrow.RecordBatch]:
+    """The rows of a table that need not fit into memory, some at a time."""
+    with reading():
+        yield from table.to_pyarrow_batches(chunk_size=size)
 
 
 def in_memory(rows: pyarrow.Table) -> ibis.Table:

@@ -1,20 +1,24 @@
 """The question filter: rules, windows, reasons and the measured quality."""
 
 import math
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import pyarrow
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ibis import _
 
+from stages import tables
 from stages.concat import joined, numbered
-from stages.filter import Given, quality, sweep, why_not, windows
+from stages.filter import SCORES, Given, judged, main, quality, rated, sweep, windows
 from stages.llm.prompts import load_filter
 from stages.llm.scorers import _without_final_marks, choose, mark, rate, rules
 from stages.params import Scorer
-from stages.tables import rows
-from tests.conftest import messages, table
+from stages.schemas import Turn
+from stages.tables import from_rows, in_memory, rows, write
+from tests.conftest import messages, run, table
 from tests.says import Says
 
 SCORERS = [
@@ -87,21 +91,78 @@ def test_the_window_holds_twelve() -> None:
 @pytest.mark.parametrize(
     ("scores", "text", "reason"),
     [
-        ({"is_question": 4.9}, "long enough", "not_is_question"),
-        ({"is_question": 5, "mark_is_question": 1.9}, "long enough", "not_mark_is_question"),
-        ({"is_question": 5, "mark_is_question": 2}, "short?", "too_short"),
-        ({"is_question": 5, "mark_is_question": 2}, "seven c", None),
+        ([4.9], "long enough", "not_is_question"),
+        ([5, 1.9], "long enough", "not_mark_is_question"),
+        ([5, 2], "short?", "too_short"),
+        ([5, 2], "seven c", None),
+        ([5, 2], "六个字不够😀", "too_short"),  # six characters, whatever their bytes
+        ([None], "long enough", "unreadable_is_question"),
+        ([0], "long enough", "not_is_question"),
+        ([5, None], "long enough", "unreadable_mark_is_question"),
     ],
 )
-def test_every_reason_once(scores: dict[str, float], text: str, reason: str | None) -> None:
-    assert why_not({"text": text}, scores, SCORERS, 7) == reason
+def test_every_reason_once(scores: list[float | None], text: str, reason: str | None) -> None:
+    log = joined(numbered(table(messages(("a", 0, text), first_id=0)), 18))
+    given = {}
+    for n, scorer in enumerate(SCORERS):
+        own = pyarrow.Table.from_pylist([{"id": 0, "score": score} for score in scores[n : n + 1]], schema=SCORES)
+        given[scorer.name] = in_memory(own)
+    (row,) = rows(judged(log, given, SCORERS, 7))
+    assert row["reason"] == reason
+
+
+def test_rated_a_million_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In pieces the same as at once, in the order of the log."""
+    log = joined(
+        numbered(table(messages(*[("ab"[i % 2], 100 * i, "?" * (i % 3)) for i in range(5000)], first_id=0)), 18)
+    )
+    sizes = []
+
+    def rate(texts: Sequence[str]) -> list[float | None]:
+        sizes.append(len(texts))
+        return [len(text) or None for text in texts]
+
+    whole = rated(log, rate)
+    monkeypatch.setattr("stages.filter.RATED", 2048)
+    assert rated(log, rate) == whole
+    assert sizes == [5000, 2048, 2048, 904]
+    assert whole["id"].to_pylist() == list(range(5000))
+    assert whole["score"].to_pylist()[:4] == [None, 1, 2, None]
+
+
+def test_in_buckets_the_same_bytes(
+    project: Path, set_params: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_params(**{"filter.scorers": [{"name": "is_question", "kind": "rules", "throttle": 5}]})
+    (project / "labels").mkdir()
+    said = [
+        row
+        for n in range(50)
+        for row in messages(*[("ab"[i % 2], 100 * i, f"{n}, {i}, who?") for i in range(20)], group=f"g{n}")
+    ]
+    turns = [row | {"id": id, "messages": 1} for id, row in enumerate(said)]
+    write(project / "turns.jsonl", from_rows(turns, Turn), Turn)
+    written = []
+    for bucket in (tables.BUCKET, 1000):
+        monkeypatch.setattr(tables, "BUCKET", bucket)
+        done = run(main, "turns.jsonl", "base", "labels", *["scores", "inquiries", "rejects", "metrics", "plot"])
+        assert done.exit_code == 0, done.output
+        written.append((project / "inquiries").read_bytes())
+    assert written[0] == written[1]
+    assert written[0].count(b"\n") == 50 * 20
+
+
+def turn(*scores: float | None, kept: bool = False) -> Given:
+    return {scorer.name: score for scorer, score in zip(SCORERS, scores, strict=False)} | {
+        "reason": None if kept else "no"
+    }
 
 
 def test_quality_by_hand() -> None:
-    scores = {id: {"is_question": 10.0, "mark_is_question": mark} for id, mark in enumerate([9.0, 9, 9, 1, 1])}
-    scores |= {id: {"is_question": 0.0} for id in (5, 6)}
+    drawn = {id: turn(10.0, mark, kept=id < 3) for id, mark in enumerate([9.0, 9, 9, 1, 1])}
+    drawn |= {id: turn(0.0, None) for id in (5, 6)}
     labels = dict(enumerate([True, True, False, True, False, True, False]))
-    found = quality(SCORERS, scores, labels, kept={0, 1, 2})
+    found = quality(SCORERS, drawn, labels)
     assert (found["labelled_kept"], found["labelled_rejected"]) == (3, 4)
     assert (found["is_question_precision"], found["is_question_recall"]) == (0.6, 0.75)
     assert (found["mark_is_question_precision"], found["mark_is_question_recall"]) == (0.6667, 0.6667)
@@ -109,19 +170,11 @@ def test_quality_by_hand() -> None:
     assert found["recall_low"] < 0.5 < found["recall_high"]
 
 
-def test_an_answer_that_cannot_be_read_is_a_reason_of_its_own() -> None:
-    assert why_not({"text": "long enough"}, {"is_question": None}, SCORERS, 7) == "unreadable_is_question"
-    assert why_not({"text": "long enough"}, {"is_question": 0.0}, SCORERS, 7) == "not_is_question"
-
-
 def test_the_sweep_by_hand() -> None:
-    scores: dict[int, Given] = {
-        1: {"is_question": 10.0},
-        2: {"is_question": 6.0},
-        3: {"is_question": 0.0},
-        4: {"is_question": None},
-    }
-    points = sweep(SCORERS[:1], scores, {1: True, 2: False, 3: True})
+    given = {1: 10.0, 2: 6.0, 3: 0.0, 4: None}
+    scores = pyarrow.Table.from_pylist([{"id": id, "score": score} for id, score in given.items()], schema=SCORES)
+    drawn = {id: turn(score) for id, score in given.items() if id != 4}
+    points = sweep({"is_question": scores}, drawn, {1: True, 2: False, 3: True})
     at = {(point["throttle"], point["measure"]): point["share"] for point in points}
     assert (at[0, "kept"], at[0, "precision"], at[0, "recall"]) == (1, 0.6667, 1)
     assert (at[6, "kept"], at[6, "precision"], at[6, "recall"]) == (0.6667, 0.5, 0.5)
@@ -163,4 +216,4 @@ def test_a_text_that_does_not_fit_is_not_asked_and_has_no_score(
 
 
 def test_quality_without_labels() -> None:
-    assert quality(SCORERS, {}, {}, set()) == {"labelled_kept": 0, "labelled_rejected": 0}
+    assert quality(SCORERS, {}, {}) == {"labelled_kept": 0, "labelled_rejected": 0}

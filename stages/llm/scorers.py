@@ -2,10 +2,12 @@
 
 import math
 import re
-from collections.abc import Sequence
-from itertools import compress
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from string import Template
+
+from tqdm import tqdm
 
 from stages.llm import Prompt, kept
 from stages.llm.answers import rating
@@ -62,24 +64,24 @@ def mark(texts: Sequence[str], engine: Engine, label: str) -> list[float | None]
 
 def choose(texts: Sequence[str], engine: Engine, prompt: FilterPrompt, label: str) -> list[float | None]:
     """The probability of yes against no, times 10; None for a text that doesn't fit into the model's context."""
-    asked = _asked(prompt.choose, texts)
-    fit = [engine.fits(one, 1) for one in asked]
-    answers = iter(kept.choose(engine, list(compress(asked, fit)), prompt.words, label))
-    return [_share(next(answers), 1) if fits else None for fits in fit]
+    asked = _fitting(prompt.choose, texts, engine, 1)
+    answers = iter(kept.choose(engine, [one for one in asked if one], prompt.words, label))
+    return [_share(next(answers), 1) if one else None for one in asked]
 
 
 def rate(texts: Sequence[str], engine: Engine, prompt: FilterPrompt, label: str) -> list[float | None]:
     """The number from 0 to 10 that the model answers with; None where it says no such number, or the text doesn't fit
     into its context.
     """
-    asked = _asked(prompt.rate, texts)
-    fit = [engine.fits(one, RATING_TOKENS) for one in asked]
-    answers = iter(kept.generate(engine, list(compress(asked, fit)), RATING_TOKENS, label))
-    return [rating(next(answers)) if fits else None for fits in fit]
+    asked = _fitting(prompt.rate, texts, engine, RATING_TOKENS)
+    answers = iter(kept.generate(engine, [one for one in asked if one], RATING_TOKENS, label))
+    return [rating(next(answers)) if one else None for one in asked]
 
 
-def _asked(task: str, texts: Sequence[str]) -> list[Prompt]:
-    return [[{"role": "user", "content": Template(task).substitute(text=text)}] for text in texts]
+def _fitting(task: str, texts: Sequence[str], engine: Engine, room: int) -> list[Prompt | None]:
+    """The task for each text; None where it and `room` tokens of answer don't fit into the model's context."""
+    asked: list[Prompt] = [[{"role": "user", "content": Template(task).substitute(text=text)}] for text in texts]
+    return [one if engine.fits(one, room) else None for one in asked]
 
 
 def _share(logprobs: Sequence[float], first: int) -> float:
@@ -95,15 +97,15 @@ def _without_final_marks(text: str) -> list[str]:
     return upto or [text]
 
 
-def score(scorer: Scorer, texts: Sequence[str], base: Path, p: Params) -> Sequence[float | None]:
-    """A score from 0 to 10 for each text; None where an answer can't be read as one.
+def rater(scorer: Scorer, base: Path, p: Params) -> Callable[[Sequence[str]], Sequence[float | None]]:
+    """What gives each text a score from 0 to 10; None where an answer can't be read as one.
 
     The embedded engine computes in float32 here, since the scores decide which rows go on.
     """
     if scorer.kind == "rules":
-        return [rules(text) for text in texts]
+        return lambda texts: [rules(text) for text in tqdm(texts, desc=scorer.name, unit=" turns", delay=1)]
     answers = engine(str(scorer.model), base / str(scorer.model), p, exact=True)
     if scorer.kind == "mark":
-        return mark(texts, answers, scorer.name)
-    prompt = load_filter(str(scorer.prompt))
-    return (choose if scorer.kind == "choose" else rate)(texts, answers, prompt, scorer.name)
+        return partial(mark, engine=answers, label=scorer.name)
+    asks = choose if scorer.kind == "choose" else rate
+    return partial(asks, engine=answers, prompt=load_filter(str(scorer.prompt)), label=scorer.name)

@@ -103,14 +103,15 @@ def stages(what: str, source: Path, target: Path) -> None:
     import ibis
     from ibis import _
 
-    from stages.filter import windows
+    from stages.filter import inquiries_of
     from stages.schemas import Inquiry, Turn
     from stages.tables import compute_on, read, write
 
     compute_on("duckdb")
-    table = read(source, Turn)
-    kept = table.filter(_.id % KEPT == 0).select("id")
-    write(target, windows(table, kept, SIZE).mutate(is_question=ibis.literal(True)), Inquiry)
+    kept = read(source, Turn).filter(_.id % KEPT == 0)
+    with tempfile.TemporaryDirectory() as folder:
+        found = inquiries_of(str(source), kept, SIZE, Path(folder))
+        write(target, found.mutate(is_question=ibis.literal(True)), Inquiry)
 
 
 def with_polars(what: str, source: Path, target: Path) -> None:
