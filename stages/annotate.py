@@ -5,6 +5,7 @@
 
 Of each annotator the latest label counts. An inquiry goes on if `annotate.policy` settles on one label. What it
 doesn't settle, and what was labelled under an older guideline, goes to the queue for annotators to look at again.
+The share of settled inquiries that are questions is the filter's precision once more, over all that was labelled.
 """
 
 from collections.abc import Mapping
@@ -12,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import click
+import pyarrow
 
 from stages.labels.agreement import majority, measure
 from stages.labels.store import Line, guideline, latest, load, votes
 from stages.params import Annotate, params
 from stages.schemas import NO_GUIDELINE, Inquiry, Labelled, Queue, Reject
-from stages.tables import from_rows, read, rows, write, write_json, write_rejects
+from stages.scoring import proportion
+from stages.tables import compute_on, from_rows, in_memory, read, rows, write, write_json, write_rejects
 
 
 def settle(votes: Mapping[str, str], p: Annotate) -> tuple[str | None, str | None]:
@@ -63,19 +66,22 @@ def main(
     agreement: str,
 ) -> None:
     p = params()
+    compute_on("duckdb")
     lines = load([*sorted(annotations.glob("*.jsonl")), imported])
-    asked = rows(read(inquiries, Inquiry))
+    table = read(inquiries, Inquiry)
+    asked = [row["id"] for row in rows(table.select("id"))]
     everywhere = votes(lines)
-    given = {row["id"]: everywhere[row["id"]] for row in asked if row["id"] in everywhere}
-    settled = {row["id"]: settle(given.get(row["id"], {}), p.annotate) for row in asked}
+    given = {id: everywhere[id] for id in asked if id in everywhere}
+    settled = {id: settle(given.get(id, {}), p.annotate) for id in asked}
     reasons = {id: why or "not_question" for id, (label, why) in settled.items() if why or label == "not_question"}
-    kept = [row | {"cr_need_gt": settled[row["id"]][0] == "needed"} for row in asked if row["id"] not in reasons]
+    kept = {id: label == "needed" for id, (label, _) in settled.items() if id not in reasons}
     if not kept:
         raise click.ClickException(
             f"{annotations} holds no label for any of the {len(asked)} inquiries: label some first"
             " (python -m stages.labels --help)"
         )
-    write(labelled, from_rows(kept, Labelled), Labelled)
+    answers = in_memory(pyarrow.table({"id": list(kept), "cr_need_gt": list(kept.values())}))
+    write(labelled, table.join(answers, "id"), Labelled)
     counts = write_rejects(rejects, [{"id": id, "reason": reason} for id, reason in reasons.items()], Reject)
     again = look_again(lines, set(settled), reasons, guideline(annotations))
     write(queue, from_rows(again, Queue), Queue)
@@ -92,12 +98,13 @@ def main(
         {
             "inquiries": len(asked),
             "labelled": len(kept),
-            "needed": sum(row["cr_need_gt"] for row in kept),
+            "needed": sum(kept.values()),
             "labels": sum(map(len, given.values())),
             "disagreeing": sum(len(set(by.values())) > 1 for by in given.values()),
             "rejected": dict(sorted(counts.items())),
         }
-        | coverage,
+        | coverage
+        | proportion("filter_precision", len(kept), len(kept) + counts["not_question"]),
     )
     annotators = sorted({name for by in given.values() for name in by} - {p.annotate.adjudicator or ""})
     write_json(agreement, measure(given, annotators, p.evaluate.bootstrap, p.seed))

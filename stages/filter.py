@@ -22,9 +22,9 @@ from ibis import _
 from stages.llm.scorers import rater
 from stages.params import Scorer, params
 from stages.schemas import Inquiry, QuestionLabel, Reject, Score, Turn
+from stages.scoring import DIGITS, proportion
 from stages.tables import batches, buckets, compute_on, hold, in_memory, read, rows, write, write_json
 
-ROUND = 4
 THROTTLES = [0, 0.02, 0.05, 0.1, 0.2, 0.5, *range(1, 11)]
 RATED = 1_000_000  # texts that are in memory at a time
 SCORES = pyarrow.schema({"id": pyarrow.int64(), "score": pyarrow.float64()})
@@ -73,21 +73,6 @@ def inquiries_of(path: str, kept: ibis.Table, size: int, folder: Path) -> ibis.T
     return ibis.union(*[hold(windows(part, kept, size)) for part in buckets(read(path, Turn), path, folder)])
 
 
-def rate(name: str, hits: int, n: int) -> dict[str, float]:
-    """A share of n with its 95% bounds (Wilson); nothing where there is nothing to divide by."""
-    from scipy.stats import binomtest
-
-    if not n:
-        return {}
-    low, high = binomtest(hits, n).proportion_ci(method="wilson")
-    return {
-        name: round(hits / n, ROUND),
-        f"{name}_low": round(low, ROUND),
-        f"{name}_high": round(high, ROUND),
-        f"{name}_n": n,
-    }
-
-
 def passes(turn: Given, scorer: Scorer) -> bool:
     score = turn[scorer.name]
     return score is not None and score >= scorer.throttle
@@ -103,11 +88,11 @@ def quality(scorers: list[Scorer], drawn: Mapping[int, Given], labels: Labels) -
     reached = set(drawn)
     for scorer in scorers:
         passed = {id for id in reached if passes(drawn[id], scorer)}
-        found |= rate(f"{scorer.name}_precision", len(passed & questions), len(passed))
-        found |= rate(f"{scorer.name}_recall", len(passed & questions), len(reached & questions))
+        found |= proportion(f"{scorer.name}_precision", len(passed & questions), len(passed))
+        found |= proportion(f"{scorer.name}_recall", len(passed & questions), len(reached & questions))
         reached = passed
-    found |= rate("precision", len(kept & questions), len(kept))
-    found |= rate("recall", len(kept & questions), len(questions))
+    found |= proportion("precision", len(kept & questions), len(kept))
+    found |= proportion("recall", len(kept & questions), len(questions))
     return found
 
 
@@ -124,7 +109,7 @@ def sweep(scores: Mapping[str, pyarrow.Table], drawn: Mapping[int, Given], label
             shares = {"kept": (passed, len(given)), "recall": (sum(hits), questions)}
             shares["precision"] = (sum(hits), len(hits))
             points += [
-                {"scorer": name, "throttle": throttle, "measure": measure, "share": round(part / n, ROUND)}
+                {"scorer": name, "throttle": throttle, "measure": measure, "share": round(part / n, DIGITS)}
                 for measure, (part, n) in shares.items()
                 if n
             ]
@@ -177,7 +162,7 @@ def main(
         {
             "turns": said.count().execute(),
             "inquiries": count,
-            "messages_per_inquiry": round(kept.messages.mean().execute(), ROUND),
+            "messages_per_inquiry": round(kept.messages.mean().execute(), DIGITS),
             "rejected": {
                 row["reason"]: row["n"] for row in rows(left.group_by("reason").agg(n=_.count()).order_by("reason"))
             },

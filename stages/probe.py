@@ -20,7 +20,7 @@ DEPTHS = (
 )  # of the model's layers: in the middle its states tell most of meaning, at the end of the next token
 BATCH_TOKENS = 2048
 STRENGTH = 0.01  # C of the regression on states: 576 numbers and more against some hundred labels
-SUSPECTS = 0.1  # share of the items that the second round doesn't learn from
+SUSPECTS = 0.1  # share of each label's items that the second round doesn't learn from
 Items = Sequence[dict[str, Any]]
 Floats = NDArray[np.float64]
 
@@ -98,6 +98,17 @@ def by_words(texts: Sequence[str], truth: Sequence[bool], asked: Sequence[str]) 
     )
 
 
+def suspects(doubt: Floats, labels: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which items [items] are doubted most among those of their label; of all together they would be the rarer
+    label's, which readers doubt more, and little of it would be left to learn from.
+    """
+    found = np.zeros(len(labels), dtype=bool)
+    for label in np.unique(labels):
+        own = labels == label
+        found |= own & (doubt >= np.quantile(doubt[own], 1 - SUSPECTS))
+    return found
+
+
 def out_of_sample(items: Items, states: Sequence[Floats], labels: NDArray[np.bool_], seed: int) -> dict[str, Floats]:
     """The probability of needed [items] by readers that saw neither the item's label nor its conversation.
 
@@ -123,6 +134,6 @@ def out_of_sample(items: Items, states: Sequence[Floats], labels: NDArray[np.boo
     with threadpool_limits(1):  # matrices this small only wait for more threads
         first = read(np.ones(len(items), dtype=bool))
         doubt = np.where(labels, -1, 1) * first.mean(0)
-        second = read(doubt < np.quantile(doubt, 1 - SUSPECTS))
+        second = read(~suspects(doubt, labels))
     views = {"words": first[0], "states": first[1:].mean(0), "all": (first + second).mean(0) / 2}
     return {name: 1 / (1 + np.exp(-odds)) for name, odds in views.items()}

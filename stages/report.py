@@ -72,8 +72,7 @@ def main(metrics: Path, data: Path, lock: Path, tables: Path, plots: Path, cards
     write_json(plots / "confusion.json", figures.confusion(asked))
     write_json(plots / "reliability.json", figures.reliability(asked))
     write_json(plots / "precision_recall.json", figures.precision_recall(asked))
-    scored = rows(read(data / "scores.jsonl", Score))
-    write_json(plots / "scores.json", figures.histogram(scored, p.filter.scorers))
+    write_json(plots / "scores.json", figures.histogram(read(data / "scores.jsonl", Score), p.filter.scorers))
 
     counts = json.loads((metrics / "export.json").read_text(encoding="utf-8"))
     locked = YAML(typ="safe", pure=True).load(lock.read_text(encoding="utf-8"))["stages"]

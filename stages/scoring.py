@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 SCORES = ("precision", "recall", "f1", "accuracy", "auc")
+DIGITS = 4  # of proportions
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
@@ -72,3 +73,18 @@ def sample(answers: NDArray[Any], odds: Floats, truth: Bools, resamples: int, se
     """The scores of answers to items, and of bootstrap resamples of the items."""
     of, n = partial(scores, answers, odds, truth), len(truth)
     return Sample({name: score[0] for name, score in of(np.ones((1, n))).items()}, of(resampled(n, resamples, seed)))
+
+
+def proportion(name: str, hits: int, n: int) -> dict[str, float]:
+    """A share of n with its 95% bounds (Wilson); nothing where there is nothing to divide by."""
+    from scipy.stats import binomtest
+
+    if not n:
+        return {}
+    low, high = binomtest(hits, n).proportion_ci(method="wilson")
+    return {
+        name: round(hits / n, DIGITS),
+        f"{name}_low": round(low, DIGITS),
+        f"{name}_high": round(high, DIGITS),
+        f"{name}_n": n,
+    }

@@ -73,6 +73,7 @@ def test_labels_are_joined_and_every_inquiry_is_accounted_for(annotated: Callabl
     assert "warning: labels without inquiry: 1" in result.output
     assert "warning: unlabelled: 1" in result.output
     assert metrics["inquiries"] == metrics["labelled"] + sum(metrics["rejected"].values())
+    assert (metrics["filter_precision"], metrics["filter_precision_n"]) == (0.5, 2)  # 1 and 3 are settled
 
 
 def test_the_adjudicator_settles(annotated: Callable[..., tuple[Any, Path]]) -> None:

@@ -11,9 +11,9 @@ from ruamel.yaml import YAML
 
 from stages.cards.data import main as data_card
 from stages.cards.data import size
-from stages.cards.model import settings
+from stages.cards.model import made_of, settings
 from stages.cards.publish import main as publish
-from stages.params import params
+from stages.params import Scorer, params
 from tests.clones import call, commit, contents, cut, read
 from tests.conftest import ROOT, run
 from tests.finished import finish
@@ -232,3 +232,17 @@ def test_a_version_keeps_what_it_was(registered: Path, tmp_path: Path) -> None:
         call(tmp_path, "dvc", "artifacts", "get", str(registered), "smollm2_135m_20", "--out", folder, *asked)
     said = {folder: (tmp_path / folder / "file.json").read_text() for folder in ("new", "old", "prod")}
     assert said == {"new": "smollm2_135m_20 again", "old": "smollm2_135m_20", "prod": "smollm2_135m_20"}
+
+
+def test_tables_say_who_filtered_and_how_a_server_chose() -> None:
+    everything = params(ROOT / "params.yaml")
+    asks: list[dict[str, Any]] = [
+        {"name": "is_question", "kind": "rate", "prompt": "en", "model": "internlm2_chat_7b", "throttle": 5},
+        {"name": "kimi_is_question", "kind": "choose", "prompt": "en", "model": "moonshot_v1_8k", "throttle": 2.5},
+    ]
+    scorers = [Scorer(**one) for one in asks]
+    p = everything.model_copy(update={"filter": everything.filter.model_copy(update={"scorers": scorers})})
+    said = made_of(yaml(ROOT / "dvc.lock")["stages"], [], p)
+    assert "| is_question | rate, at least 5, by internlm/internlm2-chat-7b, revision 5b50661e" in said
+    assert "| kimi_is_question | choose, at least 2.5, by moonshot-v1-8k at https://api.moonshot.cn/v1" in said
+    assert "options by its structured answers |" in said

@@ -9,6 +9,8 @@ from sklearn.metrics import confusion_matrix, precision_score, recall_score
 
 from stages.params import Scorer, params
 from stages.results.figures import ANSWERS, confusion, histogram, precision_recall, reliability, size
+from stages.schemas import Score
+from stages.tables import from_rows
 from tests.conftest import ROOT, Row
 
 
@@ -61,12 +63,11 @@ def test_precision_at_each_recall() -> None:
 
 def test_every_score_is_in_the_histogram_once() -> None:
     scores = [
-        {"id": i, "scorer": "is_question", "score": score} for i, score in enumerate([0, 0.1, 0.0999, 5, 10, 10])
+        {"id": i, "scorer": "is_question", "score": score}
+        for i, score in enumerate([0.0, 0.1, 0.0999, 5.0, 10.0, 10.0])
     ]
-    points = histogram(
-        [*scores, {"id": 9, "scorer": "other_is_question", "score": 1}],
-        [Scorer(name="is_question", kind="rules", throttle=5)],
-    )
+    other = {"id": 9, "scorer": "other_is_question", "score": 1.0}
+    points = histogram(from_rows([*scores, other], Score), [Scorer(name="is_question", kind="rules", throttle=5)])
     assert sum(point["turns"] for point in points) == 6
     assert points[-1]["turns"] == 2
     assert {point["throttle"] for point in points} == {5}

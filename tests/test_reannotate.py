@@ -9,7 +9,7 @@ import pytest
 
 from stages.labels.__main__ import queued
 from stages.params import params
-from stages.probe import folds, out_of_sample
+from stages.probe import folds, out_of_sample, suspects
 from stages.reannotate import doubt, evidence
 from stages.schemas import Queue, Reannotate
 from stages.studies.label_noise import found, spoilt
@@ -72,6 +72,13 @@ def test_labels_of_one_kind_but_for_a_conversation_tell_nothing() -> None:
     labels = np.arange(60) < 4
     unseen = out_of_sample(items, states, labels, 0)
     assert unseen["all"][:4] == pytest.approx(0.5)
+
+
+def test_suspects_are_a_share_of_each_label() -> None:
+    """Whichever label is rarer, and however much more the readers doubt it."""
+    labels = np.arange(1000) < 50
+    doubted = suspects(np.where(labels, 3.0, -3.0) + np.random.default_rng(0).normal(size=1000), labels)
+    assert (doubted[labels].sum(), doubted[~labels].sum()) == (5, 95)
 
 
 def test_spoilt_labels_come_first() -> None:

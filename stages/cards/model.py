@@ -46,6 +46,8 @@ def versions() -> dict[str, str]:
 
 def source(model: Model, base: Wheel) -> str:
     """Where a base model is from, pinned."""
+    if model.endpoint:  # pinned as far as its owner does
+        return f"{model.endpoint.model} at {model.endpoint.url}, options by its {model.endpoint.choose_by} answers"
     if model.hub:
         return f"{model.hub}, revision {model.revision}"
     return f"the first {model.layers} layers of {base.file} in {base.requirement}, sha256 {base.sha256}"
@@ -58,8 +60,14 @@ def asked(how: Export) -> str:
 
 
 def made_of(locked: Stages, names: Sequence[str], p: Params) -> str:
-    """What the tables' models were made of, in Markdown: data and adapters by hash, bases by revision, packages."""
+    """What the tables' models were made of, in Markdown: data and adapters by hash, the filter's models and bases by
+    revision, packages.
+    """
     found = of_the_labels(locked, p)
+    for scorer in p.filter.scorers:
+        found[scorer.name] = f"{scorer.kind}, at least {scorer.throttle:g}"
+        if scorer.model:
+            found[scorer.name] += f", by {source(p.models[scorer.model], p.fetch.base)}"
     for name in names:
         found[name] = source(p.models[name], p.fetch.base)
         if name in p.finetune:

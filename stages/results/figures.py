@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import ibis
 import numpy as np
 
 from stages.llm.asking import odds
@@ -96,11 +97,11 @@ def precision_recall(asked: Mapping[str, Answers]) -> Rows:
     return points
 
 
-def histogram(scores: Rows, scorers: Sequence[Scorer]) -> Rows:
+def histogram(scores: ibis.Table, scorers: Sequence[Scorer]) -> Rows:
     """How many turns each scorer gave a score from `low` to below `high` (10 itself in the last), and its throttle."""
     points = []
     for scorer in scorers:
-        counts, _ = np.histogram([row["score"] for row in scores if row["scorer"] == scorer.name], EDGES)
+        counts, _ = np.histogram(scores.filter(scores.scorer == scorer.name).score.execute(), EDGES)
         points += [
             {"scorer": scorer.name, "low": low, "high": high, "turns": turns, "throttle": scorer.throttle}
             for low, high, turns in zip(EDGES, EDGES[1:], counts.tolist(), strict=False)

@@ -1,5 +1,5 @@
 """The whole run on one page that needs no network: what ran, what became of the rows, verdicts, tables, figures, and
-what the best model gets wrong.
+what the best tuned model gets wrong.
 
     python -m stages.results.page report.html
     python -m stages.results.page report.html --revision main --revision slow     # figures over experiments
@@ -66,12 +66,13 @@ def way(metrics: dict[str, dict[str, Any]]) -> Rows:
 
 
 def wrong(metrics: Path, data: Path, p: Params) -> dict[str, Any]:
-    """The best model, by F1, and the items of the split that it gets wrong, those first that it is surest of."""
-    state, names = ("tuned", p.finetune) if p.finetune else ("baseline", p.ladder)
-    scores = {name: json.loads((metrics / state / f"{name}.json").read_text(encoding="utf-8")) for name in names}
+    """The best tuned model, by F1, and the items of the split that it gets wrong, those first that it is surest of."""
+    scores = {
+        name: json.loads((metrics / "tuned" / f"{name}.json").read_text(encoding="utf-8")) for name in p.finetune
+    }
     best = max(scores, key=lambda name: scores[name]["f1"])
     ids = split_ids(data / "alpaca", p.evaluate.split)
-    found = rows(read(data / "predictions" / state / f"{best}.jsonl", Prediction))
+    found = rows(read(data / "predictions" / "tuned" / f"{best}.jsonl", Prediction))
     answers = split({best: found}, p.export.prompt, ids)[best]
     misses = [row for row in answers if row["answer"] != ("needed" if row["cr_need_gt"] else "not_needed")]
     misses.sort(key=lambda row: (-abs(odds(row)), row["id"]))
@@ -83,7 +84,7 @@ def wrong(metrics: Path, data: Path, p: Params) -> dict[str, Any]:
         said = [(name, turn["text"]) for name, turn in zip(prompts.speakers(turns), turns, strict=True)]
         sure = None if row["needed"] is None else probability(row)
         examples.append({"row": row, "said": said, "probability": sure})
-    return {"model": best, "state": state, "examples": examples, "count": len(misses), "n": len(answers)}
+    return {"model": best, "examples": examples, "count": len(misses), "n": len(answers)}
 
 
 def table(document: str) -> str:
