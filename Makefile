@@ -170,16 +170,19 @@ $(TOOLS)/.ready:
 	$(TOOLS)/bin/python -m pip install --quiet pip-tools==7.6.2 pip-licenses==5.5.5
 	touch $@
 
-COMPILE := CUSTOM_COMPILE_COMMAND='make constraints' $(TOOLS)/bin/pip-compile --quiet --extra dev --strip-extras \
-	--no-annotate --no-emit-options --output-file constraints.txt pyproject.toml
+COMPILE := CUSTOM_COMPILE_COMMAND='make constraints' $(TOOLS)/bin/pip-compile --quiet --strip-extras --no-annotate \
+	--no-emit-options pyproject.toml
 ANY_BUILD := sed -i.bak 's/+cpu$$//' constraints.txt && rm constraints.txt.bak
 
-constraints: $(TOOLS)/.ready  ## constraints.txt after a change of pyproject.toml: what it pins stays as far as the ranges allow
-	$(COMPILE)
+constraints: $(TOOLS)/.ready  ## constraints*.txt after a change of pyproject.toml: what they pin stays as far as the ranges allow
+	$(COMPILE) --extra dev --output-file constraints.txt
+	$(COMPILE) --extra vllm --output-file constraints-vllm.txt
 	$(ANY_BUILD)
 
 upgrade: $(TOOLS)/.ready  ## the newest versions that pyproject.toml allows, but for torch; then the tests
-	$(COMPILE) --upgrade --upgrade-package $$(grep -o '^torch==[0-9.]*' constraints.txt)
+	$(COMPILE) --extra dev --output-file constraints.txt \
+		--upgrade --upgrade-package $$(grep -o '^torch==[0-9.]*' constraints.txt)
+	$(COMPILE) --extra vllm --output-file constraints-vllm.txt --upgrade
 	$(ANY_BUILD)
 	rm -rf $(VENV)
 	$(MAKE) lint test
