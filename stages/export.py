@@ -6,6 +6,8 @@
 of the right option. `id` stands beside them, since everything is joined by it.
 """
 
+import hashlib
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -17,33 +19,29 @@ from stages.schemas import Labelled, Reject
 from stages.tables import read, rows, write_json, write_rejects
 
 SPLITS = ("train", "dev", "test")
-FOLDS = 20
+GROUPS = 50  # the least that shares drawn by chance come out near
 Items = list[dict[str, Any]]
 
 
 def split(items: Items, dev: float, test: float, seed: int) -> tuple[dict[str, Items], Items]:
     """Items to train, dev and test of about the asked shares, and those left out between them.
 
-    Whole conversations go to one side, stratified by label. Where there are too few of them (a user has one group
-    chat), the log is cut into three blocks of time.
+    Whole conversations go to one side, which a hash of their name decides: an item stays where it is, whatever is
+    labelled otherwise or added, so that versions of the data are judged on the same items. Where there are too few
+    conversations (a user has one group chat), the log is cut into three blocks of time.
     """
-    groups = [item["group"] for item in items]
-    largest = max(groups.count(group) for group in set(groups)) / len(items)
-    needed = sum(item["cr_need_gt"] for item in items)
-    if min(len(set(groups)), max(needed, len(items) - needed)) >= FOLDS and largest <= min(dev, test) / 2:
-        return _by_group(items, groups, dev, test, seed), []
-    return _by_time(items, dev, test)
+    sizes = Counter(item["group"] for item in items)
+    if len(sizes) < GROUPS or max(sizes.values()) / len(items) > min(dev, test) / 2:
+        return _by_time(items, dev, test)
+    splits: dict[str, Items] = {name: [] for name in SPLITS}
+    for item in items:
+        splits[_side(item["group"], dev, test, seed)].append(item)
+    return splits, []
 
 
-def _by_group(items: Items, groups: list[str], dev: float, test: float, seed: int) -> dict[str, Items]:
-    from sklearn.model_selection import StratifiedGroupKFold
-
-    folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
-    labels = [item["cr_need_gt"] for item in items]
-    parts = [[items[i] for i in fold] for _, fold in folds.split(items, labels, groups)]
-    first, second = round(test * FOLDS), round((test + dev) * FOLDS)
-    cut = {"train": parts[second:], "dev": parts[first:second], "test": parts[:first]}
-    return {name: [item for part in several for item in part] for name, several in cut.items()}
+def _side(group: str, dev: float, test: float, seed: int) -> str:
+    drawn = int.from_bytes(hashlib.sha256(f"{seed} {group}".encode()).digest()[:8]) / 2**64
+    return "test" if drawn < test else "dev" if drawn < test + dev else "train"
 
 
 def _by_time(items: Items, dev: float, test: float) -> tuple[dict[str, Items], Items]:
