@@ -19,6 +19,8 @@ import pyarrow
 import pyarrow.compute
 from ibis import _
 
+from stages.labels.agreement import majority
+from stages.labels.store import load, votes
 from stages.llm.scorers import rater
 from stages.params import Scorer, params
 from stages.schemas import Inquiry, QuestionLabel, Reject, Score, Turn
@@ -71,6 +73,13 @@ def windows(turns: ibis.Table, kept: ibis.Table, size: int) -> ibis.Table:
 def inquiries_of(path: str, kept: ibis.Table, size: int, folder: Path) -> ibis.Table:
     """The turns of a file whose ids are kept, with their windows, cut in parts that lie in `folder`."""
     return ibis.union(*[hold(windows(part, kept, size)) for part in buckets(read(path, Turn), path, folder)])
+
+
+def settled(folder: Path) -> Labels:
+    """The random turns that a majority of their annotators calls a question, or none."""
+    given = votes(load(sorted(folder.glob("*.jsonl")), QuestionLabel))
+    labels = {id: majority(by.values()) for id, by in given.items()}
+    return {id: label == "question" for id, label in labels.items() if label}
 
 
 def passes(turn: Given, scorer: Scorer) -> bool:
@@ -133,17 +142,17 @@ def main(
     compute_on(everything.backend)
     asked = said = read(turns, Turn)
     found: dict[str, pyarrow.Table] = {}
-    given: dict[str, ibis.Table] = {}
+    tables: dict[str, ibis.Table] = {}
     for scorer in p.scorers:
         found[scorer.name] = rated(asked, rater(scorer, base, everything))
-        given[scorer.name] = in_memory(found[scorer.name])
-        asked = asked.semi_join(given[scorer.name].filter(_.score >= scorer.throttle), "id")
-    reasons = hold(judged(said, given, p.scorers, p.min_chars))
+        tables[scorer.name] = in_memory(found[scorer.name])
+        asked = asked.semi_join(tables[scorer.name].filter(_.score >= scorer.throttle), "id")
+    reasons = hold(judged(said, tables, p.scorers, p.min_chars))
     kept = reasons.filter(_.reason.isnull())
     if not (count := kept.count().execute()):
         raise click.ClickException(f"{turns}: no turn passed the filter; lower the throttles in params.yaml")
 
-    readable = [table.filter(_.score.notnull()).mutate(scorer=ibis.literal(name)) for name, table in given.items()]
+    readable = [table.filter(_.score.notnull()).mutate(scorer=ibis.literal(name)) for name, table in tables.items()]
     write(scores, ibis.union(*readable), Score)
     passed = {scorer.name: ibis.literal(True) for scorer in p.scorers}
     with TemporaryDirectory() as folder:
@@ -151,11 +160,7 @@ def main(
     left = reasons.filter(_.reason.notnull())
     write(rejects, left.select("id", "reason", at=ibis.null("string")), Reject)
 
-    labelled = {
-        row["id"]: row["label"] == "question"
-        for path in sorted(labels.glob("*.jsonl"))
-        for row in rows(read(path, QuestionLabel))
-    }
+    labelled = settled(labels)
     drawn = {row["id"]: row for row in rows(reasons.filter(_.id.isin(list(labelled))))}
     write_json(
         metrics,

@@ -31,7 +31,7 @@ from stages.ladder import (
 )
 from stages.params import params
 from stages.schemas import Prediction
-from stages.scoring import SCORES, Sample
+from stages.scoring import SCORES, Sample, in_percent
 from stages.tables import read, rows, write_json
 
 VERDICTS = {
@@ -58,11 +58,7 @@ def scored(ladder: Ladder, drawn: Sample, signs: Sequence[str]) -> list[str]:
     """A line of the table for each model: its scores with their bounds, and its sign."""
     lines = []
     for i, (name, sign) in enumerate(zip(ladder.names, signs, strict=True)):
-        cells = [
-            f"{100 * drawn.whole[score][i]:.2f} ({100 * low:.2f} to {100 * high:.2f})"
-            for score in SCORES
-            for low, high in [drawn.bounds(score)[:, i]]
-        ]
+        cells = [in_percent(drawn.whole[score][i], *drawn.bounds(score)[:, i]) for score in SCORES]
         lines.append(f"| {name} | {ladder.sizes[i]:,} | {' | '.join(cells)} | {sign} |")
     return lines
 

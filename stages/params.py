@@ -193,7 +193,8 @@ class TrainOverride(Section):
 
 class Endpoint(Section):
     """A model behind an OpenAI-compatible URL, and the limits that its owner sets. `context` and the limits count
-    tokens, `timeout` seconds; `key` names the environment variable that holds the key.
+    tokens, `timeout` seconds; `token_budget` is what one scorer or one evaluation may spend; `key` names the
+    environment variable that holds the key.
     """
 
     url: Annotated[str, Field(pattern=r"^https?://")]

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.llm import prompts
+from stages.scoring import Bools, Floats
 
 FOLDS = 5
 DEPTHS = (
@@ -22,7 +23,6 @@ BATCH_TOKENS = 2048
 STRENGTH = 0.01  # C of the regression on states: 576 numbers and more against some hundred labels
 SUSPECTS = 0.1  # share of each label's items that the second round doesn't learn from
 Items = Sequence[dict[str, Any]]
-Floats = NDArray[np.float64]
 
 
 def hidden_states(base: Path, items: Items, window: int) -> list[Floats]:
@@ -57,14 +57,10 @@ def hidden_states(base: Path, items: Items, window: int) -> list[Floats]:
 
 def chat(item: dict[str, Any], window: int) -> str:
     """The item's last `window` turns before it and itself, a line each."""
-    turns = [*(item["cr_window"][-window:] if window else []), item]
-    names = prompts.speakers(turns)
-    return "\n".join(
-        f"{name}: {' / '.join(turn['text'].splitlines())}" for name, turn in zip(names, turns, strict=True)
-    )
+    return "\n".join(prompts.lines(item, window))
 
 
-def folds(items: Items, labels: NDArray[np.bool_], seed: int) -> list[tuple[NDArray[Any], NDArray[Any]]]:
+def folds(items: Items, labels: Bools, seed: int) -> list[tuple[NDArray[Any], NDArray[Any]]]:
     """Places to learn from and places to ask, whole conversations on one side; a log of one conversation is cut
     anywhere.
     """
@@ -76,7 +72,7 @@ def folds(items: Items, labels: NDArray[np.bool_], seed: int) -> list[tuple[NDAr
     return list(StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(groups, labels))
 
 
-def by_states(states: Floats, labels: NDArray[np.bool_], learn: NDArray[Any], ask: NDArray[Any]) -> Floats:
+def by_states(states: Floats, labels: Bools, learn: NDArray[Any], ask: NDArray[Any]) -> Floats:
     """Log-odds of needed for the items at `ask`, as read off their hidden states."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
@@ -98,7 +94,7 @@ def by_words(texts: Sequence[str], truth: Sequence[bool], asked: Sequence[str]) 
     )
 
 
-def suspects(doubt: Floats, labels: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def suspects(doubt: Floats, labels: Bools) -> Bools:
     """Which items [items] are doubted most among those of their label; of all together they would be the rarer
     label's, which readers doubt more, and little of it would be left to learn from.
     """
@@ -109,7 +105,7 @@ def suspects(doubt: Floats, labels: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return found
 
 
-def out_of_sample(items: Items, states: Sequence[Floats], labels: NDArray[np.bool_], seed: int) -> dict[str, Floats]:
+def out_of_sample(items: Items, states: Sequence[Floats], labels: Bools, seed: int) -> dict[str, Floats]:
     """The probability of needed [items] by readers that saw neither the item's label nor its conversation.
 
     `words` and `states` read one thing each, once. `all` is the mean of their log-odds over two rounds, the second
@@ -119,7 +115,7 @@ def out_of_sample(items: Items, states: Sequence[Floats], labels: NDArray[np.boo
 
     texts, cuts = np.array([item["text"] for item in items], dtype=object), folds(items, labels, seed)
 
-    def read(learn_from: NDArray[np.bool_]) -> Floats:
+    def read(learn_from: Bools) -> Floats:
         """Log-odds [1 + layers, items], of words first."""
         odds = np.zeros((1 + len(states), len(items)))
         for rest, ask in cuts:

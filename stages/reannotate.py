@@ -14,14 +14,14 @@ from typing import Any
 
 import click
 import numpy as np
-from numpy.typing import NDArray
 
 from stages.labels.store import latest, load
 from stages.ladder import ladder_of, sample, telling
 from stages.llm.asking import odds
 from stages.params import Params, params
-from stages.probe import Floats, hidden_states, out_of_sample
+from stages.probe import hidden_states, out_of_sample
 from stages.schemas import Labelled, Prediction, Reannotate
+from stages.scoring import Bools, Floats
 from stages.tables import from_rows, read, rows, write, write_json
 
 BIGGEST = 2  # models that the paper's rule asks
@@ -29,7 +29,7 @@ LABEL = ("not_needed", "needed")
 Votes = Sequence[Mapping[str, str]]
 
 
-def doubt(labels: NDArray[np.bool_], probabilities: Sequence[Floats], votes: Votes) -> Floats:
+def doubt(labels: Bools, probabilities: Sequence[Floats], votes: Votes) -> Floats:
     """How likely each label [items] is wrong, by models' probabilities of needed, [items] each, and annotators' votes.
 
     Models count by their mean log-odds. Where items have votes of several annotators, CROWDLAB (Goh et al., 2022)

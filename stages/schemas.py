@@ -134,7 +134,7 @@ class Reannotate(Queue):
 class QuestionLabel(Label):
     """A label on a random sample of all turns, which tells how good the question filter is."""
 
-    label: Series[str] = pa.Field(isin=("question", "not_question"))
+    label: Series[str] = pa.Field(isin=("question", "not_question"), nullable=True)
 
 
 class Reject(Table):

@@ -75,13 +75,24 @@ def sample(answers: NDArray[Any], odds: Floats, truth: Bools, resamples: int, se
     return Sample({name: score[0] for name, score in of(np.ones((1, n))).items()}, of(resampled(n, resamples, seed)))
 
 
-def proportion(name: str, hits: int, n: int) -> dict[str, float]:
-    """A share of n with its 95% bounds (Wilson); nothing where there is nothing to divide by."""
+def in_percent(value: float, low: float, high: float, more: str = "") -> str:
+    """A share with its bounds, as in 80.40 (74.23 to 85.59)."""
+    return f"{100 * value:.2f} ({100 * low:.2f} to {100 * high:.2f}{more})"
+
+
+def wilson(hits: int, n: int) -> tuple[float, float]:
+    """95% bounds of hits / n (Wilson, 1927)."""
     from scipy.stats import binomtest
 
+    low, high = binomtest(hits, n).proportion_ci(method="wilson")
+    return float(low), float(high)
+
+
+def proportion(name: str, hits: int, n: int) -> dict[str, float]:
+    """A share of n with its 95% bounds (Wilson); nothing where there is nothing to divide by."""
     if not n:
         return {}
-    low, high = binomtest(hits, n).proportion_ci(method="wilson")
+    low, high = wilson(hits, n)
     return {
         name: round(hits / n, DIGITS),
         f"{name}_low": round(low, DIGITS),

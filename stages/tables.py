@@ -118,6 +118,8 @@ def _first(path: str | Path) -> dict[str, Any]:
                 line = file.readline()
         except FileNotFoundError as error:
             raise click.ClickException(f"{path} is missing: run the stage before, or dvc repro") from error
+        except UnicodeDecodeError as error:
+            raise click.ClickException(f"{where}, line 1: not UTF-8: {error}") from error
     try:
         return json.loads(line or "{}")
     except ValueError as error:

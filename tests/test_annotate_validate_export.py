@@ -76,6 +76,29 @@ def test_labels_are_joined_and_every_inquiry_is_accounted_for(annotated: Callabl
     assert (metrics["filter_precision"], metrics["filter_precision_n"]) == (0.5, 2)  # 1 and 3 are settled
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (
+            {"id": 1, "annotator": "bob", "lable": "needed", "at": 1},
+            ["lable: is no field of a label", "label: is missing"],
+        ),
+        ({"id": 1.5, "annotator": "bob", "label": "needed", "at": 1}, ["id 1.5, id: must be a whole number"]),
+        ({"annotator": "bob", "label": "needed", "at": 1}, ["id None, id: must be a whole number"]),
+    ],
+)
+def test_a_label_with_a_slip_of_the_pen_is_an_error(
+    annotated: Callable[..., tuple[Any, Path]], line: Row, said: list[str]
+) -> None:
+    """Not one that takes the label before it back."""
+    done, project = annotated(label(1), label(2, "bob"), json.dumps({"seconds": None, "guideline": "0" * 12} | line))
+    assert done.exit_code == 1
+    assert not (project / "labelled.jsonl").exists()
+    for what in said:
+        assert f"broken.jsonl: row 1, id {line.get('id')}, " in done.output
+        assert what in done.output
+
+
 def test_the_adjudicator_settles(annotated: Callable[..., tuple[Any, Path]]) -> None:
     _, project = annotated(label(2, "ann"), label(2, "bob", "not_needed"), label(2, "judge", "not_needed"))
     assert [(row["id"], row["cr_need_gt"]) for row in read(project / "labelled.jsonl")] == [(2, False)]

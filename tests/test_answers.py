@@ -109,3 +109,30 @@ def test_the_letter_is_read_in_the_order_that_was_asked() -> None:
     assert answers.read("B", EN, order) == "not_needed"
     assert answers.read("C: needed", EN, order) == "needed"
     assert answers.read("B: needed", EN, order) == "unreadable"
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("8", 8),
+        ("8/10", 8),
+        ("8. It asks for 2 things.", None),  # the number, or the first of a list
+        ("8.", 8),
+        ("7.5. A question.", 7.5),
+        ("9\n\nThe message has 3 words.", 9),
+        ("On a scale from 0 to 10, this is a 9.", 9),
+        ("Rating (0-10): 8", 8),
+        ("在0到10之间，我给 7 分", 7),
+        ("I'd give it 6 out of 10, for 2 reasons", 6),
+        ("1. It asks. 2. It wants to know. So 9", None),
+        ("Somewhere between 4 and 6", None),
+        ("10", 10),
+        ("100", None),
+        ("-1", None),
+        ("v2.0", None),
+        ("０", 0),
+        ("no number", None),
+    ],
+)
+def test_ratings(text: str, number: float | None) -> None:
+    assert answers.rating(text) == number

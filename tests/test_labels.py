@@ -6,7 +6,7 @@ import json
 import random
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,11 @@ import pytest
 from click.testing import CliRunner, Result
 from textual.pilot import Pilot
 
+from stages.filter import settled
 from stages.labels import agreement, store, studio
 from stages.labels.__main__ import main, queued
 from stages.labels.terminal import Annotator
-from stages.schemas import Inquiry, Prediction, Queue, Score
+from stages.schemas import Inquiry, Label, Prediction, QuestionLabel, Queue, Score
 from stages.tables import from_rows, write
 from tests.conftest import ROOT, Row, inquiry, sender
 from tests.labelling import KEYS, N
@@ -100,12 +101,14 @@ def drive(
     items: list[Row],
     act: Callable[[Annotator, Pilot[None]], Awaitable[None]],
     done: set[int] | None = None,
+    keys: Mapping[str, str] = KEYS,
+    model: type[Label] = Label,
 ) -> None:
     """Open the annotator at 80 by 24 and act as its user."""
 
     async def go() -> None:
-        with store.opened(annotations, "ann") as mine:
-            app = Annotator(items, done or set(), mine, KEYS)
+        with store.opened(annotations, "ann", model) as mine:
+            app = Annotator(items, done or set(), mine, keys)
             async with app.run_test(size=(80, 24)) as pilot:
                 await act(app, pilot)
 
@@ -169,6 +172,21 @@ def test_undo_skip_note_and_search(annotations: Path) -> None:
     assert store.votes(held) == {1: {"ann": "not_needed"}, 3: {"ann": "not_question"}}
     assert store.latest(held)[3]["ann"]["note"] == "hard"
     assert len(held) == 6  # the history stays
+
+
+def test_random_turns_are_called_questions_or_not(annotations: Path) -> None:
+    async def act(app: Annotator, pilot: Pilot[None]) -> None:
+        await pilot.press("j", "k", "j", "u", "i")  # i is no key here
+        assert app.current() == 3
+
+    turns = [inquiry(i, window=0) for i in (1, 2, 3)]
+    drive(annotations, turns, act, keys={"question": "j", "not_question": "k"}, model=QuestionLabel)
+    assert settled(annotations / "filter") == {1: True, 2: False}
+    with store.opened(annotations, "bob", QuestionLabel) as mine:
+        mine.append(1, "not_question")
+        mine.append(2, "not_question")
+    assert settled(annotations / "filter") == {2: False}  # nothing is settled on 1
+    assert not store.load(annotations.glob("*.jsonl"))
 
 
 def test_a_note_and_undo_leave_a_label_under_the_guideline_that_it_was_made_under(annotations: Path) -> None:

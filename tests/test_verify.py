@@ -40,8 +40,9 @@ def test_numbers_within_their_stages_tolerance(stage: str, committed: Any, again
 
 @pytest.fixture(scope="module")
 def committed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clone with ingest and concat, run and committed, its chat in git."""
+    """A clone with ingest and concat, run and committed, its chat under DVC."""
     folder = cut(tmp_path_factory.mktemp("verified"), {})
+    call(folder, "dvc", "add", "--quiet", "data/room.jsonl")
     call(folder, "dvc", "repro")
     commit(folder, "reproduced")
     return folder
@@ -73,18 +74,23 @@ def test_other_code_that_nobody_ran_shows(committed: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "verdict"),
+    ("asked", "unlabelled", "verdict"),
     [
-        (range(1, 9), "within tolerance"),  # other bytes, the same ids
-        (range(2, 10), "within tolerance"),  # one lost, one new
-        (range(2, 11), "different: 3 ids"),
+        (range(1, 9), 0, "within tolerance"),  # other bytes, the same ids
+        (range(2, 10), 0, "within tolerance"),  # one lost, one new
+        (range(2, 11), 0, "different: 3 ids"),
+        (range(2, 15), 6, "within tolerance"),  # whose ids are not to be had from the labels
+        (range(2, 18), 6, "different: 10 ids"),
     ],
 )
 def test_tables_of_other_bytes_are_compared_by_ids(
-    project: Path, set_params: Callable[..., None], asked: range, verdict: str
+    project: Path, set_params: Callable[..., None], asked: range, unlabelled: int, verdict: str
 ) -> None:
     set_params(**{"annotate.policy": "majority"})
     (project / "data" / "annotations").mkdir(parents=True)
+    (project / "data" / "annotations" / "GUIDELINE.md").write_text("What the labels mean.")
+    (project / "metrics").mkdir()
+    (project / "metrics" / "annotate.json").write_text(json.dumps({"unlabelled": unlabelled}))
     label = {"annotator": "ann", "at": 1, "seconds": None, "guideline": NO_GUIDELINE}
     tables: dict[str, list[dict[str, Any]]] = {
         "turns": [{"id": id} for id in range(1, 20)],

@@ -8,6 +8,7 @@ from typing import Any
 
 from stages.llm import prompts
 from stages.params import Export, Model, Params, Wheel
+from stages.scoring import in_percent
 
 KINDS = ("precision", "recall", "f1", "auc")
 PACKAGES = ("torch", "transformers", "peft", "trl")
@@ -17,8 +18,7 @@ Stages = Mapping[str, Any]  # of dvc.lock, by name
 
 def bounded(scores: Scores, kind: str) -> str:
     """As in 80.40 (74.23 to 85.59), in percent."""
-    low, high = scores[f"{kind}_low"], scores[f"{kind}_high"]
-    return f"{100 * scores[kind]:.2f} ({100 * low:.2f} to {100 * high:.2f})"
+    return in_percent(scores[kind], scores[f"{kind}_low"], scores[f"{kind}_high"])
 
 
 def hashes(stage: Mapping[str, Any]) -> dict[str, str]:

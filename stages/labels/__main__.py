@@ -2,6 +2,7 @@
 
 \b
     python -m stages.labels label ann                 label in this terminal
+    python -m stages.labels questions ann             random turns, by which the filter is judged
     python -m stages.labels tasks data/label_studio   tasks for Label Studio
     python -m stages.labels import export.json        labels from Label Studio or a table
     python -m stages.labels agreement                 how far annotators agree
@@ -18,7 +19,7 @@ import click
 from stages.labels import agreement as agreement_
 from stages.labels import incoming, store, studio
 from stages.params import params
-from stages.schemas import Inquiry, Prediction, Queue, Score
+from stages.schemas import Inquiry, Prediction, QuestionLabel, Queue, Score, Turn
 from stages.tables import read, rows, write_json
 
 ANNOTATIONS = click.option(
@@ -87,8 +88,7 @@ def label(
 
     if len(set(keys)) != len(LABELS) or set(keys) & set("sunq/"):
         raise click.ClickException(f"--keys wants {len(LABELS)} letters other than s, u, n and q, got {keys!r}")
-    if not sys.stdin.isatty():
-        raise click.ClickException("this needs a terminal; for labels made elsewhere: python -m stages.labels import")
+    in_a_terminal()
     items, since = queued(rows(read(inquiries, Inquiry)), queue, first)
     with store.opened(annotations, annotator) as mine:
         if like:
@@ -98,6 +98,31 @@ def label(
             items = [item for item in items if item["id"] in wanted]
         done = {id for id, line in mine.lines.items() if line["label"] and line["at"] > since.get(id, 0)}
         Annotator(items, done, mine, dict(zip(LABELS, keys, strict=True))).run()
+    click.echo(f"{sum(item['id'] in done for item in items)} of {len(items)} labelled by {annotator}")
+
+
+def in_a_terminal() -> None:
+    if not sys.stdin.isatty():
+        raise click.ClickException("this needs a terminal; for labels made elsewhere: python -m stages.labels import")
+
+
+@main.command()
+@click.argument("annotator", callback=name)
+@ANNOTATIONS
+@click.option("--turns", type=click.Path(exists=True), default="data/turns.jsonl", show_default=True)
+@click.option("--sample", type=click.IntRange(min=1), default=300, show_default=True, help="How many turns.")
+def questions(annotator: str, annotations: Path, turns: str, sample: int) -> None:
+    """Say of random turns of the whole log whether they are questions, as ANNOTATOR: metrics/filter.json then has each
+    scorer's precision and recall.
+    """
+    from stages.labels.terminal import Annotator
+
+    in_a_terminal()
+    drawn = read(turns, Turn).order_by("id").limit(sample)  # ids are hashes: the first ones are as good as any
+    items = [turn | {"cr_window": []} for turn in rows(drawn)]
+    with store.opened(annotations, annotator, QuestionLabel) as mine:
+        done = {id for id, line in mine.lines.items() if line["label"]}
+        Annotator(items, done, mine, {"question": "j", "not_question": "k"}).run()
     click.echo(f"{sum(item['id'] in done for item in items)} of {len(items)} labelled by {annotator}")
 
 

@@ -1,7 +1,8 @@
 """The label store: one append-only file of JSON Lines for each annotator, data/annotations/ANNOTATOR.jsonl.
 
 Of an annotator's lines for an item the one with the highest `at` counts, the others are its history. A line whose
-label is null says that there is none: it was taken back, or there is only a note.
+label is null says that there is none: it was taken back, or there is only a note. Labels on random turns, question or
+not, lie in data/annotations/filter/ANNOTATOR.jsonl.
 """
 
 import fcntl
@@ -16,9 +17,10 @@ from typing import Any
 
 import click
 
-from stages.schemas import Label
+from stages.schemas import Label, QuestionLabel
 from stages.tables import failures, read, rows
 
+PLACES = {Label: "", QuestionLabel: "filter"}  # of their files under data/annotations/
 Line = dict[str, Any]
 
 
@@ -30,12 +32,33 @@ def guideline(folder: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()[:12]
 
 
-def load(files: Iterable[Path]) -> list[Line]:
+def load(files: Iterable[Path], model: type[Label] = Label) -> list[Line]:
     """Every line of label files, oldest first. Raises click.ClickException that names each bad line."""
-    tables = {file: read(file, Label) for file in files}
-    if wrong := [line for file, table in tables.items() for line in failures(table, Label, str(file))]:
+    tables = {file: read(file, model) for file in files}
+    wrong = [line for file in tables for line in misspelt(file, model)]
+    if wrong := wrong or [line for file, table in tables.items() for line in failures(table, model, str(file))]:
         raise click.ClickException("\n".join(wrong))
     return sorted((line for table in tables.values() for line in rows(table)), key=lambda line: line["at"])
+
+
+def misspelt(file: Path, model: type[Label]) -> list[str]:
+    """What a table that is read with its columns' types passes over: fields that it doesn't have, a missing label,
+    which would count as one taken back, ids that are no whole numbers. What isn't JSON is found by reading the table.
+    """
+    known, found = model.to_schema().columns.keys(), []
+    with file.open(encoding="utf-8", errors="replace") as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                row = json.loads(line)
+            except ValueError:
+                continue
+            wrong = [f"{name}: is no field of a label" for name in row if name not in known]
+            if "label" not in row:
+                wrong.append("label: is missing; where there is none it is null")
+            if not isinstance(row.get("id"), int):
+                wrong.append("id: must be a whole number")
+            found += [f"{file}: row {number}, id {row.get('id')}, {what}" for what in wrong]
+    return found
 
 
 def latest(lines: Iterable[Line]) -> dict[int, dict[str, Line]]:
@@ -58,9 +81,9 @@ def votes(lines: Iterable[Line]) -> dict[int, dict[str, str]]:
 class Mine:
     """One annotator's file, open for appending by this process alone. `lines` are the ones that count, by item."""
 
-    def __init__(self, file: Path, guideline: str):
+    def __init__(self, file: Path, guideline: str, model: type[Label]):
         self.annotator, self.guideline, self.file = file.stem, guideline, file
-        history = load([file])
+        history = load([file], model)
         self.lines = {id: by[self.annotator] for id, by in latest(history).items()}
         self.seen = {(line["id"], line["at"]) for line in history}
         self.given = {(line["id"], line["label"]) for line in history}
@@ -120,17 +143,18 @@ class Mine:
 
 
 @contextmanager
-def opened(folder: Path, annotator: str) -> Iterator[Mine]:
+def opened(folder: Path, annotator: str, model: type[Label] = Label) -> Iterator[Mine]:
     """An annotator's file, made if there is none, for one process at a time."""
-    file = folder / f"{annotator}.jsonl"
+    file = folder / PLACES[model] / f"{annotator}.jsonl"
     version = guideline(folder)
+    file.parent.mkdir(exist_ok=True)
     with file.open("ab") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise click.ClickException(f"{file} is open in another terminal") from error
         mend(file)
-        yield Mine(file, version)
+        yield Mine(file, version, model)
 
 
 def mend(file: Path) -> None:

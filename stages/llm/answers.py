@@ -19,6 +19,9 @@ ANNOUNCED = re.compile(
     re.MULTILINE,
 )
 
+NUMBER = r"(?<![A-Za-z0-9_.])-?\d+(?:\.\d+)?(?!\d|\.\d)"
+SCALE = re.compile(r"(?<![\d.])0 ?(?:-|–|~|to|and|到|至) ?10(?!\d)", re.IGNORECASE)
+
 
 def normal(text: str) -> str:
     """Full-width letters and marks as ASCII, one kind of apostrophe, no space around."""
@@ -59,6 +62,11 @@ def read(text: str, prompt: Prompt, order: Sequence[str]) -> str:
 
 
 def rating(text: str) -> float | None:
-    """The first number of an answer if it lies from 0 to 10: "8/10" is 8. None if there is no such number."""
-    found = re.search(r"(?<![A-Za-z0-9_.])-?\d+(?:\.\d+)?", normal(text))
-    return float(found.group()) if found and 0 <= float(found.group()) <= 10 else None
+    """The number from 0 to 10 that an answer gives: what it begins with, what it puts over ten ("8/10"), or the only
+    one that it names, the scale's own ends ("from 0 to 10") aside. None if there is no such number, or a choice of
+    several.
+    """
+    clean = SCALE.sub("", normal(text)).strip()
+    first = re.match(rf"{NUMBER}(?![.)]\s)", clean) or re.search(rf"{NUMBER}(?= ?(?:/|out of) ?10\b)", clean)
+    found = {float(first.group())} if first else {float(one) for one in re.findall(NUMBER, clean)}
+    return found.pop() if len(found) == 1 and 0 <= min(found) <= 10 else None

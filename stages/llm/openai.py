@@ -140,7 +140,7 @@ class OpenAI:
             if isinstance(failure, BudgetSpentError):
                 raise click.ClickException(
                     f"{self.endpoint.model}: the budget of {self.endpoint.token_budget} tokens is spent; the answers"
-                    " so far are kept: raise token_budget and run again"
+                    " so far are kept: run again to spend as many more, or raise token_budget"
                 )
             if isinstance(failure, OpenAIError | ValueError | AttributeError | TypeError | LookupError):
                 raise click.ClickException(f"{self.endpoint.url}: {type(failure).__name__}: {failure}") from failure

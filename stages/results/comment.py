@@ -15,10 +15,10 @@ from typing import Any
 import click
 from ruamel.yaml import YAML
 
+from stages.law import VERDICTS
 from stages.results.drawn import figures, png
 
 FIGURE_4 = "metrics/plots/size.json"
-VERDICTS = {"2": "holds", "1": "inconclusive", "0": "violated", "-1": "no signal", "-2": "too few models"}
 Stage = Mapping[str, Any]
 
 
@@ -38,7 +38,7 @@ def at(base: str, path: str) -> str:
 
 def verdict(law: str) -> str:
     """A law's metrics as the verdict in words."""
-    return VERDICTS[str(json.loads(law)["verdict"])] if law else "none"
+    return VERDICTS[json.loads(law)["verdict"]] if law else "none"
 
 
 def stages(lock: str) -> dict[str, Stage]:

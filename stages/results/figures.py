@@ -10,6 +10,7 @@ import numpy as np
 from stages.llm.asking import odds
 from stages.params import Model, Scorer
 from stages.results.scores import Answers, Rows, Scores
+from stages.scoring import wilson
 
 VANILLA, TUNED = "vanilla", "tuned"
 ANSWERS = ("needed", "not_needed", "dont_know", "unreadable")
@@ -61,8 +62,6 @@ def reliability(asked: Mapping[str, Answers]) -> Rows:
     """Of items with about the same probability of needed, how many are: mean probability, share, 95% bounds (Wilson)
     and n of each bin that holds any. Models that only said something have no probabilities.
     """
-    from scipy.stats import binomtest
-
     points = []
     for state, model, rows in _each(asked):
         if any(row["needed"] is None for row in rows):
@@ -72,7 +71,7 @@ def reliability(asked: Mapping[str, Answers]) -> Rows:
         place = np.minimum((given * BINS).astype(int), BINS - 1)
         for bin in sorted(set(place.tolist())):
             own = place == bin
-            low, high = binomtest(int(truth[own].sum()), int(own.sum())).proportion_ci(method="wilson")
+            low, high = wilson(int(truth[own].sum()), int(own.sum()))
             points.append(
                 {"state": state, "model": model, "probability": round(float(given[own].mean()), 4)}
                 | {"needed": round(float(truth[own].mean()), 4), "low": round(low, 4), "high": round(high, 4)}

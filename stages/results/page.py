@@ -55,8 +55,6 @@ def way(metrics: dict[str, dict[str, Any]]) -> Rows:
         | {"rejected": metrics[s.stage].get("rejected", {})}
         for s in WAY
     ]
-    if unlabelled := metrics["annotate"]["unlabelled"]:
-        steps[-1]["rejected"] = steps[-1]["rejected"] | {"unlabelled": unlabelled}
     parts = {name: metrics["export"][name]["n"] for name in ("train", "dev", "test")}
     out = ", ".join(f"{n} {name}" for name, n in parts.items())
     return [

@@ -18,6 +18,7 @@ import click
 
 from stages.params import params
 from stages.results.scores import markdown
+from stages.scoring import in_percent
 from stages.tables import write_json
 
 SPLITS = ("dev", "test")
@@ -84,9 +85,8 @@ def mean(runs: Sequence[Mapping[str, Any]]) -> dict[str, float]:
 
 def f1(scores: Mapping[str, Any]) -> str:
     """As in 80.40 (74.23 to 85.59), in percent; with more than one seed the least and the largest too."""
-    low, high = 100 * scores["f1_low"], 100 * scores["f1_high"]
     seeds = f"; seeds {100 * scores['f1_least']:.2f} to {100 * scores['f1_most']:.2f}" if scores["seeds"] > 1 else ""
-    return f"{100 * scores['f1']:.2f} ({low:.2f} to {high:.2f}{seeds})"
+    return in_percent(scores["f1"], scores["f1_low"], scores["f1_high"], seeds)
 
 
 def table(methods: Mapping[str, Mapping[str, Any]]) -> str:

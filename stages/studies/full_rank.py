@@ -45,8 +45,9 @@ def main(name: str, metrics: str, plot: str, lr: float) -> None:
     items = [item for item in rows(read("data/valid.jsonl", Labelled)) if item["id"] in ids]
     decides = p.model_dump_json() + fingerprint(base) + fingerprint(alpaca)
     tuned = cache_directory("full_rank") / hashlib.sha256(decides.encode()).hexdigest()
-    if not (tuned / "config.json").exists():
+    if not (tuned / "done").exists():
         train(name, base, alpaca / "train.json", p, tuned, tuned / "curve", full=True)
+        (tuned / "done").touch()
     full = load_file(tuned / "model.safetensors")
     engine = Transformers(base, p.evaluate.batch_tokens)
     own = {key: weight.detach().clone() for key, weight in matrices(engine.model).items()}

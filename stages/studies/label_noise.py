@@ -14,13 +14,13 @@ from typing import Any
 
 import click
 import numpy as np
-from numpy.typing import NDArray
 
 from stages.ladder import Ladder, judge, ladder_of, sample
 from stages.params import Params, params
-from stages.probe import Floats, Items, hidden_states, out_of_sample
+from stages.probe import Items, hidden_states, out_of_sample
 from stages.reannotate import BIGGEST, doubt
 from stages.schemas import Labelled
+from stages.scoring import Bools, Floats
 from stages.studies.simulated import power
 from stages.tables import read, rows, write_json
 
@@ -28,7 +28,6 @@ NOISES = {"random_5": 0.05, "random_10": 0.1, "random_20": 0.2, "random_40": 0.4
 SEEDS = range(5)
 SHARES = (0.05, 0.1, 0.2)  # of the items, which somebody looks at again
 RANKINGS = ("queue", "cleanlab", "lr", "paper_rule", "chance")
-Bools = NDArray[np.bool_]
 
 
 def spoilt(items: Items, labels: Bools, noise: str, seed: int) -> Bools:

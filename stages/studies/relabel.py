@@ -9,18 +9,22 @@ Shows the items whose labels are likeliest wrong to ANNOTATOR in this terminal, 
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 
 from stages.params import params
-from stages.schemas import Labelled
+from stages.schemas import Labelled, Prediction
+from stages.scoring import scores
 from stages.tables import read, rows
 
 LAW = Path("metrics/law.json")
 VALID = Path("data/valid.jsonl")
 QUEUE = Path("data/reannotate.jsonl")
+PREDICTIONS = Path("data/predictions/baseline")
 
 
 def step(*command: str) -> None:
@@ -28,15 +32,20 @@ def step(*command: str) -> None:
         raise click.ClickException(f"`{' '.join(command)}` failed, see above; the labels made so far are kept")
 
 
+def answered(name: str, labels: Mapping[int, bool]) -> float:
+    """A vanilla model's precision over all labelled items."""
+    said = rows(read(PREDICTIONS / f"{name}.jsonl", Prediction))
+    asked = [row for row in said if row["prompt"] == params().export.prompt]
+    answers = np.array([[row["answer"] for row in asked]])
+    truth = np.array([labels[row["id"]] for row in asked])
+    return float(scores(answers, np.zeros(answers.shape), truth, np.ones((1, len(asked))))["precision"][0, 0])
+
+
 def state() -> dict[str, Any]:
     """What the law says now, and each item's label."""
     step("dvc", "repro", "--quiet", "law", "reannotate")
     labels = {item["id"]: item["cr_need_gt"] for item in rows(read(VALID, Labelled))}
-    names = params().ladder
-    precision = {
-        name: json.loads(Path(f"metrics/baseline/{name}.json").read_text(encoding="utf-8"))["precision"]
-        for name in names
-    }
+    precision = {name: answered(name, labels) for name in params().ladder}
     return {"law": json.loads(LAW.read_text(encoding="utf-8")), "labels": labels, "precision": precision}
 
 

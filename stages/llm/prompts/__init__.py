@@ -67,17 +67,22 @@ def reordered(order: Sequence[str], number: int) -> list[list[str]]:
     return [[*order[n:], *order[:n]] for n in range(number)]
 
 
-def render(inquiry: Mapping[str, Any], prompt: Prompt, order: Sequence[str], window: int) -> str:
-    """The instruction for an inquiry with the last `window` turns before it.
+def lines(inquiry: Mapping[str, Any], window: int) -> list[str]:
+    """The inquiry after the last `window` turns before it, a line each.
 
     Senders are A, B, C… by first appearance, line breaks inside a turn become slashes.
     """
     turns = [*(inquiry["cr_window"][-window:] if window else []), inquiry]
-    lines = [
+    return [
         f"{name}: " + " / ".join(turn["text"].splitlines()) for name, turn in zip(speakers(turns), turns, strict=True)
     ]
+
+
+def render(inquiry: Mapping[str, Any], prompt: Prompt, order: Sequence[str], window: int) -> str:
+    """The instruction for an inquiry with the last `window` turns before it."""
+    *history, message = lines(inquiry, window)
     return Template(prompt.task).substitute(
-        history="\n".join(lines[:-1]), message=lines[-1], options=lettered(prompt, order)
+        history="\n".join(history), message=message, options=lettered(prompt, order)
     )
 
 
