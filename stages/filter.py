@@ -36,7 +36,7 @@ Labels = Mapping[int, bool]  # which turns are questions
 
 def rated(turns: ibis.Table, rate: Callable[[Sequence[str]], Sequence[float | None]]) -> pyarrow.Table:
     """The id and score of each turn, null where the answer couldn't be read."""
-    texts = batches(turns.order_by("group", "position").select("id", "text"), RATED)
+    texts = batches(turns.select("id", "text", "group", "position").order_by("group", "position"), RATED)
     scores = (pyarrow.record_batch([some["id"], rate(some["text"].to_pylist())], schema=SCORES) for some in texts)
     return pyarrow.Table.from_batches(scores, schema=SCORES)
 
