@@ -144,5 +144,5 @@ def labels_to_change(ladder: Ladder, a: int, b: int) -> int | None:
     each = 1 / np.maximum(said[[a, b]], 1)
     gains = np.sort(np.repeat([each[1], each[0], abs(each[0] - each[1])], [better_b, worse_a, both]))[::-1]
     precision = (yes & truth).sum(1) / np.maximum(said, 1)
-    enough = np.flatnonzero(gains.cumsum() > precision[a] - precision[b])
+    enough = np.flatnonzero(gains.cumsum() > precision[a] - precision[b] + 1e-12)  # sums of thirds and fifths round up
     return int(enough[0]) + 1 if len(enough) else None

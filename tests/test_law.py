@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from stages.ladder import (
@@ -37,7 +37,8 @@ def verdict(of: Ladder) -> int:
     return int(judge(of, sample(of, 300, 0), 0.9)["verdict"])
 
 
-YES_OR_NO = st.sampled_from(["needed", "not_needed"])
+YES, NO = "needed", "not_needed"
+YES_OR_NO = st.sampled_from([YES, NO])
 
 
 def test_verdicts_of_clear_ladders() -> None:
@@ -74,6 +75,7 @@ def test_equal_models_are_seldom_judged_either_way() -> None:
 
 @settings(deadline=None, max_examples=60)
 @given(st.lists(st.tuples(YES_OR_NO, YES_OR_NO, st.booleans()), min_size=2, max_size=9))
+@example([(YES, YES, True)] * 2 + [(YES, NO, True)] * 3 + [(NO, YES, False)] * 3)  # three labels make a tie
 def test_the_fewest_labels_to_change_by_brute_force(items: list[Any]) -> None:
     a, b, truth = (np.array(column) for column in zip(*items, strict=True))
 

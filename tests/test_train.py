@@ -107,7 +107,7 @@ def test_the_loss_and_its_gradient_are_those_of_a_plain_pass(base: Path, tokeniz
     assert found.keys() == gradients().keys()
     assert len(found) == 2 * 10 * 7
     for name, gradient in gradients().items():
-        assert torch.allclose(found[name], gradient, rtol=1e-3, atol=1e-5 * float(gradient.abs().max())), name
+        assert torch.allclose(found[name], gradient, rtol=1e-3, atol=1e-4 * float(gradient.abs().max())), name
 
 
 def losses(curve: Path) -> list[float]:
