@@ -1,6 +1,6 @@
 """What gives the small vanilla models a signal? Ways to ask and to score, on dev.
 
-    python -m tests.benchmarks.signal
+    python -m tests.benchmarks.signal > metrics/signal.md
 
 Small models answer one letter whatever they are asked. Tried against it: answers averaged over orders of the options;
 calibration, which subtracts what the model answers where the chat says nothing (Zhao et al., 2021); options scored by
