@@ -14,6 +14,8 @@ from stages.params import params
 from stages.schemas import Message, Turn
 from stages.tables import buckets, compute_on, hold, read, write, write_json
 
+PART = 2**28  # bytes of messages that are joined at a time
+
 
 def numbered(messages: ibis.Table, gap_seconds: int) -> ibis.Table:
     """Messages with the number of their `turn` in the group: one sender, no pause of `gap_seconds`."""
@@ -50,7 +52,7 @@ def main(messages: str, turns: str, metrics: str) -> None:
     compute_on(p.backend)
     table = read(messages, Message)
     with TemporaryDirectory() as folder:
-        parts = buckets(numbered(table, p.concat.gap_seconds), messages, Path(folder), by="turn")
+        parts = buckets(numbered(table, p.concat.gap_seconds), messages, Path(folder), PART, by="turn")
         count = write(turns, ibis.union(*[hold(joined(part)) for part in parts]), Turn)
     said = table.count().execute()
     kept = read(turns, Turn).messages.sum().execute()

@@ -29,6 +29,7 @@ from stages.tables import batches, buckets, compute_on, hold, in_memory, read, r
 
 THROTTLES = [0, 0.02, 0.05, 0.1, 0.2, 0.5, *range(1, 11)]
 RATED = 1_000_000  # texts that are in memory at a time
+PART = 2**30  # bytes of turns that windows are cut from at a time
 SCORES = pyarrow.schema({"id": pyarrow.int64(), "score": pyarrow.float64()})
 Given = Mapping[str, Any]  # a turn, with what each scorer gave it; None where its answer couldn't be read
 Labels = Mapping[int, bool]  # which turns are questions
@@ -72,7 +73,7 @@ def windows(turns: ibis.Table, kept: ibis.Table, size: int) -> ibis.Table:
 
 def inquiries_of(path: str, kept: ibis.Table, size: int, folder: Path) -> ibis.Table:
     """The turns of a file whose ids are kept, with their windows, cut in parts that lie in `folder`."""
-    return ibis.union(*[hold(windows(part, kept, size)) for part in buckets(read(path, Turn), path, folder)])
+    return ibis.union(*[hold(windows(part, kept, size)) for part in buckets(read(path, Turn), path, folder, PART)])
 
 
 def settled(folder: Path) -> Labels:

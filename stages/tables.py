@@ -38,7 +38,6 @@ SPOOLED = 10_000  # rows, of 20,000 characters at most
 SPOOL_MEMORY = "512MB"
 SHOWN = 20
 MEMORY = "2500MB"  # of DuckDB's own; what is larger goes to disk
-BUCKET = 2**28  # bytes of a file that are joined at a time
 SHARDS = "part-*"  # as Spark names them
 CHECKS: dict[str, Callable[..., ibis.Value]] = {  # pandera's, as expressions
     "greater_than": lambda column, min_value: column > min_value,
@@ -132,16 +131,17 @@ def hold(table: ibis.Table) -> ibis.Table:
         return table.cache()
 
 
-def buckets(table: ibis.Table, path: str | Path, folder: Path, by: str | None = None) -> list[ibis.Table]:
+def buckets(table: ibis.Table, path: str | Path, folder: Path, part: int, by: str | None = None) -> list[ibis.Table]:
     """The table in parts that DuckDB can hold in memory, all rows of a group in the same, or of a group and a number
     `by`: it can't move lists that it collects to disk, and sorts of windows cost it many times their size. `path` is
-    the file that the table comes from, in `folder` are the parts. Spark needs no parts.
+    the file that the table comes from, `part` how many bytes of it make one, in `folder` are the parts. Spark needs
+    none.
     """
     backend = ibis.get_backend()
     size = sum(file.stat().st_size for file in [Path(path), *Path(path).glob(SHARDS)] if file.is_file())
-    if backend.name != "duckdb" or size <= BUCKET:
+    if backend.name != "duckdb" or size <= part:
         return [table]
-    number = size // BUCKET + 1
+    number = size // part + 1
     bucket = (table.group.hash() % number + (table[by] if by else 0)) % number
     with reading():
         backend.to_parquet(table.mutate(bucket=bucket), folder, partition_by="bucket", overwrite=True)

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages import tables
-from stages.concat import joined, main, numbered
+from stages.concat import PART, joined, main, numbered
 from stages.schemas import Message, Turn
 from stages.tables import from_rows, rows, write
 from tests.conftest import Row, messages, run, table
@@ -82,8 +81,8 @@ def test_in_buckets_the_same_bytes(project: Path, monkeypatch: pytest.MonkeyPatc
     said = [row for n in range(50) for row in messages(*RUNS[: 1 + n % 6], group=f"g{n}", first_id=10 * n)]
     write(project / "messages.jsonl", from_rows(said, Message), Message)
     written = []
-    for bucket in (tables.BUCKET, 1000):
-        monkeypatch.setattr(tables, "BUCKET", bucket)
+    for part in (PART, 1000):
+        monkeypatch.setattr("stages.concat.PART", part)
         assert run(main, "messages.jsonl", "turns.jsonl", "concat.json").exit_code == 0
         written.append((project / "turns.jsonl").read_bytes())
     assert written[0] == written[1]

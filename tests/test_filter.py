@@ -10,9 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ibis import _
 
-from stages import tables
 from stages.concat import joined, numbered
-from stages.filter import SCORES, Given, judged, main, quality, rated, sweep, windows
+from stages.filter import PART, SCORES, Given, judged, main, quality, rated, sweep, windows
 from stages.llm.prompts import load_filter
 from stages.llm.scorers import _without_final_marks, choose, mark, rate, rules
 from stages.params import Scorer
@@ -143,8 +142,8 @@ def test_in_buckets_the_same_bytes(
     turns = [row | {"id": id, "messages": 1} for id, row in enumerate(said)]
     write(project / "turns.jsonl", from_rows(turns, Turn), Turn)
     written = []
-    for bucket in (tables.BUCKET, 1000):
-        monkeypatch.setattr(tables, "BUCKET", bucket)
+    for part in (PART, 1000):
+        monkeypatch.setattr("stages.filter.PART", part)
         done = run(main, "turns.jsonl", "base", "labels", *["scores", "inquiries", "rejects", "metrics", "plot"])
         assert done.exit_code == 0, done.output
         written.append((project / "inquiries").read_bytes())
