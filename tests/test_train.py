@@ -74,7 +74,7 @@ def test_the_loss_and_its_gradient_are_those_of_a_plain_pass(base: Path, tokeniz
 
     torch.manual_seed(0)
     config = LoraConfig(r=4, target_modules="all-linear", init_lora_weights=False)
-    model = get_peft_model(load(base / NAME, torch.float32)[0], config)
+    model = get_peft_model(load(base / NAME, torch.float32)[0], config).double()  # less rounding than float32
     whole, labels = [], []
     for text in texts:
         question = [{"role": "user", "content": f"Is the context needed?\nB. needed\n{text}"}]
@@ -107,7 +107,7 @@ def test_the_loss_and_its_gradient_are_those_of_a_plain_pass(base: Path, tokeniz
     assert found.keys() == gradients().keys()
     assert len(found) == 2 * 10 * 7
     for name, gradient in gradients().items():
-        assert torch.allclose(found[name], gradient, rtol=1e-3, atol=1e-4 * float(gradient.abs().max())), name
+        assert torch.allclose(found[name], gradient, rtol=1e-3, atol=1e-5 * float(gradient.abs().max())), name
 
 
 def losses(curve: Path) -> list[float]:
