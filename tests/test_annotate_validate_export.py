@@ -111,6 +111,7 @@ def test_the_adjudicator_settles(annotated: Callable[..., tuple[Any, Path]]) -> 
         ([label(1), label(2, seconds=-1.0)], "ann.jsonl: row 2, id 2, seconds"),
         ([label(1, at=5), label(1, value="not_needed", at=5)], "annotator ann, id 1, at 5: 2 rows, must be one"),
         ([label(1), '{"id": '], "broken.jsonl"),
+        ([label(1), "[1]"], "broken.jsonl: row 1: is no label but '[1]'"),
         ([label(1), label(2) | {"id": None}], "ann.jsonl: row 2, id None, id: must be a whole number"),
         ([label(1) | {"label": None}], "holds no label for any of the 4 inquiries"),  # taken back
         ([label(99)], "holds no label for any of the 4 inquiries"),

@@ -52,6 +52,9 @@ def misspelt(file: Path, model: type[Label]) -> list[str]:
                 row = json.loads(line)
             except ValueError:
                 continue
+            if not isinstance(row, dict):
+                found.append(f"{file}: row {number}: is no label but {line.strip()[:80]!r}")
+                continue
             wrong = [f"{name}: is no field of a label" for name in row if name not in known]
             if "label" not in row:
                 wrong.append("label: is missing; where there is none it is null")
