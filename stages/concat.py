@@ -3,6 +3,7 @@
 python -m stages.concat data/messages.jsonl data/turns.jsonl metrics/concat.json
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -12,9 +13,10 @@ from ibis import _
 
 from stages.params import params
 from stages.schemas import Message, Turn
-from stages.tables import buckets, compute_on, hold, read, write, write_json
+from stages.tables import compute_on, hold, parts, read, write, write_json
 
-PART = 2**28  # bytes of messages that are joined at a time
+PART = 2**28  # characters of messages that are joined at a time
+TURNS = 500_000  # of one group that are
 
 
 def numbered(messages: ibis.Table, gap_seconds: int) -> ibis.Table:
@@ -43,6 +45,14 @@ def joined(messages: ibis.Table) -> ibis.Table:
     )
 
 
+def turns_of(messages: ibis.Table, gap_seconds: int, folder: Path) -> Iterator[ibis.Table]:
+    """The turns of messages in parts, one after the other, cut from a copy in `folder`."""
+    for part in parts(messages, folder, PART):
+        said = hold(numbered(part, gap_seconds))
+        blocks = range(int(said.turn.max().execute() or 0) // TURNS + 1)
+        yield ibis.union(*[hold(joined(said.filter(_.turn // TURNS == block))) for block in blocks])
+
+
 @click.command(help=__doc__)
 @click.argument("messages", type=click.Path())
 @click.argument("turns", type=click.Path())
@@ -52,8 +62,7 @@ def main(messages: str, turns: str, metrics: str) -> None:
     compute_on(p.backend)
     table = read(messages, Message)
     with TemporaryDirectory() as folder:
-        parts = buckets(numbered(table, p.concat.gap_seconds), messages, Path(folder), PART, by="turn")
-        count = write(turns, ibis.union(*[hold(joined(part)) for part in parts]), Turn)
+        count = write(turns, turns_of(table, p.concat.gap_seconds, Path(folder)), Turn)
     said = table.count().execute()
     kept = read(turns, Turn).messages.sum().execute()
     if kept != said:

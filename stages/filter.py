@@ -8,7 +8,7 @@ drawn at random from the whole log and labelled as question or not (data/annotat
 any throttle.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -25,11 +25,11 @@ from stages.llm.scorers import rater
 from stages.params import Scorer, params
 from stages.schemas import Inquiry, QuestionLabel, Reject, Score, Turn
 from stages.scoring import DIGITS, proportion
-from stages.tables import batches, buckets, compute_on, hold, in_memory, read, rows, write, write_json
+from stages.tables import batches, compute_on, hold, in_memory, parts, read, rows, write, write_json
 
 THROTTLES = [0, 0.02, 0.05, 0.1, 0.2, 0.5, *range(1, 11)]
 RATED = 1_000_000  # texts that are in memory at a time
-PART = 2**30  # bytes of turns that windows are cut from at a time
+PART = 2**28  # characters of turns that windows are cut from at a time
 SCORES = pyarrow.schema({"id": pyarrow.int64(), "score": pyarrow.float64()})
 Given = Mapping[str, Any]  # a turn, with what each scorer gave it; None where its answer couldn't be read
 Labels = Mapping[int, bool]  # which turns are questions
@@ -54,8 +54,8 @@ def judged(turns: ibis.Table, scores: Mapping[str, ibis.Table], scorers: list[Sc
     return found.mutate(reason=ibis.cases(*fell, (_.chars < min_chars, "too_short")))
 
 
-def windows(turns: ibis.Table, kept: ibis.Table, size: int) -> ibis.Table:
-    """The turns whose ids are kept, with `cr_window`: up to `size` turns before each in its group, oldest first.
+def windows(turns: ibis.Table, size: int) -> ibis.Table:
+    """The turns that are kept, with `cr_window`: up to `size` turns before each in its group, oldest first.
 
     Lags, since they are far faster than a list collected over each turn's window.
     """
@@ -65,15 +65,16 @@ def windows(turns: ibis.Table, kept: ibis.Table, size: int) -> ibis.Table:
     return (
         turns.mutate(turn=turn)
         .mutate(**lags)
-        .semi_join(kept, "id")
+        .filter(_.kept)
         .mutate(cr_window=ibis.array([_[name] for name in lags]).filter(lambda turn: turn.notnull()))
-        .drop("turn", *lags)
+        .drop("turn", "kept", *lags)
     )
 
 
-def inquiries_of(path: str, kept: ibis.Table, size: int, folder: Path) -> ibis.Table:
-    """The turns of a file whose ids are kept, with their windows, cut in parts that lie in `folder`."""
-    return ibis.union(*[hold(windows(part, kept, size)) for part in buckets(read(path, Turn), path, folder, PART)])
+def inquiries_of(turns: ibis.Table, kept: ibis.Table, size: int, folder: Path) -> Iterator[ibis.Table]:
+    """The turns whose ids are kept, with their windows, in parts, one after the other, cut from a copy in `folder`."""
+    marked = turns.left_join(kept.select("id", kept=ibis.literal(True)), "id").drop("id_right")
+    return (windows(part, size) for part in parts(marked, folder, PART))
 
 
 def settled(folder: Path) -> Labels:
@@ -157,7 +158,8 @@ def main(
     write(scores, ibis.union(*readable), Score)
     passed = {scorer.name: ibis.literal(True) for scorer in p.scorers}
     with TemporaryDirectory() as folder:
-        write(inquiries, inquiries_of(turns, kept, p.window, Path(folder)).mutate(**passed), Inquiry)
+        asking = inquiries_of(said, kept, p.window, Path(folder))
+        write(inquiries, (part.mutate(**passed) for part in asking), Inquiry)
     left = reasons.filter(_.reason.notnull())
     write(rejects, left.select("id", "reason", at=ibis.null("string")), Reject)
 

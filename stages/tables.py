@@ -20,6 +20,7 @@ import click
 import duckdb
 import ibis
 import pyarrow
+from ibis import _
 from pandera.errors import SchemaErrors
 
 from stages.schemas import Table
@@ -37,6 +38,7 @@ CHUNK = 50_000
 SPOOLED = 10_000  # rows, of 20,000 characters at most
 SPOOL_MEMORY = "512MB"
 SHOWN = 20
+ROW = 64  # characters that a row counts for beside its text
 MEMORY = "2500MB"  # of DuckDB's own; what is larger goes to disk
 SHARDS = "part-*"  # as Spark names them
 CHECKS: dict[str, Callable[..., ibis.Value]] = {  # pandera's, as expressions
@@ -131,21 +133,23 @@ def hold(table: ibis.Table) -> ibis.Table:
         return table.cache()
 
 
-def buckets(table: ibis.Table, path: str | Path, folder: Path, part: int, by: str | None = None) -> list[ibis.Table]:
-    """The table in parts that DuckDB can hold in memory, all rows of a group in the same, or of a group and a number
-    `by`: it can't move lists that it collects to disk, and sorts of windows cost it many times their size. `path` is
-    the file that the table comes from, `part` how many bytes of it make one, in `folder` are the parts. Spark needs
+def parts(table: ibis.Table, folder: Path, size: int) -> list[ibis.Table]:
+    """The table in parts of whole groups, in their order and of about `size` characters each, that DuckDB can hold in
+    memory: it can't move lists that it collects to disk, and sorts of windows cost it many times their size. They are
+    read from a copy in `folder`, of which each part reads its own row groups if the table was in order. Spark needs
     none.
     """
     backend = ibis.get_backend()
-    size = sum(file.stat().st_size for file in [Path(path), *Path(path).glob(SHARDS)] if file.is_file())
-    if backend.name != "duckdb" or size <= part:
+    if backend.name != "duckdb":
         return [table]
-    number = size // part + 1
-    bucket = (table.group.hash() % number + (table[by] if by else 0)) % number
     with reading():
-        backend.to_parquet(table.mutate(bucket=bucket), folder, partition_by="bucket", overwrite=True)
-    return [backend.read_parquet(f"{one}/*.parquet", hive_partitioning=False) for one in sorted(folder.iterdir())]
+        backend.to_parquet(table, folder / "whole.parquet")
+    whole = backend.read_parquet(folder / "whole.parquet")
+    groups = whole.group_by("group").agg(size=(_.text.length() + ROW).sum())
+    upto = groups.mutate(upto=_.size.sum().over(ibis.cumulative_window(order_by="group")))
+    bounds = upto.group_by(part=_.upto // size).agg(first=_.group.min(), last=_.group.max())
+    found = [whole.filter(_.group.between(at["first"], at["last"])) for at in rows(bounds.order_by("part"))]
+    return found or [whole]
 
 
 @contextmanager
@@ -209,10 +213,9 @@ def failures(table: ibis.Table, model: type[Table], name: str) -> list[str]:
     required = [name for name, column in declared.items() if not column.nullable]
     found: list[str] = []
     start = 0
-    held = hold(table)
     with reading():
-        wrong = held.filter(~_kept(held, model)).count().execute()
-    for batch in held.to_pyarrow_batches(chunk_size=CHUNK) if wrong else ():
+        wrong = table.filter(~_kept(table, model)).count().execute()
+    for batch in table.to_pyarrow_batches(chunk_size=CHUNK) if wrong else ():
         frame = batch.to_pandas()
         frame.index += start
         start += len(frame)
@@ -232,24 +235,40 @@ def failures(table: ibis.Table, model: type[Table], name: str) -> list[str]:
             for case in error.failure_cases.to_dict("records"):
                 say(case["index"], case["column"], f"{case['check']}, got {str(case['failure_case'])[:80]!r}")
     if metadata["key"]:
-        repeated = held.group_by(metadata["key"]).agg(rows=ibis._.count()).filter(ibis._.rows > 1)
+        repeated = table.group_by(metadata["key"]).agg(rows=_.count()).filter(_.rows > 1)
         for row in rows(repeated.order_by(metadata["key"]).limit(1000)):
             key = ", ".join(f"{field} {row[field]}" for field in metadata["key"])
             found.append(f"{name}: {key}: {row['rows']} rows, must be one")
     return found
 
 
-def write(path: str | Path, table: ibis.Table, model: type[Table]) -> int:
+def write(path: str | Path, table: ibis.Table | Iterable[ibis.Table], model: type[Table]) -> int:
     """Check a table, sort it and write it as JSON Lines; return the number of rows. Nothing is written if a row is
-    wrong.
+    wrong. If it comes in `parts`, each is computed and sorted by itself: only then does time grow with the rows alone.
     """
     order = model.get_metadata()[model.__name__]["dataframe"]["order"]
-    held = hold(table.select(list(columns(model, table.columns))))
-    if found := failures(held, model, Path(path).name):
-        more = f"\n… and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-        raise click.ClickException("\n".join(found[:SHOWN]) + more)
-    _put(path, held.order_by(order))
-    return held.count().execute()
+    all_of_it = [table] if isinstance(table, ibis.Table) else table
+    ordered = (part.select(list(columns(model, part.columns))).order_by(order) for part in all_of_it)
+    with tempfile.TemporaryDirectory() as folder:
+        held = _held(ordered, Path(folder))
+        if found := failures(held, model, Path(path).name):
+            more = f"\n… and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+            raise click.ClickException("\n".join(found[:SHOWN]) + more)
+        _put(path, held)
+        return held.count().execute()
+
+
+def _held(parts: Iterable[ibis.Table], folder: Path) -> ibis.Table:
+    """The rows of one part after the other, each in its order, in files in a folder; or one part held by Spark."""
+    backend = ibis.get_backend()
+    if backend.name == "pyspark":
+        return ibis.union(*map(hold, parts))
+    paths: list[Path] = []
+    for part in parts:
+        paths.append(folder / f"{len(paths)}.parquet")
+        with reading():
+            backend.to_parquet(part, paths[-1])
+    return backend.read_parquet(paths)
 
 
 def _put(path: str | Path, table: ibis.Table) -> None:

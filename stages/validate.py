@@ -10,7 +10,7 @@ from ibis import _
 
 from stages.params import params
 from stages.schemas import Inquiry, Labelled, Message, Table, Turn
-from stages.tables import compute_on, failures, read, rows, write
+from stages.tables import compute_on, failures, hold, read, rows, write
 
 
 def strangers(part: ibis.Table, whole: ibis.Table, name: str, of: str) -> list[str]:
@@ -28,7 +28,7 @@ def strangers(part: ibis.Table, whole: ibis.Table, name: str, of: str) -> list[s
 def main(messages: str, turns: str, inquiries: str, labelled: str, valid: str) -> None:
     compute_on(params().backend)
     models: dict[str, type[Table]] = {messages: Message, turns: Turn, inquiries: Inquiry, labelled: Labelled}
-    tables = {path: read(path, model) for path, model in models.items()}
+    tables = {path: hold(read(path, model)) for path, model in models.items()}
     wrong = [line for path, table in tables.items() for line in failures(table, models[path], path)]
     paths = list(models)
     for part, whole in zip(paths[1:], paths[:-1], strict=True):

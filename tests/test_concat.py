@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.concat import PART, joined, main, numbered
+from stages.concat import PART, TURNS, joined, main, numbered
 from stages.schemas import Message, Turn
 from stages.tables import from_rows, rows, write
 from tests.conftest import Row, messages, run, table
@@ -77,12 +77,13 @@ def test_turns_further_apart_than_the_gap_stay_as_they_are(said: list[Row]) -> N
     assert concat([{k: v for k, v in turn.items() if k != "messages"} for turn in again]) == again  # idempotent
 
 
-def test_in_buckets_the_same_bytes(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_in_parts_the_same_bytes(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said = [row for n in range(50) for row in messages(*RUNS[: 1 + n % 6], group=f"g{n}", first_id=10 * n)]
     write(project / "messages.jsonl", from_rows(said, Message), Message)
     written = []
-    for part in (PART, 1000):
+    for part, most in ((PART, TURNS), (1000, 2)):
         monkeypatch.setattr("stages.concat.PART", part)
+        monkeypatch.setattr("stages.concat.TURNS", most)
         assert run(main, "messages.jsonl", "turns.jsonl", "concat.json").exit_code == 0
         written.append((project / "turns.jsonl").read_bytes())
     assert written[0] == written[1]

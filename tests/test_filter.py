@@ -71,7 +71,7 @@ def test_windows_against_a_plain_loop(groups: list[str], size: int, asking: set[
     log = joined(numbered(table(said), 18))
     turns = rows(log)
     kept = {turn["id"] for turn in turns if turn["position"] in asking}
-    found = rows(windows(log, log.filter(_.id.isin(kept)), size))
+    found = rows(windows(log.mutate(kept=_.id.isin(kept)), size))
     assert {row["id"] for row in found} == kept
     for row in found:
         before = [t for t in turns if t["group"] == row["group"] and t["position"] < row["position"]]
@@ -83,7 +83,7 @@ def test_windows_against_a_plain_loop(groups: list[str], size: int, asking: set[
 def test_the_window_holds_twelve() -> None:
     said = messages(*[("ab"[i % 2], 100 * i, str(i)) for i in range(20)])
     log = joined(numbered(table(said), 18))
-    last = max(rows(windows(log, log, 12)), key=lambda row: row["position"])
+    last = max(rows(windows(log.mutate(kept=True), 12)), key=lambda row: row["position"])
     assert [turn["text"] for turn in last["cr_window"]] == [str(i) for i in range(7, 19)]  # upstream has 11
 
 
@@ -129,7 +129,7 @@ def test_rated_a_million_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     assert whole["score"].to_pylist()[:4] == [None, 1, 2, None]
 
 
-def test_in_buckets_the_same_bytes(
+def test_in_parts_the_same_bytes(
     project: Path, set_params: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_params(**{"filter.scorers": [{"name": "is_question", "kind": "rules", "throttle": 5}]})

@@ -18,7 +18,7 @@ from typing import Any
 import click
 
 from stages.schemas import Label, QuestionLabel
-from stages.tables import failures, read, rows
+from stages.tables import failures, hold, read, rows
 
 PLACES = {Label: "", QuestionLabel: "filter"}  # of their files under data/annotations/
 Line = dict[str, Any]
@@ -36,7 +36,7 @@ def load(files: Iterable[Path], model: type[Label] = Label) -> list[Line]:
     """Every line of label files, oldest first. Raises click.ClickException that names each bad line."""
     tables = {file: read(file, model) for file in files}
     wrong = [line for file in tables for line in misspelt(file, model)]
-    if wrong := wrong or [line for file, table in tables.items() for line in failures(table, model, str(file))]:
+    if wrong := wrong or [line for file, table in tables.items() for line in failures(hold(table), model, str(file))]:
         raise click.ClickException("\n".join(wrong))
     return sorted((line for table in tables.values() for line in rows(table)), key=lambda line: line["at"])
 

@@ -110,8 +110,8 @@ def stages(what: str, source: Path, target: Path) -> None:
     compute_on("duckdb")
     kept = read(source, Turn).filter(_.id % KEPT == 0)
     with tempfile.TemporaryDirectory() as folder:
-        found = inquiries_of(str(source), kept, SIZE, Path(folder))
-        write(target, found.mutate(is_question=ibis.literal(True)), Inquiry)
+        found = inquiries_of(read(source, Turn), kept, SIZE, Path(folder))
+        write(target, (part.mutate(is_question=ibis.literal(True)) for part in found), Inquiry)
 
 
 def with_polars(what: str, source: Path, target: Path) -> None:
