@@ -460,3 +460,19 @@ def test_agreement_on_one_label_alone_is_not_defined() -> None:
     assert "kappa" not in found["pairs"]["a_b"]
     assert found["pairs"]["a_b"]["observed"] == 1
     assert "not defined" in agreement.table(found)
+
+
+def test_agreement_counts_labels_of_the_export_too(annotations: Path) -> None:
+    def agreed() -> str:
+        done = CliRunner().invoke(main, ["agreement", "--annotations", str(annotations)])
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    with store.opened(annotations, "ann") as mine, store.opened(annotations, "export") as theirs:
+        for id in range(8):
+            mine.append(id, ["needed", "not_needed"][id % 2])
+            theirs.append(id, ["needed", "not_needed"][id % 2])
+    both = agreed()
+    assert "| ann export | Cohen's kappa | 1.000 |" in both
+    (annotations / "export.jsonl").rename(annotations.parent / "imported.jsonl")
+    assert agreed() == both

@@ -199,7 +199,8 @@ def import_(file: Path, annotations: Path, inquiries: Path, columns: tuple[str, 
 def agreement(annotations: Path) -> None:
     """Say how far the annotators agree, the adjudicator left out, who has seen the others' labels."""
     p = params()
-    votes = store.votes(store.load(sorted(annotations.glob("*.jsonl"))))
+    imported = annotations.parent.glob("imported.jsonl")  # ingest's, labels that stood in the export
+    votes = store.votes(store.load([*sorted(annotations.glob("*.jsonl")), *imported]))
     annotators = sorted({name for by in votes.values() for name in by} - {p.annotate.adjudicator or ""})
     click.echo(agreement_.table(agreement_.measure(votes, annotators, p.evaluate.bootstrap, p.seed)))
 
