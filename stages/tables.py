@@ -22,6 +22,7 @@ import ibis
 import pyarrow
 from ibis import _
 from pandera.errors import SchemaErrors
+from tqdm import tqdm
 
 from stages.schemas import Table
 
@@ -250,7 +251,7 @@ def write(path: str | Path, table: ibis.Table | Iterable[ibis.Table], model: typ
     all_of_it = [table] if isinstance(table, ibis.Table) else table
     ordered = (part.select(list(columns(model, part.columns))).order_by(order) for part in all_of_it)
     with tempfile.TemporaryDirectory() as folder:
-        held = _held(ordered, Path(folder))
+        held = _held(tqdm(ordered, Path(path).name, unit=" parts", delay=5), Path(folder))
         if found := failures(held, model, Path(path).name):
             more = f"\n… and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
             raise click.ClickException("\n".join(found[:SHOWN]) + more)
