@@ -63,7 +63,7 @@ test-spark: $(SPARK)/.ready  ## concat and filter on Spark and on DuckDB: the sa
 LLAMA_FACTORY := .venv-llama-factory
 $(LLAMA_FACTORY)/.ready:  # torchvision and torchaudio come along for CUDA and break the import where torch has none
 	$(PYTHON) -m venv $(LLAMA_FACTORY)
-	$(LLAMA_FACTORY)/bin/python -m pip install --quiet torch==2.13.0 llamafactory
+	$(LLAMA_FACTORY)/bin/python -m pip install --quiet torch==2.13.0 llamafactory==0.9.5
 	$(LLAMA_FACTORY)/bin/python -m pip uninstall --quiet --yes torchvision
 	rm -f $(LLAMA_FACTORY)/lib/python*/site-packages/torchaudio/lib/*.so
 	touch $@
@@ -72,7 +72,7 @@ AXOLOTL := .venv-axolotl
 $(AXOLOTL)/.ready:  # by uv: pip tries versions of its 230 packages for very long
 	$(PYTHON) -m venv $(AXOLOTL)
 	$(AXOLOTL)/bin/python -m pip install --quiet torch==2.13.0 uv
-	$(AXOLOTL)/bin/python -m uv pip install --quiet torch==2.13.0 axolotl
+	$(AXOLOTL)/bin/python -m uv pip install --quiet torch==2.13.0 axolotl==0.19.0
 	touch $@
 
 test-alpaca: $(READY) $(LLAMA_FACTORY)/.ready $(AXOLOTL)/.ready  ## the alpaca files as LLaMA-Factory and axolotl read them, each in an environment of its own

@@ -28,8 +28,8 @@ def strangers(part: ibis.Table, whole: ibis.Table, name: str, of: str) -> list[s
 def main(messages: str, turns: str, inquiries: str, labelled: str, valid: str) -> None:
     compute_on(params().backend)
     models: dict[str, type[Table]] = {messages: Message, turns: Turn, inquiries: Inquiry, labelled: Labelled}
-    tables = {path: hold(read(path, model)) for path, model in models.items()}
-    wrong = [line for path, table in tables.items() for line in failures(table, models[path], path)]
+    tables = {path: read(path, model) for path, model in models.items()}
+    wrong = [line for path, table in tables.items() for line in failures(hold(table), models[path], path)]
     paths = list(models)
     for part, whole in zip(paths[1:], paths[:-1], strict=True):
         wrong += strangers(tables[part], tables[whole], part, whole)
