@@ -8,6 +8,7 @@ doesn't settle, and what was labelled under an older guideline, goes to the queu
 The share of settled inquiries that are questions is the filter's precision once more, over all that was labelled.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 import click
 import pyarrow
 
-from stages.labels.agreement import majority, measure
+from stages.labels.agreement import agreed, majority
 from stages.labels.store import Line, guideline, latest, load, votes
 from stages.params import Annotate, params
 from stages.schemas import NO_GUIDELINE, Inquiry, Labelled, Queue, Reject
@@ -77,11 +78,13 @@ def main(
     kept = {id: label == "needed" for id, (label, _) in settled.items() if id not in reasons}
     if not kept:
         raise click.ClickException(
-            f"{annotations} holds no label for any of the {len(asked)} inquiries: label some first"
-            " (python -m stages.labels --help)"
+            f"{annotations} settles none of the {len(asked)} inquiries as needed or not"
+            f" ({', '.join(f'{reason} {n}' for reason, n in Counter(reasons.values()).most_common())}):"
+            " label more (python -m stages.labels --help)"
         )
     answers = in_memory(pyarrow.table({"id": list(kept), "cr_need_gt": list(kept.values())}))
-    write(labelled, table.join(answers, "id"), Labelled)
+    if write(labelled, table.join(answers, "id"), Labelled) != len(kept):
+        raise click.ClickException(f"{inquiries}: an inquiry was lost or doubled on the way to {labelled}")
     counts = write_rejects(rejects, [{"id": id, "reason": reason} for id, reason in reasons.items()], Reject)
     again = look_again(lines, set(settled), reasons, guideline(annotations))
     write(queue, from_rows(again, Queue), Queue)
@@ -106,8 +109,7 @@ def main(
         | coverage
         | proportion("filter_precision", len(kept), len(kept) + counts["not_question"]),
     )
-    annotators = sorted({name for by in given.values() for name in by} - {p.annotate.adjudicator or ""})
-    write_json(agreement, measure(given, annotators, p.evaluate.bootstrap, p.seed))
+    write_json(agreement, agreed(given, p))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from stages.schemas import Labelled, Reject
 from stages.tables import read, rows, write_json, write_rejects
 
 SPLITS = ("train", "dev", "test")
-GROUPS = 50  # the least that shares drawn by chance come out near
+GROUPS = 50  # conversations
 Items = list[dict[str, Any]]
 
 
@@ -27,16 +27,21 @@ def split(items: Items, dev: float, test: float, seed: int) -> tuple[dict[str, I
     """Items to train, dev and test of about the asked shares, and those left out between them.
 
     Whole conversations go to one side, which a hash of their name decides: an item stays where it is, whatever is
-    labelled otherwise or added, so that versions of the data are judged on the same items. Where there are too few
-    conversations (a user has one group chat), the log is cut into three blocks of time.
+    labelled otherwise or added, so that versions of the data are judged on the same items. Where conversations are too
+    few or too large for that (a user has one group chat), the log is cut into three blocks of time.
     """
-    sizes = Counter(item["group"] for item in items)
-    if len(sizes) < GROUPS or max(sizes.values()) / len(items) > min(dev, test) / 2:
+    if not many_and_small(items, dev, test):
         return _by_time(items, dev, test)
     splits: dict[str, Items] = {name: [] for name in SPLITS}
     for item in items:
         splits[_side(item["group"], dev, test, seed)].append(item)
     return splits, []
+
+
+def many_and_small(items: Items, dev: float, test: float) -> bool:
+    """Whether the items' conversations are so many and so small that shares drawn by chance come out near."""
+    sizes = Counter(item["group"] for item in items)
+    return len(sizes) >= GROUPS and max(sizes.values()) / len(items) <= min(dev, test) / 2
 
 
 def _side(group: str, dev: float, test: float, seed: int) -> str:
@@ -83,8 +88,9 @@ def alpaca(item: dict[str, Any], prompt: prompts.Prompt, order: list[str], windo
 def main(valid: str, folder: Path, rejects: str, metrics: str) -> None:
     p = params().export
     prompt = prompts.load(p.prompt)
-    splits, left = split(rows(read(valid, Labelled)), p.dev, p.test, p.seed)
-    counts: dict[str, Any] = {}
+    items = rows(read(valid, Labelled))
+    splits, left = split(items, p.dev, p.test, p.seed)
+    counts: dict[str, Any] = {"by_time": int(not many_and_small(items, p.dev, p.test))}
     for name in SPLITS:
         positives = sum(item["cr_need_gt"] for item in splits[name])
         if not 0 < positives < len(splits[name]):

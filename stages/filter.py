@@ -159,16 +159,20 @@ def main(
     passed = {scorer.name: ibis.literal(True) for scorer in p.scorers}
     with TemporaryDirectory() as folder:
         asking = inquiries_of(said, kept, p.window, Path(folder))
-        write(inquiries, (part.mutate(**passed) for part in asking), Inquiry)
+        written = write(inquiries, (part.mutate(**passed) for part in asking), Inquiry)
     left = reasons.filter(_.reason.notnull())
-    write(rejects, left.select("id", "reason", at=ibis.null("string")), Reject)
+    rejected = write(rejects, left.select("id", "reason", at=ibis.null("string")), Reject)
+    if (written, written + rejected) != (count, total := said.count().execute()):
+        raise click.ClickException(f"of {total} turns {written} are inquiries and {rejected} are not: one was lost")
 
     labelled = settled(labels)
     drawn = {row["id"]: row for row in rows(reasons.filter(_.id.isin(list(labelled))))}
+    if gone := len(labelled) - len(drawn):
+        click.echo(f"warning: {labels}: {gone} labels are of turns that {turns} doesn't have", err=True)
     write_json(
         metrics,
         {
-            "turns": said.count().execute(),
+            "turns": total,
             "inquiries": count,
             "messages_per_inquiry": round(kept.messages.mean().execute(), DIGITS),
             "rejected": {

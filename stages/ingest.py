@@ -29,9 +29,10 @@ from stages.chat.auto import recognised
 from stages.chat.keys import PUBLIC_KEY, keyed_hash, message_id, number, secret_key
 from stages.chat.names import Names
 from stages.chat.private import mask
+from stages.chat.spool import Spool, in_order, workspace
 from stages.params import params
 from stages.schemas import NO_GUIDELINE, Label, Reject
-from stages.tables import Spool, in_order, rows, workspace, write, write_json
+from stages.tables import rows, write, write_json
 
 NOT_UNICODE = re.compile("[\0\ud800-\udfff]")
 OVER_LIMIT = "over_limit"
@@ -166,6 +167,7 @@ def imported(messages: ibis.Table, annotator: str) -> ibis.Table:
         seconds=ibis.null("float64"),
         guideline=ibis.literal(NO_GUIDELINE),
         note=ibis.null("string"),
+        given=ibis.null("int64"),
     )
 
 

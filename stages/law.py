@@ -93,9 +93,9 @@ def in_words(
     elif found["verdict"] == NO_SIGNAL:
         lines.append(
             f"Models that tell needed from not needed: {found['counted']} of {found['models']}. The others give one"
-            f" letter more than {most:.0%} of the time, or the bounds of their AUC cover 50%. Their precision is"
-            " the share of needed items, whatever the labels, so nothing follows for these. Next: bigger models,"
-            " another prompt, `evaluate.permutations: 6`, or the law on the tuned models."
+            f" letter more than {most:.0%} of the time, or the bounds of their AUC cover 50%. One letter's"
+            " precision is the share of needed items, or 0, whatever the labels, so nothing follows for these."
+            " Next: bigger models, another prompt, `evaluate.permutations: 6`, or the law on the tuned models."
         )
     else:
         lines.append(

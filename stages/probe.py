@@ -61,7 +61,7 @@ def chat(item: dict[str, Any], window: int) -> str:
 
 
 def folds(items: Items, labels: Bools, seed: int) -> list[tuple[NDArray[Any], NDArray[Any]]]:
-    """Places to learn from and places to ask, whole conversations on one side; a log of one conversation is cut
+    """Places to learn from and places to ask, whole conversations on one side; a log of few conversations is cut
     anywhere.
     """
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
@@ -106,7 +106,8 @@ def suspects(doubt: Floats, labels: Bools) -> Bools:
 
 
 def out_of_sample(items: Items, states: Sequence[Floats], labels: Bools, seed: int) -> dict[str, Floats]:
-    """The probability of needed [items] by readers that saw neither the item's label nor its conversation.
+    """The probability of needed [items] by readers that saw neither the item's label nor, where the log has enough of
+    them, its conversation.
 
     `words` and `states` read one thing each, once. `all` is the mean of their log-odds over two rounds, the second
     of which learns without what the first doubts most (Northcutt et al., 2021).

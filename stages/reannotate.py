@@ -1,7 +1,7 @@
 """Which labels are likeliest wrong? (Paper, section 2, "Check": what the big models get wrong is looked at again.)
 
     python -m stages.reannotate data/valid.jsonl data/predictions/baseline data/annotations data/imported.jsonl
-        data/base data/reannotate.jsonl metrics/reannotate.json
+        data/base/NAME data/reannotate.jsonl metrics/reannotate.json
 
 Every labelled item is ranked by the evidence: a model that has not seen its label (stages/probe.py), the ladder's
 models that show a signal, and the annotators' own votes. `python -m stages.labels label NAME --queue

@@ -84,6 +84,7 @@ class Label(Table):
 
     `label` is null where a label was taken back or there is only a note. `at` is epoch seconds, `seconds` the time
     taken (null if not measured), `guideline` the start of the sha256 of the guideline that the annotator followed.
+    `given` is when the label was given, if that was before: a line with a note, or one that takes a later label back.
     """
 
     id: Series[int] = pa.Field(**ID)
@@ -93,6 +94,7 @@ class Label(Table):
     seconds: Series[pd.Float64Dtype] = pa.Field(nullable=True, ge=0)
     guideline: Series[str] = pa.Field(str_matches=r"^[0-9a-f]{12}$")
     note: Series[str] = pa.Field(nullable=True)
+    given: Series[pd.Int64Dtype] = pa.Field(nullable=True, gt=0)
 
     class Config:
         metadata = BY_ANNOTATOR

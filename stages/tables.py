@@ -5,10 +5,10 @@ Spark on many machines; Spark writes a folder of shards, which in the order of t
 file. A path that ends in .parquet holds Parquet instead.
 """
 
-import itertools
+import atexit
 import json
-import os
 import re
+import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -24,7 +24,7 @@ from ibis import _
 from pandera.errors import SchemaErrors
 from tqdm import tqdm
 
-from stages.schemas import Table
+from stages.schemas import Labelled, Table
 
 TYPES = {
     "int64": "int64",
@@ -36,8 +36,6 @@ TYPES = {
     "object": "array<struct<sender: string, text: string, timestamp: int64>>",  # cr_window, the one nested column
 }
 CHUNK = 50_000
-SPOOLED = 10_000  # rows, of 20,000 characters at most
-SPOOL_MEMORY = "512MB"
 SHOWN = 20
 ROW = 64  # characters that a row counts for beside its text
 MEMORY = "2500MB"  # of DuckDB's own; what is larger goes to disk
@@ -62,8 +60,9 @@ def compute_on(backend: str) -> None:
     Raises click.ClickException where PySpark is not installed.
     """
     if backend == "duckdb":
-        spill = Path(tempfile.gettempdir()) / f"labels-by-law-{os.getpid()}"  # DuckDB makes it and takes it away
-        ibis.set_backend(ibis.duckdb.connect(memory_limit=MEMORY, temp_directory=str(spill)))
+        spill = tempfile.mkdtemp(prefix="labels-by-law-")  # for this user's eyes alone
+        atexit.register(shutil.rmtree, spill, ignore_errors=True)
+        ibis.set_backend(ibis.duckdb.connect(memory_limit=MEMORY, temp_directory=spill))
         return
     try:
         from pyspark.sql import SparkSession
@@ -301,62 +300,13 @@ def write_json(path: str | Path, value: Mapping[str, Any] | list[Any]) -> None:
     part.replace(target)
 
 
+def items_of(valid: str | Path, folder: Path, name: str) -> list[dict[str, Any]]:
+    """The labelled items of one split of the alpaca files, or of all."""
+    ids = split_ids(folder, name)
+    return [item for item in rows(read(valid, Labelled)) if item["id"] in ids]
+
+
 def split_ids(folder: Path, name: str) -> set[int]:
     """The ids of one split of the alpaca files, or of all."""
     names = ("train", "dev", "test") if name == "all" else (name,)
     return {row["id"] for split in names for row in json.loads((folder / f"{split}.json").read_text(encoding="utf-8"))}
-
-
-class Spool:
-    """Rows on their way into a table that need not fit into memory: some are held at a time; columns that a row
-    doesn't name are null.
-    """
-
-    def __init__(self, columns: Mapping[str, str]) -> None:
-        self.schema = ibis.schema(columns)
-        self.name = ibis.util.gen_name("spool")
-        self.held: list[dict[str, Any]] = []
-        ibis.get_backend().create_table(self.name, schema=self.schema)
-
-    def append(self, row: dict[str, Any]) -> None:
-        self.held.append(row)
-        if len(self.held) >= SPOOLED:
-            self._flush()
-
-    def extend(self, rows: Iterable[dict[str, Any]]) -> None:
-        for row in rows:
-            self.append(row)
-
-    def _flush(self) -> None:
-        if self.held:
-            chunk = pyarrow.Table.from_pylist(self.held, schema=self.schema.to_pyarrow())
-            ibis.get_backend().con.from_arrow(chunk).insert_into(self.name)  # ibis would keep a memtable of it
-            self.held = []
-
-    def table(self) -> ibis.Table:
-        self._flush()
-        return ibis.get_backend().table(self.name)
-
-
-def in_order(table: ibis.Table, by: str) -> Iterator[dict[str, Any]]:
-    """The rows of a table by a column that counts from 0, a chunk at a time."""
-    held = table.order_by(by).cache()
-    for start in itertools.count(0, CHUNK):
-        page = rows(held.filter(held[by] >= start, held[by] < start + CHUNK).order_by(by))
-        yield from page
-        if len(page) < CHUNK:
-            return
-
-
-@contextmanager
-def workspace() -> Iterator[None]:
-    """Tables inside lie in a temporary folder (TMPDIR says where) and take SPOOL_MEMORY at most."""
-    before = ibis.options.default_backend
-    with tempfile.TemporaryDirectory() as folder:
-        backend = ibis.duckdb.connect(f"{folder}/tables.duckdb", temp_directory=folder, memory_limit=SPOOL_MEMORY)
-        ibis.set_backend(backend)
-        try:
-            yield
-        finally:
-            ibis.options.default_backend = before
-            backend.disconnect()

@@ -2,13 +2,14 @@
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
 
 from stages.results.compare import beside
-from stages.studies.ablation import GRID, experiment, mean, table
+from stages.studies.ablation import GRID, experiment, mean, settings, table
 from tests.clones import call, commit, copy
 from tests.conftest import ROOT
 
@@ -104,6 +105,13 @@ def test_the_grid_is_the_papers() -> None:
     assert paper["lr_2e_4"] == paper["rank_64"]
     assert experiment("m", "rank_64", "dev", 0) == experiment("m", "lr_2e_4", "dev", 0)
     assert len({experiment("m", method, "dev", 0) for method in GRID}) == len(GRID) - 1
+
+
+def test_a_models_own_settings_do_not_hide_those_of_the_grid(set_params: Callable[..., None]) -> None:
+    set_params(**{"models.qwen1_5_7b.train": {"lora_rank": 16}})
+    assert "models.qwen1_5_7b.train.lora_rank=32" in settings("qwen1_5_7b", "rank_32", "dev", 0)
+    assert "lora_rank=32" in settings("qwen1_5_4b", "rank_32", "dev", 0)
+    assert "lr=2e-5" in settings("qwen1_5_7b", "lr_2e_5", "dev", 0)
 
 
 def test_seeds_are_averaged() -> None:

@@ -249,8 +249,9 @@ def test_a_few_conversations_are_split_by_time() -> None:
 
 
 def test_one_group_that_holds_nearly_everything_is_split_by_time() -> None:
-    items = many(30, 1) + [item | {"group": "all"} for item in many(1, 300, start=500_000)]
+    items = many(2 * export.GROUPS, 1) + [item | {"group": "all"} for item in many(1, 300, start=500_000)]
     splits, _ = export.split(items, 0.15, 0.25, 0)
+    assert not export.many_and_small(items, 0.15, 0.25)
     assert 0.5 < len(splits["train"]) / len(items) < 0.7
 
 
@@ -262,6 +263,7 @@ def exported(project: Path, items: list[Row]) -> Any:
 def test_export(project: Path) -> None:
     items = many(80, 5)
     assert exported(project, items).exit_code == 0
+    assert json.loads((project / "metrics.json").read_text())["by_time"] == 0
     rows = [row for name in export.SPLITS for row in json.loads((project / "alpaca" / f"{name}.json").read_text())]
     truth = {item["id"]: item["cr_need_gt"] for item in items}
     assert {row["id"] for row in rows} == set(truth)

@@ -133,8 +133,25 @@ def test_another_number_shows_in_the_data_card(project: Path) -> None:
     assert [line for line in made if line not in committed] == ["| test | 280 | 98 | 35.00% |"]
 
 
-def test_a_data_card_that_asks_for_what_there_is_not(project: Path) -> None:
-    (project / "card.md").write_text("{{ metrics.export.train.n }} and {{ metrics.export.tarin.n }}")
+def test_a_data_card_of_a_log_without_labelled_random_turns(project: Path) -> None:
+    shutil.copytree(ROOT / "metrics", project / "metrics")
+    found = read(project / "metrics" / "filter.json")
+    (project / "metrics" / "filter.json").write_text(
+        json.dumps({key: value for key, value in found.items() if not key.startswith(("recall", "precision"))})
+    )
+    assert "On the random sample" not in fill(project / "metrics", ROOT / "data" / "card.md", project / "README.md")
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("{{ metrics.export.train.n }} and {{ metrics.export.tarin.n }}", "'dict object' has no attribute 'tarin'"),
+        ("{{ params.ingest.min_chars - 1 }}", "has no attribute 'min_chars'"),
+        ("{{ params.annotate.adjudicator - 1 }}", "unsupported operand"),
+    ],
+)
+def test_a_data_card_that_asks_for_what_there_is_not(project: Path, template: str, said: str) -> None:
+    (project / "card.md").write_text(template)
     done = run(
         data_card,
         ROOT / "metrics",
@@ -144,7 +161,7 @@ def test_a_data_card_that_asks_for_what_there_is_not(project: Path) -> None:
         project / "README.md",
     )
     assert done.exit_code == 1
-    assert "'dict object' has no attribute 'tarin'" in done.output
+    assert said in done.output
     assert not (project / "README.md").exists()
 
 

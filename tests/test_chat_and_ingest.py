@@ -9,8 +9,7 @@ from typing import Any
 import click
 import pytest
 
-from stages import tables
-from stages.chat import Broken, Message, chitchat, paper
+from stages.chat import Broken, Message, chitchat, paper, spool
 from stages.chat.keys import PUBLIC_KEY, secret_key
 from stages.ingest import ingest, main
 from tests.conftest import Row, ingested, run
@@ -73,8 +72,8 @@ def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch, count: int) -> N
     ]
     said = [*said[: count - 1], Broken("line 9", "bad_field")]
     whole = ingested(said)
-    monkeypatch.setattr(tables, "CHUNK", 2)
-    monkeypatch.setattr(tables, "SPOOLED", 2)
+    monkeypatch.setattr(spool, "CHUNK", 2)
+    monkeypatch.setattr(spool, "SPOOLED", 2)
     assert ingested(said) == whole
     assert (len(whole[0]), len(whole[1])) == (count - 1, 1)
 
@@ -176,11 +175,13 @@ def test_the_stage_on_a_chat_of_ones_own(
 
 def test_the_key_is_made_once_and_kept(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CHAT_KEY", raising=False)
+    inside = project / ".dvc" / "tmp" / "exps" / "tmp1"
+    inside.mkdir(parents=True)
+    monkeypatch.chdir(inside)  # where `dvc exp run --temp` works, and what it throws away
     made = secret_key("paper")
     assert (project / ".chat_key").stat().st_mode & 0o077 == 0
-    inside = project / ".dvc" / "tmp" / "exps"
-    inside.mkdir(parents=True)
-    monkeypatch.chdir(inside)  # where `dvc exp run --temp` works
+    assert secret_key("paper") == made
+    monkeypatch.chdir(project)
     assert secret_key("paper") == made
     assert secret_key("chitchat") == PUBLIC_KEY
 

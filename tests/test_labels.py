@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click import ClickException
 from click.testing import CliRunner, Result
 from textual.pilot import Pilot
 
@@ -30,6 +31,8 @@ def annotations(tmp_path: Path) -> Path:
     folder = tmp_path / "annotations"
     folder.mkdir()
     (folder / "GUIDELINE.md").write_text("A question needs its context if …")
+    (folder / "filter").mkdir()
+    (folder / "filter" / "GUIDELINE.md").write_text("A question is …")
     return folder
 
 
@@ -187,6 +190,37 @@ def test_random_turns_are_called_questions_or_not(annotations: Path) -> None:
         mine.append(2, "not_question")
     assert settled(annotations / "filter") == {2: False}  # nothing is settled on 1
     assert not store.load(annotations.glob("*.jsonl"))
+    guidelines = {line["guideline"] for line in lines(annotations / "filter" / "ann.jsonl")}
+    assert guidelines == {store.guideline(annotations / "filter")} != {store.guideline(annotations)}
+
+
+def test_a_file_is_one_annotators(annotations: Path) -> None:
+    with store.opened(annotations, "ann") as mine:
+        mine.append(1, "needed")
+    (annotations / "ann.jsonl").rename(annotations / "bob.jsonl")
+    with pytest.raises(ClickException, match=r"bob\.jsonl has labels by ann"), store.opened(annotations, "bob"):
+        pass
+
+
+def test_a_note_and_what_is_taken_back_are_no_new_label(annotations: Path) -> None:
+    """Labels older than a queue stay to be looked at again after a note, and after a key that was taken back."""
+    items = [inquiry(1, "And mmpose?"), inquiry(2, "And ncnn?"), inquiry(3, "And onnx?")]
+    with store.opened(annotations, "ann") as mine:
+        for id in (1, 2, 3):
+            mine.append(id, "needed", 3.5)
+    file = annotations / "ann.jsonl"
+    file.write_text("".join(json.dumps(line | {"at": 1000 + line["id"]}) + "\n" for line in lines(file)))
+
+    async def act(app: Annotator, pilot: Pilot[None]) -> None:
+        await pilot.press("n", *"hm", "enter", "s")  # 1: only a note
+        await pilot.press("j", "u", "s")  # 2: taken back
+        await pilot.press("k")  # 3
+
+    drive(annotations, items, act)
+    with store.opened(annotations, "ann") as mine:
+        assert {id: store.when_given(line) for id, line in mine.lines.items() if id < 3} == {1: 1001, 2: 1002}
+        assert store.when_given(mine.lines[3]) > 1003
+        assert mine.lines[1]["note"] == "hm"
 
 
 def test_a_note_and_undo_leave_a_label_under_the_guideline_that_it_was_made_under(annotations: Path) -> None:
@@ -330,6 +364,13 @@ def test_a_label_said_twice_is_one_and_two_that_differ_are_an_error(room: Path) 
     assert store.load([room / "data" / "annotations" / "bob.jsonl"])
 
 
+def test_another_label_at_the_same_time_is_not_passed_over(room: Path) -> None:
+    for label, output in (("needed", "1 of 1 labels are new"), ("not_needed", "ann said needed and now not_needed")):
+        (room / "labels.csv").write_text(f"id,label,annotator,at\n11,{label},ann,2024-03-01T05:00Z\n")
+        assert output in call("import", "labels.csv").output
+    assert len(lines(room / "data" / "annotations" / "ann.jsonl")) == 1
+
+
 def test_a_wrong_table_gets_one_message_with_every_bad_row(room: Path) -> None:
     rows = [
         {"id": 11, "label": "needed", "annotator": "bob"},
@@ -458,7 +499,7 @@ def test_agreement_on_one_label_alone_is_not_defined() -> None:
     votes = {i: {"a": "needed", "b": "needed"} for i in range(5)}
     found: dict[str, Any] = agreement.measure(votes, ["a", "b"], 100, 0)
     assert "kappa" not in found["pairs"]["a_b"]
-    assert found["pairs"]["a_b"]["observed"] == 1
+    assert (found["pairs"]["a_b"]["observed"], found["pairs"]["a_b"]["n"]) == (1, 5)
     assert "not defined" in agreement.table(found)
 
 

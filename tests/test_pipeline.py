@@ -57,6 +57,7 @@ def test_a_chat_of_ones_own_from_end_to_end(clone: Path) -> None:
     assert read(metrics / "ingest.json")["messages"] == 240
     assert read(metrics / "annotate.json")["labelled"] == read(metrics / "annotate.json")["inquiries"] == 120
     assert read(metrics / "export.json")["rejected"]["split_gap"] > 0  # one group: blocks of time
+    assert read(metrics / "export.json")["by_time"] == 1
     assert read(metrics / "law.json")["models"] == 2
     assert read(metrics / "law_tuned.json")["models"] == 1
     tables = (metrics / "tables.md").read_text()

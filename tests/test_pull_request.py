@@ -111,6 +111,15 @@ def test_nothing_changed(clone: Path) -> None:
     assert "**changed**" not in said
 
 
+def test_a_pipeline_that_has_run_in_part(clone: Path) -> None:
+    call(clone, "git", "checkout", "--quiet", "-b", "part", "main")
+    call(clone, "git", "rm", "--quiet", "-r", "metrics")
+    call(clone, "git", "commit", "--quiet", "-m", "part")
+    said = call(clone, sys.executable, "-m", "stages.results.comment", "main", "size.png")
+    assert "| vanilla | no signal | none **changed** |" in said
+    assert "Nothing has been evaluated yet." in said
+
+
 def test_a_base_that_is_not_there(clone: Path) -> None:
     said = call(clone, sys.executable, "-m", "stages.results.comment", "nowhere", "size.png", fails=True)
     assert "nowhere" in said

@@ -166,7 +166,7 @@ def test_noise_of_a_simulated_ladder() -> None:
     assert (clean.answers == noisy.answers).all()
     right = clean.answers == np.where(clean.truth, "needed", "not_needed")
     assert right[:, flipped].mean() < right[:, ~flipped].mean() - 0.2
-    assert verdict(simulated([skill(one) for one in LADDERS["steps_of_15"]], 1000, 0)) == 2
+    assert verdict(simulated([skill(one) for one in LADDERS["steps_of_15"]], 1000, 0), 0.9) == 2
 
 
 def test_power() -> None:

@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
+from stages.llm.asking import odds, predict
 from stages.llm.weights import matrices
+from stages.metric import measure
+from stages.params import params
 from stages.studies import full_rank
 from stages.studies.curve import f1, fit, part_of, power_law
-from stages.tables import write_json
+from stages.tables import items_of, write_json
 from tests.conftest import Row, run
 from tests.made import items
 
@@ -62,6 +65,7 @@ def test_full_training_and_its_approximations(
     import torch
     from safetensors.torch import load_file
 
+    from stages.llm.transformers import Transformers
     from stages.llm.weights import load
 
     monkeypatch.setenv("LABELS_CACHE", str(project / "cache"))
@@ -92,3 +96,12 @@ def test_full_training_and_its_approximations(
     changed = {key for key, weight in trained.items() if not torch.equal(weight.float(), before[key].float())}
     assert changed == {f"{key}.weight" for key in matrices(model)}
     assert len(changed) == 70
+
+    engine = Transformers(base / name, 2048)
+    for rank, weights in ((0, {}), (576, trained)):
+        engine.model.load_state_dict(engine.model.state_dict() | weights)
+        engine.identity = {**engine.identity, "weights": f"by hand, {rank}"}
+        said = predict(items_of("data/valid.jsonl", Path("data/alpaca"), "dev"), engine, params(), "by hand")
+        truth = [row["cr_need_gt"] for row in labelled[8:]]
+        scores = measure([row["answer"] for row in said], truth, list(map(odds, said)), 100, 0)
+        assert (found[f"rank_{rank}"]["f1"], found[f"rank_{rank}"]["auc"]) == (scores["f1"], scores["auc"])

@@ -61,12 +61,15 @@ def test_answers_for_a_chat_log(
         for i, text in enumerate(said)
     ]
     log.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    odds = []
     for more in ([], ["--adapter", str(adapter)]):
         done = run(predict, log, project / "answers.jsonl", NAME, "--base", base, *more)
         assert done.exit_code == 0, done.output
         answers = [json.loads(line) for line in (project / "answers.jsonl").read_text().splitlines()]
         assert sorted(answer["text"] for answer in answers) == sorted([said[1], said[3]])
         assert all(0 <= answer["needed"] <= 1 for answer in answers)
+        odds.append([answer["needed"] for answer in answers])
+    assert odds[0] != odds[1]
     set_params(**{"ingest.limit": 1, "evaluate.protocol": "generate", "evaluate.max_tokens": 2})
     with log.open("a") as file:
         file.write('{"id": 9, "sender": "s1", "text": " ", "timestamp": 1700000999}\n')

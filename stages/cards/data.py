@@ -47,9 +47,9 @@ def main(metrics: Path, annotations: Path, lock: Path, template: Path, card: Pat
             question=asked(p.export),
             bounded=bounded,
         )
-    except jinja2.UndefinedError as error:
+    except (jinja2.TemplateError, TypeError) as error:
         raise click.ClickException(
-            f"{template}: {error.message}; {metrics} or params.yaml has no such value"
+            f"{template}: {error}; {metrics} or params.yaml has no such value, or no number"
         ) from error
     card.write_text(text, encoding="utf-8")
 

@@ -1,15 +1,11 @@
 """Whatever a file looks like: recognised by how it starts, and said before it is read."""
 
-import importlib
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import click
 
-from stages.chat import Broken, Message
 from stages.chat.csv import separator
 from stages.chat.files import UTF8_MARK, opened
 from stages.chat.irc import LINE, WEECHAT
@@ -25,11 +21,6 @@ SIGNS = {
     "chitchat": re.compile(r'\{\s*"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}":\s*\{'),
 }
 PAPER = {"id", "sender", "text", "timestamp", "cr_window"}
-
-
-def read(path: Path, columns: Columns, **told: Any) -> Iterator[Message | Broken]:
-    reader = importlib.import_module(f"stages.chat.{recognised(path, columns)}")
-    yield from reader.read(path, columns=columns, **told)
 
 
 def recognised(path: Path, columns: Columns) -> str:

@@ -30,11 +30,12 @@ def secret_key(format: str) -> bytes:
     for folder in (here, *here.parents):
         if (found := folder / KEY_FILE).exists():
             return found.read_bytes().strip()
-    made = here / KEY_FILE
+    home = next((folder.parent for folder in here.parents if folder.name == ".dvc"), here)  # its folder is thrown away
+    made = home / KEY_FILE
     made.touch(mode=0o600)
     made.write_text(secrets.token_hex(32) + "\n")
     click.echo(
-        f"made {KEY_FILE}: keep it, ids and senders depend on it; others set {KEY_VARIABLE} to its content", err=True
+        f"made {made}: keep it, ids and senders depend on it; others set {KEY_VARIABLE} to its content", err=True
     )
     return made.read_bytes().strip()
 

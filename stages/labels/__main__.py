@@ -96,7 +96,7 @@ def label(
                 raise click.ClickException(f"--like: there is no {theirs}")
             wanted = store.votes(store.load([theirs]))
             items = [item for item in items if item["id"] in wanted]
-        done = {id for id, line in mine.lines.items() if line["label"] and line["at"] > since.get(id, 0)}
+        done = {id for id, line in mine.lines.items() if line["label"] and store.when_given(line) > since.get(id, 0)}
         Annotator(items, done, mine, dict(zip(LABELS, keys, strict=True))).run()
     click.echo(f"{sum(item['id'] in done for item in items)} of {len(items)} labelled by {annotator}")
 
@@ -197,12 +197,13 @@ def import_(file: Path, annotations: Path, inquiries: Path, columns: tuple[str, 
 @main.command()
 @ANNOTATIONS
 def agreement(annotations: Path) -> None:
-    """Say how far the annotators agree, the adjudicator left out, who has seen the others' labels."""
+    """Say how far the annotators agree in all labels, those of questions that the filter no longer keeps among them;
+    the adjudicator left out, who has seen the others' labels.
+    """
     p = params()
     imported = annotations.parent.glob("imported.jsonl")  # ingest's, labels that stood in the export
     votes = store.votes(store.load([*sorted(annotations.glob("*.jsonl")), *imported]))
-    annotators = sorted({name for by in votes.values() for name in by} - {p.annotate.adjudicator or ""})
-    click.echo(agreement_.table(agreement_.measure(votes, annotators, p.evaluate.bootstrap, p.seed)))
+    click.echo(agreement_.table(agreement_.agreed(votes, p)))
 
 
 if __name__ == "__main__":

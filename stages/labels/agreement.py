@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from itertools import combinations
 from typing import Any
 
+from stages.params import Params
 from stages.schemas import LABELS
 
 Votes = Mapping[int, Mapping[str, str]]
@@ -75,6 +76,12 @@ def majority(labels: Iterable[str]) -> str | None:
     return label if 2 * most > given.total() else None
 
 
+def agreed(votes: Votes, p: Params) -> dict[str, Any]:
+    """Agreement of all annotators but the adjudicator, who has seen the others' labels."""
+    annotators = sorted({name for by in votes.values() for name in by} - {p.annotate.adjudicator or ""})
+    return measure(votes, annotators, p.evaluate.bootstrap, p.seed)
+
+
 def measure(votes: Votes, annotators: list[str], resamples: int, seed: int) -> dict[str, Any]:
     """Everything that metrics/agreement.json holds.
 
@@ -88,6 +95,7 @@ def measure(votes: Votes, annotators: list[str], resamples: int, seed: int) -> d
         codes = np.array([[LABELS.index(a), LABELS.index(b)] for a, b in these]).reshape(-1, 2)
         confusion = Counter(these)
         return bounded("kappa", cohen_kappa, codes, resamples, seed) | {
+            "n": len(these),
             "observed": round(float((codes[:, 0] == codes[:, 1]).mean()), 4),
             "confusion": {a: {b: confusion[a, b] for b in LABELS} for a in LABELS},
         }

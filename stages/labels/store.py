@@ -81,14 +81,21 @@ def votes(lines: Iterable[Line]) -> dict[int, dict[str, str]]:
     return {id: by for id, by in given.items() if by}
 
 
+def when_given(line: Line) -> int:
+    """When the label of a line was given, in epoch seconds: a note that comes later doesn't give it again."""
+    return line["given"] or line["at"]
+
+
 class Mine:
     """One annotator's file, open for appending by this process alone. `lines` are the ones that count, by item."""
 
     def __init__(self, file: Path, guideline: str, model: type[Label]):
         self.annotator, self.guideline, self.file = file.stem, guideline, file
         history = load([file], model)
+        if others := {line["annotator"] for line in history} - {self.annotator}:
+            raise click.ClickException(f"{file} has labels by {', '.join(sorted(others))}: a file is one annotator's")
         self.lines = {id: by[self.annotator] for id, by in latest(history).items()}
-        self.seen = {(line["id"], line["at"]) for line in history}
+        self.seen = {(line["id"], line["at"]): line["label"] for line in history}
         self.given = {(line["id"], line["label"]) for line in history}
 
     def append(
@@ -97,25 +104,36 @@ class Mine:
         label: str | None,
         seconds: float | None = None,
         note: str | None = None,
-        guideline: str | None = None,
+        like: Line | None = None,
     ) -> None:
-        """Put a label on disk; when this returns, no crash can lose it. `guideline` is that of a label made before."""
+        """Put a label on disk; when this returns, no crash can lose it. With `like` it is not a new one, but that of a
+        line before, with its time and guideline.
+        """
         line = {
             "id": id,
             "annotator": self.annotator,
             "label": label,
             "at": self._now(id),
             "seconds": seconds,
-            "guideline": guideline or self.guideline,
+            "guideline": like["guideline"] if like else self.guideline,
             "note": note,
+            "given": when_given(like) if like else None,
         }
         self._write([line])
         self.lines[id] = line
 
     def extend(self, lines: list[Line]) -> int:
         """Put labels that were made elsewhere on disk, less those that are here already; how many are new. One without
-        a time was made now, unless the annotator has ever given it.
+        a time was made now, unless the annotator has ever given it. Raises click.ClickException for another label at
+        the time of one that is here.
         """
+        for line in lines:
+            before = self.seen.get((line["id"], line["at"]), line["label"])
+            if before != line["label"]:
+                raise click.ClickException(
+                    f"id {line['id']}: at {line['at']} {self.annotator} said {before} and now {line['label']}:"
+                    " a changed label needs a later time, or none"
+                )
 
         def known(line: Line) -> bool:
             if line["at"] is None:
@@ -149,7 +167,7 @@ class Mine:
 def opened(folder: Path, annotator: str, model: type[Label] = Label) -> Iterator[Mine]:
     """An annotator's file, made if there is none, for one process at a time."""
     file = folder / PLACES[model] / f"{annotator}.jsonl"
-    version = guideline(folder)
+    version = guideline(folder / PLACES[model])
     file.parent.mkdir(exist_ok=True)
     with file.open("ab") as lock:
         try:

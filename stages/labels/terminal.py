@@ -14,13 +14,12 @@ from textual.binding import Binding
 from textual.containers import VerticalScroll
 from textual.widgets import Footer, Input, Static
 
-from stages.labels.store import Mine
+from stages.labels.store import Line, Mine
 from stages.llm.prompts import speakers
 
 COLOURS = ("cyan", "yellow", "green", "magenta", "blue", "red")
 RECENT = 50  # labels that the speed is taken over
 PAUSE = 120.0  # seconds for one label that count as work
-NOTHING = {"label": None, "note": None, "seconds": None, "guideline": None}  # what there is before the first label
 
 
 def printable(text: str) -> str:
@@ -45,7 +44,7 @@ class Annotator(App[None]):
         super().__init__()
         self.items, self.done, self.mine, self.keys = items, done, mine, keys
         self.at = -1
-        self.undoable: list[tuple[int, Mapping[str, Any]]] = []  # place and what counted there before
+        self.undoable: list[tuple[int, Line | None]] = []  # place and what counted there before
         self.paces: list[float] = []
         self.asking = ""
 
@@ -111,9 +110,9 @@ class Annotator(App[None]):
     async def action_label(self, label: str) -> None:
         if (id := self.current()) is None:
             return
-        before = self.mine.lines.get(id, NOTHING)
+        before = self.mine.lines.get(id)
         seconds = time.monotonic() - self.shown
-        self.mine.append(id, label, round(seconds, 1), before["note"])
+        self.mine.append(id, label, round(seconds, 1), before["note"] if before else None)
         self.undoable.append((self.at, before))
         self.paces.append(max(0.1, min(seconds, PAUSE)))
         self.done.add(id)
@@ -126,7 +125,7 @@ class Annotator(App[None]):
         place, before = self.undoable.pop()
         id = self.items[place]["id"]
         note = self.mine.lines[id]["note"]
-        self.mine.append(id, before["label"], note=note, guideline=before["guideline"])
+        self.mine.append(id, before["label"] if before else None, note=note, like=before)
         self.done.discard(id)
         await self.show(place)
 
@@ -151,8 +150,9 @@ class Annotator(App[None]):
         if not text:
             return
         if self.asking == "note" and id is not None:
-            line = self.mine.lines.get(id, NOTHING)
-            self.mine.append(id, line["label"], line["seconds"], text, line["guideline"])
+            line = self.mine.lines.get(id)
+            label, seconds = (line["label"], line["seconds"]) if line else (None, None)
+            self.mine.append(id, label, seconds, text, line)
             self.refresh_state()
         elif self.asking == "search":
             hit = next((i for i in self.around() if text.casefold() in self.text(i)), None)

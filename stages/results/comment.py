@@ -97,11 +97,10 @@ def main(base: str, picture: Path) -> None:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     call("git", "rev-parse", "--verify", f"{base}^{{commit}}")
-    now = {
-        path: Path(path).read_text(encoding="utf-8")
-        for path in ("metrics/law.json", "metrics/law_tuned.json", "dvc.lock")
-    }
-    picture.write_bytes(png(figures([base, "workspace"], [FIGURE_4])[FIGURE_4]))
+    files = [Path(path) for path in ("metrics/law.json", "metrics/law_tuned.json", "dvc.lock")]
+    now = {str(path): path.read_text(encoding="utf-8") if path.exists() else "" for path in files}
+    if drawn := Path(FIGURE_4).exists():
+        picture.write_bytes(png(figures([base, "workspace"], [FIGURE_4])[FIGURE_4]))
     jinja = Environment(
         loader=FileSystemLoader(Path(__file__).parent), undefined=StrictUndefined, autoescape=False
     )  # Markdown
@@ -114,7 +113,7 @@ def main(base: str, picture: Path) -> None:
         unexplained=unexplained(stages(at(base, "dvc.lock")), stages(now["dvc.lock"])),
         params=diff("params", base),
         metrics=diff("metrics", base),
-        picture=picture,
+        picture=picture if drawn else None,
     )
     click.echo(text)
 

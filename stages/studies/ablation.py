@@ -55,7 +55,9 @@ def experiment(model: str, method: str, split: str, seed: int) -> str:
 
 def settings(model: str, method: str, split: str, seed: int) -> list[str]:
     """The arguments of `dvc exp run` for one experiment."""
-    values = GRID[method] | {
+    own = params().models[model].train.model_dump(exclude_none=True)  # what goes before the params of all models
+    changed = {f"models.{model}.train.{key}" if key in own else key: value for key, value in GRID[method].items()}
+    values = changed | {
         "seed": str(seed),
         "evaluate.split": split,
         "ladder": f"[{model}]",

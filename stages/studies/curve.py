@@ -6,7 +6,6 @@ Each is asked the items of `evaluate.split`. A power law is fitted to the error,
 twice the labels. Its bounds are 95% of 1,000 resamples of items and of trainings. Killed, it goes on where it was.
 """
 
-import hashlib
 import json
 import random
 import shutil
@@ -18,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.params import cache_directory, params
-from stages.schemas import Labelled
 from stages.scoring import Bools, Floats, bounds, resampled, scores
-from stages.tables import read, rows, split_ids, write_json
+from stages.studies import training
+from stages.tables import items_of, write_json
 from stages.train import train
 
 PARTS = (8, 4, 2, 1)
@@ -75,8 +74,12 @@ def fit(labels: NDArray[Any], answers: NDArray[Any], odds: Floats, truth: Bools,
     return found
 
 
-def answers(name: str, labels: Path, items: list[dict[str, Any]], seed: int, work: Path) -> list[dict[str, Any]]:
-    """What a model trained on these labels says of each item. What was trained once is not trained again."""
+def answers(
+    name: str, labels: list[dict[str, Any]], items: list[dict[str, Any]], seed: int, work: Path
+) -> list[dict[str, Any]]:
+    """What a model trained on these labels says of each item. What was trained once in this folder is not trained
+    again.
+    """
     from stages.llm.asking import predict
     from stages.llm.engines import engine
 
@@ -84,7 +87,9 @@ def answers(name: str, labels: Path, items: list[dict[str, Any]], seed: int, wor
     base, adapter = Path("data/base") / name, work / "adapter"
     if not (work / "done").exists():
         shutil.rmtree(adapter, ignore_errors=True)
-        train(name, base, labels, p, adapter, work / "curve")
+        write_json(work / "labels.json", labels)
+        train(name, base, work / "labels.json", p, adapter, work / "curve")
+        (work / "labels.json").unlink()  # texts of the chat
         (work / "done").touch()
     return predict(items, engine(name, base, p, adapter), p, work.name)
 
@@ -95,26 +100,19 @@ def answers(name: str, labels: Path, items: list[dict[str, Any]], seed: int, wor
 @click.argument("plot", type=click.Path())
 def main(name: str, metrics: str, plot: str) -> None:
     from stages.llm.asking import odds
-    from stages.llm.weights import fingerprint
 
     p = params()
     alpaca = Path("data/alpaca")
-    ids = split_ids(alpaca, p.evaluate.split)
-    items = [item for item in rows(read("data/valid.jsonl", Labelled)) if item["id"] in ids]
+    items = items_of("data/valid.jsonl", alpaca, p.evaluate.split)
     all_labels = json.loads((alpaca / "train.json").read_text(encoding="utf-8"))
-    folder = (
-        cache_directory("curve") / hashlib.sha256((p.model_dump_json() + fingerprint(alpaca)).encode()).hexdigest()
-    )
+    folder = cache_directory("curve") / training(Path("data/base") / name, alpaca, p)
     said, sizes = [], []
     for part in PARTS:
         runs = []
         for seed in SEEDS:
             some = part_of(all_labels, part, seed)
-            work = folder / f"{name}_{len(some)}_{seed}"
-            work.mkdir(parents=True, exist_ok=True)
-            write_json(work / "labels.json", some)
             click.echo(f"{len(some)} labels, seed {seed}", err=True)
-            runs.append(answers(name, work / "labels.json", items, seed, work))
+            runs.append(answers(name, some, items, seed, folder / f"{name}_{len(some)}_{seed}"))
         said.append(runs)
         sizes.append(len(some))
     given = np.array([[[row["answer"] for row in run] for run in runs] for runs in said])

@@ -2,12 +2,11 @@
 
     python -m stages.studies.full_rank smollm2_135m metrics/full_rank.json metrics/plots/full_rank.json
 
-Trains the matrices that LoRA would update in full, and asks the dev set of the base plus the best approximation of
-that update for each rank (its largest singular values; Eckart and Young, 1936): what a LoRA of this rank could at best
-hold of it. Killed, it goes on from the last checkpoint, and asks nothing twice.
+Trains all linear matrices in full, those that LoRA updates by default, and asks the dev set of the base plus the best
+approximation of that update for each rank (its largest singular values; Eckart and Young, 1936): what a LoRA of this
+rank could at best hold of it. Killed, it goes on from the last checkpoint, and asks nothing twice.
 """
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,8 @@ import click
 from stages.llm.asking import odds, predict
 from stages.params import cache_directory, params
 from stages.rank import ranks
-from stages.schemas import Labelled
-from stages.tables import read, rows, split_ids, write_json
+from stages.studies import training
+from stages.tables import items_of, write_json
 from stages.train import train
 
 RANKS = (1, 2, 4, 8, 16, 32, 64, 128)
@@ -41,15 +40,13 @@ def main(name: str, metrics: str, plot: str, lr: float) -> None:
 
     p = params().model_copy(update={"lr": lr})  # with the rest of the recipe as it is for adapters
     base, alpaca = Path("data/base") / name, Path("data/alpaca")
-    ids = split_ids(alpaca, "dev")
-    items = [item for item in rows(read("data/valid.jsonl", Labelled)) if item["id"] in ids]
-    decides = p.model_dump_json() + fingerprint(base) + fingerprint(alpaca)
-    tuned = cache_directory("full_rank") / hashlib.sha256(decides.encode()).hexdigest()
+    items = items_of("data/valid.jsonl", alpaca, "dev")
+    tuned = cache_directory("full_rank") / training(base, alpaca, p)
     if not (tuned / "done").exists():
         train(name, base, alpaca / "train.json", p, tuned, tuned / "curve", full=True)
         (tuned / "done").touch()
-    full = load_file(tuned / "model.safetensors")
     engine = Transformers(base, p.evaluate.batch_tokens)
+    full = load_file(tuned / "model.safetensors", device=engine.device)
     own = {key: weight.detach().clone() for key, weight in matrices(engine.model).items()}
     parts = {
         key: torch.linalg.svd(full[f"{key}.weight"].float() - before, full_matrices=False)

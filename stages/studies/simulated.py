@@ -15,6 +15,7 @@ import click
 import numpy as np
 
 from stages.ladder import HOLDS, VIOLATED, Ladder, judge, sample
+from stages.params import params
 from stages.tables import write_json
 
 NEEDED = 0.4
@@ -29,7 +30,6 @@ SIZES = (250, 500, 1000, 2302, 5000)  # items; 2,302 are the paper's
 NOISES = ("random_5", "random_10", "random_20", "random_40", "hardest_10")
 RUNS = 100
 RESAMPLES = 200
-LETTER_SHARE = 0.9
 
 
 def skill(precision: float) -> float:
@@ -55,8 +55,8 @@ def simulated(skills: Sequence[float], n: int, seed: int, noise: str | None = No
     return Ladder(names, 10**8 * 3 ** np.arange(len(skills)), answers, odds, [0.5] * len(skills), truth)
 
 
-def verdict(ladder: Ladder) -> int:
-    return int(judge(ladder, sample(ladder, RESAMPLES, 0), LETTER_SHARE)["verdict"])
+def verdict(ladder: Ladder, letter_share: float) -> int:
+    return int(judge(ladder, sample(ladder, RESAMPLES, 0), letter_share)["verdict"])
 
 
 def power(spoilt: Sequence[int], clean: Sequence[int]) -> dict[str, float]:
@@ -82,6 +82,7 @@ def main(metrics: str, plot: str) -> None:
     from threadpoolctl import threadpool_limits
     from tqdm import tqdm
 
+    most = params().law.letter_share
     result: dict[str, Any] = {"runs": RUNS}
     points = []
     with threadpool_limits(1), tqdm(total=len(LADDERS) * len(SIZES) * (1 + len(NOISES)), unit=" settings") as bar:
@@ -90,7 +91,8 @@ def main(metrics: str, plot: str) -> None:
             for n in SIZES:
                 found: dict[str, list[int]] = {}
                 for noise in (None, *NOISES):
-                    found[noise or "clean"] = [verdict(simulated(skills, n, seed, noise)) for seed in range(RUNS)]
+                    ladders = (simulated(skills, n, seed, noise) for seed in range(RUNS))
+                    found[noise or "clean"] = [verdict(ladder, most) for ladder in ladders]
                     bar.update()
                 own: dict[str, Any] = {}
                 for noise, verdicts in found.items():

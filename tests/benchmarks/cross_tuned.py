@@ -7,7 +7,6 @@ is trained on the spoilt labels of the others, by the recipe of params.yaml, and
 ranking's doubt tells flipped labels from others. Killed, it goes on where it was; --asked 2 trains for two folds only.
 """
 
-import hashlib
 from pathlib import Path
 
 import click
@@ -20,9 +19,10 @@ from stages.metric import measure
 from stages.params import cache_directory, params
 from stages.probe import FOLDS, folds, hidden_states, out_of_sample
 from stages.schemas import Labelled
+from stages.studies import training
 from stages.studies.curve import answers
 from stages.studies.label_noise import found, spoilt
-from stages.tables import read, rows, write_json
+from stages.tables import read, rows
 
 NOISE = "random_10"
 
@@ -50,12 +50,10 @@ def main(name: str, asked: int) -> None:
     unseen = out_of_sample(items, states, labels, p.seed)["all"]
     readers = np.log(unseen / (1 - unseen))
     tuned = np.full(len(items), np.nan)
-    decides = hashlib.sha256(f"{p.model_dump_json()}{examples}".encode()).hexdigest()
+    folder = cache_directory("cross_tuned") / training(Path("data/base") / name, Path("data/valid.jsonl"), p)
     for number, (learn, ask) in enumerate(folds(items, labels, p.seed)[:asked]):
-        work = cache_directory("cross_tuned") / decides / f"{name}_{number}"
-        work.mkdir(parents=True, exist_ok=True)
-        write_json(work / "labels.json", [examples[i] for i in learn])
-        said = answers(name, work / "labels.json", [items[i] for i in ask], p.seed, work)
+        work = folder / f"{name}_{NOISE}_{number}"
+        said = answers(name, [examples[i] for i in learn], [items[i] for i in ask], p.seed, work)
         tuned[ask] = [odds(row) for row in said]
     seen = ~np.isnan(tuned)
     rankings = {"readers": readers, "tuned": tuned, "both": readers + tuned}

@@ -20,8 +20,7 @@ from stages.llm.chats import encode
 from stages.llm.transformers import Transformers
 from stages.metric import measure
 from stages.params import params
-from stages.schemas import Labelled
-from stages.tables import read, rows, split_ids
+from stages.tables import items_of
 from tests.conftest import ROOT
 
 NOTHING: dict[str, Any] = {"text": "N/A", "sender": "a", "cr_window": [{"text": "N/A", "sender": "b"}]}
@@ -59,8 +58,7 @@ def by_text(engine: Transformers, items: list[Any], window: int) -> Any:
 @click.command(help=__doc__)
 def main() -> None:
     p = params(ROOT / "params.yaml")
-    ids = split_ids(ROOT / "data" / "alpaca", "dev")
-    items = [item for item in rows(read(ROOT / "data" / "valid.jsonl", Labelled)) if item["id"] in ids]
+    items = items_of(ROOT / "data" / "valid.jsonl", ROOT / "data" / "alpaca", "dev")
     truth = [item["cr_need_gt"] for item in items]
     click.echo(f"n = {len(items)} items of dev, vanilla models, window {p.export.window}, 95% bounds by bootstrap\n")
     click.echo("| model | scored | AUC | F1 (%) | commonest answer (%) |\n|---|---|---|---|---|")
