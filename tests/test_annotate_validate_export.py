@@ -113,8 +113,12 @@ def test_the_adjudicator_settles(annotated: Callable[..., tuple[Any, Path]]) -> 
         ([label(1), '{"id": '], "broken.jsonl"),
         ([label(1), "[1]"], "broken.jsonl: row 1: is no label but '[1]'"),
         ([label(1), label(2) | {"id": None}], "ann.jsonl: row 2, id None, id: must be a whole number"),
-        ([label(1) | {"label": None}], "holds no label for any of the 4 inquiries"),  # taken back
-        ([label(99)], "holds no label for any of the 4 inquiries"),
+        (
+            [label(1) | {"label": None}],
+            "settles none of the 4 inquiries as needed or not (unlabelled 4)",
+        ),  # taken back
+        ([label(99)], "settles none of the 4 inquiries as needed or not (unlabelled 4)"),
+        ([label(1) | {"label": "not_question"}], "(unlabelled 3, not_question 1)"),
     ],
 )
 def test_wrong_label_files(annotated: Callable[..., tuple[Any, Path]], labels: list[Row | str], said: str) -> None:
