@@ -38,7 +38,10 @@ def main(name: str, metrics: str, plot: str, lr: float) -> None:
     from stages.llm.weights import fingerprint, matrices
     from stages.metric import measure
 
-    p = params().model_copy(update={"lr": lr})  # with the rest of the recipe as it is for adapters
+    p = params()  # with the rest of the recipe as it is for adapters
+    model = p.models[name]
+    model = model.model_copy(update={"train": model.train.model_copy(update={"lr": lr})})
+    p = p.model_copy(update={"models": p.models | {name: model}})
     base, alpaca = Path("data/base") / name, Path("data/alpaca")
     items = items_of("data/valid.jsonl", alpaca, "dev")
     tuned = cache_directory("full_rank") / training(base, alpaca, p)
