@@ -107,7 +107,7 @@ def test_every_figure_is_drawn(browser: Browser, page: Path) -> None:
         "  marks: e.querySelectorAll('.mark-line path, .mark-symbol path, .mark-rect path').length}))"
     )
     plots = call(page.parent, "dvc", "plots", "show", "--json")
-    assert len(drawn) == plots.count('"type": "vega"') == 15
+    assert len(drawn) == plots.count('"type": "vega"') == 16
     for figure in drawn:
         assert figure["marks"] > 0, figure
         assert figure["width"] > 200, figure
