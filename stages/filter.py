@@ -168,12 +168,13 @@ def main(
     labelled = settled(labels)
     drawn = {row["id"]: row for row in rows(reasons.filter(_.id.isin(list(labelled))))}
     if gone := len(labelled) - len(drawn):
-        click.echo(f"warning: {labels}: {gone} labels are of turns that {turns} doesn't have", err=True)
+        click.echo(f"warning: {labels}: {gone} labelled turns are not in {turns}", err=True)
     write_json(
         metrics,
         {
             "turns": total,
             "inquiries": count,
+            "labels_without_turn": gone,
             "messages_per_inquiry": round(kept.messages.mean().execute(), DIGITS),
             "rejected": {
                 row["reason"]: row["n"] for row in rows(left.group_by("reason").agg(n=_.count()).order_by("reason"))

@@ -1,4 +1,6 @@
-"""What one would ask of the method besides the pipeline's run, a command each."""
+"""Questions about the method itself. Each is a command that calls the stages and is no stage: `dvc repro` doesn't run
+it, since it takes many trainings; what it finds is committed under metrics/.
+"""
 
 import hashlib
 from importlib.metadata import version
