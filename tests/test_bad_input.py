@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stages.chat import Broken, Message
+from stages.chat.auto import recognised
 from stages.chat.keys import PUBLIC_KEY
 from stages.chat.names import Names
 from stages.chat.private import mask
@@ -176,15 +177,15 @@ def through(read: Iterable[Message | Broken]) -> None:
 @pytest.mark.parametrize("format", FORMATS)
 def test_nothing_but_the_documented_error_escapes(tmp_path: Path, format: str, reader: str) -> None:
     whole = "".join(FORMATS[format][2](CHAT[:6])).encode()
-    module = import_module(f"stages.chat.{FORMATS[format][0] if reader == 'its own' else reader}")
 
     @settings(max_examples=FUZZ_EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(mutated(whole))
     def fuzz(made: bytes) -> None:
         path = write(tmp_path, format, [made])
         try:
-            read = module.read(path, zone=ZoneInfo("Europe/Berlin"), columns=COLUMNS)
-            through(read)
+            name = FORMATS[format][0] if reader == "its own" else recognised(path, COLUMNS)
+            module = import_module(f"stages.chat.{name}")
+            through(module.read(path, zone=ZoneInfo("Europe/Berlin"), columns=COLUMNS))
         except click.ClickException as error:
             assert str(path) in error.message
 

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stages.chat import Broken, Message
-from stages.chat.auto import fitting
+from stages.chat.auto import fitting, recognised
 from stages.ingest import main
 from tests.conftest import ROOT, SHARED, Row, ingested, run
 from tests.written import COLUMNS, FORMATS, Said, export
@@ -335,14 +335,12 @@ def test_jsonl_in_which_not_every_row_has_an_id_and_answers_one(tmp_path: Path) 
     ],
 )
 def test_auto_says_what_it_takes_a_file_for(name: str, format: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert read("auto", EXPORTS / name) == read(format, EXPORTS / name)
+    assert recognised(EXPORTS / name, COLUMNS) == format
     assert f"{name}: taken for {format}\n" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_auto_takes_each_format_for_itself(tmp_path: Path, format: str) -> None:
-    from stages.chat.auto import fitting
-
     path = export(tmp_path, format, [Said("ann", "hi", 1500000000 + 60 * minute) for minute in range(100)])
     assert fitting(path, COLUMNS) == [FORMATS[format][0]]
 
@@ -358,7 +356,7 @@ def test_auto_takes_each_format_for_itself(tmp_path: Path, format: str) -> None:
 def test_auto_says_when_it_cannot_tell(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "file").write_text(text)
     with pytest.raises(click.ClickException, match=message):
-        read("auto", tmp_path / "file")
+        recognised(tmp_path / "file", COLUMNS)
 
 
 def test_replies_reach_messages_jsonl_by_our_own_ids(project: Path, set_params: Callable[..., None]) -> None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,11 +13,13 @@ from stages.llm.asking import odds, predict
 from stages.llm.weights import matrices
 from stages.metric import measure
 from stages.params import params
-from stages.studies import full_rank
+from stages.studies import curve, full_rank
 from stages.studies.curve import f1, fit, part_of, power_law
 from stages.tables import items_of, write_json
 from tests.conftest import Row, run
 from tests.made import items
+
+NAME = "smollm2_135m_10"
 
 
 def test_a_power_law_is_found_again() -> None:
@@ -58,19 +61,11 @@ def test_parts_keep_the_classes_and_grow_into_each_other() -> None:
     assert eighth != part_of(labels, 8, 1)
 
 
-def test_full_training_and_its_approximations(
-    project: Path, base: Path, set_params: Callable[..., None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """At the rank of the whole update the model is the one that was trained, and at rank 0 the base."""
-    import torch
-    from safetensors.torch import load_file
-
-    from stages.llm.transformers import Transformers
-    from stages.llm.weights import load
-
+@pytest.fixture
+def labelled(project: Path, base: Path, set_params: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> list[Row]:
+    """Items in a project of which the first eight are train and the others dev."""
     monkeypatch.setenv("LABELS_CACHE", str(project / "cache"))
-    set_params(epochs=4, batch_size=4, seed=0)
-    name = "smollm2_135m_10"
+    set_params(epochs=4, batch_size=4, seed=0, **{"evaluate.split": "dev"})
     labelled = [item | {"label": "needed" if item["cr_need_gt"] else "not_needed"} for item in items(16)]
     (project / "data").mkdir(exist_ok=True)
     (project / "data" / "base").symlink_to(base)
@@ -83,21 +78,61 @@ def test_full_training_and_its_approximations(
             for i in part
         ]
         write_json(project / "data" / "alpaca" / f"{split}.json", rows)
+    return labelled
+
+
+def test_a_curve_that_was_killed_goes_on(project: Path, labelled: list[Row], monkeypatch: pytest.MonkeyPatch) -> None:
+    trained: list[str] = []
+
+    def train(name: str, base: Path, labels: Path, *more: Any) -> None:
+        if len(trained) == 2:
+            trained.append("killed")
+            raise KeyboardInterrupt
+        trained.append(labels.parent.name)
+        really(name, base, labels, *more)
+
+    really = curve.train
+    monkeypatch.setattr(curve, "PARTS", (2, 1))
+    monkeypatch.setattr(curve, "SEEDS", (0, 1))
+    with monkeypatch.context() as patched:
+        patched.setattr(curve, "train", train)
+        assert run(curve.main, NAME, "curve.json", "plot.json").exit_code == 1
+    assert trained == [f"{NAME}_4_0", f"{NAME}_4_1", "killed"]
+    done = run(curve.main, NAME, "curve.json", "plot.json")
+    assert done.exit_code == 0, done.output
+    found, points = (json.loads((project / file).read_text()) for file in ("curve.json", "plot.json"))
+    assert found["n"] == len(labelled) - 8
+    assert [(point["labels"], point["seed"]) for point in points] == [(4, 0), (4, 1), (8, 0), (8, 1)]
+    assert found["labels_8"]["f1"] == pytest.approx((points[2]["f1"] + points[3]["f1"]) / 2, abs=1e-6)
+    assert len(list((project / "cache").glob("curve/*/*/done"))) == 4
+    assert not list((project / "cache").glob("**/labels.json"))  # texts of the chat
+
+
+def test_full_training_and_its_approximations(
+    project: Path, base: Path, labelled: list[Row], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the rank of the whole update the model is the one that was trained, and at rank 0 the base."""
+    import torch
+    from safetensors.torch import load_file
+
+    from stages.llm.transformers import Transformers
+    from stages.llm.weights import load
+
     monkeypatch.setattr(full_rank, "RANKS", (1,))
-    done = run(full_rank.main, name, "full_rank.json", "plot.json", "--lr", "1e-4")
+    done = run(full_rank.main, NAME, "full_rank.json", "plot.json", "--lr", "1e-4")
     assert done.exit_code == 0, done.output
     found = json.loads((project / "full_rank.json").read_text())
     assert {key for key in found if key.startswith("rank_")} == {"rank_0", "rank_1", "rank_576"}
     assert found["rank_0"]["n"] == 8
     assert found["effective_rank"] > 1
     [tuned] = (project / "cache" / "full_rank").glob("*/model.safetensors")
-    model = load(base / name, torch.float32)[0]
+    model = load(base / NAME, torch.float32)[0]
     trained, before = load_file(tuned), model.state_dict()
     changed = {key for key, weight in trained.items() if not torch.equal(weight.float(), before[key].float())}
     assert changed == {f"{key}.weight" for key in matrices(model)}
     assert len(changed) == 70
 
-    engine = Transformers(base / name, 2048)
+    engine = Transformers(base / NAME, 2048)
     for rank, weights in ((0, {}), (576, trained)):
         engine.model.load_state_dict(engine.model.state_dict() | weights)
         engine.identity = {**engine.identity, "weights": f"by hand, {rank}"}
