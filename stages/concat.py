@@ -16,7 +16,7 @@ from stages.schemas import Message, Turn
 from stages.tables import compute_on, hold, parts, read, write, write_json
 
 PART = 2**28  # characters of messages that are joined at a time
-TURNS = 500_000  # of one group that are
+TURNS = 500_000  # of one group that are joined at a time
 
 
 def numbered(messages: ibis.Table, gap_seconds: int) -> ibis.Table:

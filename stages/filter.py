@@ -162,8 +162,11 @@ def main(
         written = write(inquiries, (part.mutate(**passed) for part in asking), Inquiry)
     left = reasons.filter(_.reason.notnull())
     rejected = write(rejects, left.select("id", "reason", at=ibis.null("string")), Reject)
-    if (written, written + rejected) != (count, total := said.count().execute()):
-        raise click.ClickException(f"of {total} turns {written} are inquiries and {rejected} are not: one was lost")
+    total = said.count().execute()
+    if written != count or written + rejected != total:
+        raise click.ClickException(
+            f"of {total} turns {written} are inquiries and {rejected} are not: one was lost or doubled"
+        )
 
     labelled = settled(labels)
     drawn = {row["id"]: row for row in rows(reasons.filter(_.id.isin(list(labelled))))}

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from click.testing import Result
 from ruamel.yaml import YAML
 
 from stages.cards.data import main as data_card
@@ -117,8 +118,12 @@ def test_the_data_card_has_the_numbers_of_the_committed_run(project: Path) -> No
     assert made == (ROOT / "data" / "README.md").read_text(encoding="utf-8"), "out of date: make data-card"
 
 
+def filled(metrics: Path, template: Path, card: Path) -> Result:
+    return run(data_card, metrics, ROOT / "data" / "annotations", ROOT / "dvc.lock", template, card)
+
+
 def fill(metrics: Path, template: Path, card: Path) -> str:
-    done = run(data_card, metrics, ROOT / "data" / "annotations", ROOT / "dvc.lock", template, card)
+    done = filled(metrics, template, card)
     assert done.exit_code == 0, done.output
     return card.read_text(encoding="utf-8")
 
@@ -152,14 +157,7 @@ def test_a_data_card_of_a_log_without_labelled_random_turns(project: Path) -> No
 )
 def test_a_data_card_that_asks_for_what_there_is_not(project: Path, template: str, said: str) -> None:
     (project / "card.md").write_text(template)
-    done = run(
-        data_card,
-        ROOT / "metrics",
-        ROOT / "data" / "annotations",
-        ROOT / "dvc.lock",
-        project / "card.md",
-        project / "README.md",
-    )
+    done = filled(ROOT / "metrics", project / "card.md", project / "README.md")
     assert done.exit_code == 1
     assert said in done.output
     assert not (project / "README.md").exists()

@@ -94,12 +94,11 @@ def test_a_curve_that_was_killed_goes_on(project: Path, labelled: list[Row], mon
     really = curve.train
     monkeypatch.setattr(curve, "PARTS", (2, 1))
     monkeypatch.setattr(curve, "SEEDS", (0, 1))
-    with monkeypatch.context() as patched:
-        patched.setattr(curve, "train", train)
-        assert run(curve.main, NAME, "curve.json", "plot.json").exit_code == 1
-    assert trained == [f"{NAME}_4_0", f"{NAME}_4_1", "killed"]
+    monkeypatch.setattr(curve, "train", train)
+    assert run(curve.main, NAME, "curve.json", "plot.json").exit_code == 1
     done = run(curve.main, NAME, "curve.json", "plot.json")
     assert done.exit_code == 0, done.output
+    assert trained == [f"{NAME}_4_0", f"{NAME}_4_1", "killed", f"{NAME}_8_0", f"{NAME}_8_1"]
     found, points = (json.loads((project / file).read_text()) for file in ("curve.json", "plot.json"))
     assert found["n"] == len(labelled) - 8
     assert [(point["labels"], point["seed"]) for point in points] == [(4, 0), (4, 1), (8, 0), (8, 1)]
