@@ -272,6 +272,12 @@ class Params(Section):
     law: Law
     models: dict[Name, Model]
 
+    def named(self, name: str) -> Model:
+        """A model by a name that a user typed. Raises click.ClickException if there is none."""
+        if name not in self.models:
+            raise click.ClickException(f"{name} is not under models in params.yaml (known: {', '.join(self.models)})")
+        return self.models[name]
+
     @model_validator(mode="after")
     def names_are_known(self) -> "Params":
         named = [("ladder", name) for name in self.ladder] + [("finetune", name) for name in self.finetune]

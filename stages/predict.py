@@ -54,8 +54,7 @@ def inquiries(log: Path, base: Path, folder: Path, rejects: Path) -> Path:
 @click.option("--base", type=click.Path(exists=True, path_type=Path), default=Path("data/base"), show_default=True)
 def main(log: Path, answers: Path, name: str, adapter: Path | None, base: Path) -> None:
     p = params()
-    if name not in p.models:
-        raise click.ClickException(f"{name} is not under models in params.yaml (known: {', '.join(p.models)})")
+    p.named(name)
     with tempfile.TemporaryDirectory() as folder:
         items = rows(read(inquiries(log, base, Path(folder), answers.with_suffix(".rejects")), Inquiry))
     found = predict(items, engine(name, base / name, p, adapter), p, name)

@@ -61,6 +61,13 @@ def test_parts_keep_the_classes_and_grow_into_each_other() -> None:
     assert eighth != part_of(labels, 8, 1)
 
 
+@pytest.mark.parametrize("study", [curve.main, full_rank.main])
+def test_an_unknown_model_is_named(project: Path, study: Any) -> None:
+    done = run(study, "smollm3", "found.json", "plot.json")
+    assert done.exit_code == 1
+    assert "smollm3 is not under models in params.yaml (known: smollm2_135m_10" in done.output
+
+
 @pytest.fixture
 def labelled(project: Path, base: Path, set_params: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> list[Row]:
     """Items in a project of which the first eight are train and the others dev."""

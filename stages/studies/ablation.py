@@ -107,8 +107,7 @@ def main(model: str, words: Path, metrics: Path, grid: str, seeds: str) -> None:
     methods, numbers = grid.split(","), [int(seed) for seed in seeds.split(",")]
     if unknown := set(methods) - set(GRID):
         raise click.ClickException(f"no such method: {', '.join(sorted(unknown))}; known: {', '.join(GRID)}")
-    if model not in params().models:
-        raise click.ClickException(f"{model} is not under models in params.yaml")
+    params().named(model)
     wanted = {
         (m, split, seed): experiment(model, m, split, seed) for m in methods for seed in numbers for split in SPLITS
     }

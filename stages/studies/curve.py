@@ -102,6 +102,7 @@ def main(name: str, metrics: str, plot: str) -> None:
     from stages.llm.asking import odds
 
     p = params()
+    p.named(name)
     alpaca = Path("data/alpaca")
     items = items_of("data/valid.jsonl", alpaca, p.evaluate.split)
     all_labels = json.loads((alpaca / "train.json").read_text(encoding="utf-8"))

@@ -39,7 +39,7 @@ def main(name: str, metrics: str, plot: str, lr: float) -> None:
     from stages.metric import measure
 
     p = params()  # with the rest of the recipe as it is for adapters
-    model = p.models[name]
+    model = p.named(name)
     model = model.model_copy(update={"train": model.train.model_copy(update={"lr": lr})})
     p = p.model_copy(update={"models": p.models | {name: model}})
     base, alpaca = Path("data/base") / name, Path("data/alpaca")
