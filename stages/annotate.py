@@ -1,53 +1,31 @@
 """Join the label files in data/annotations/ to the inquiries by id (paper, section 2, Figure 2).
 
     python -m stages.annotate data/inquiries.jsonl data/annotations data/imported.jsonl data/labelled.jsonl
-        data/queue.jsonl data/rejects/annotate.jsonl metrics/annotate.json metrics/agreement.json
+        data/queue.jsonl data/rejects/annotate.jsonl metrics/annotate.json metrics/details/annotate.json
+        metrics/agreement.json metrics/details/agreement.json
 
-Of each annotator the latest label counts. An inquiry goes on if `annotate.policy` settles on one label. What it
-doesn't settle, and what was labelled under an older guideline, goes to the queue for annotators to look at again.
-The share of settled inquiries that are questions is the filter's precision once more, over all that was labelled.
+Of each annotator the latest label counts. An inquiry goes on if `annotate.policy` settles its label. Inquiries with
+contradicting labels, and those labelled under another guideline, go to the queue for annotators to look at again.
+The share of settled inquiries that are questions is the filter's precision over all labelled inquiries.
 """
 
-from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import click
 import pyarrow
 
-from stages.labels.agreement import agreed, majority
-from stages.labels.store import Line, guideline, latest, load, votes
-from stages.params import Annotate, params
-from stages.schemas import NO_GUIDELINE, Inquiry, Labelled, Queue, Reject
-from stages.scoring import proportion
-from stages.tables import compute_on, from_rows, in_memory, read, rows, write, write_json, write_rejects
+from stages.chat.fingerprint import check_key
+from stages.labels.agreement import agreement_without_adjudicator
+from stages.labels.settling import annotation_queue, coverage_of, nothing_settled_error, settle_inquiries, summary
+from stages.labels.store import guideline_version, load, votes
+from stages.pipeline.command import Command
+from stages.pipeline.files import write_metrics
+from stages.pipeline.params import params
+from stages.pipeline.schemas import Inquiry, Labelled, Queue, Reject
+from stages.pipeline.tables import compute_on, from_rows, in_memory, read, rows, write, write_rejects
 
 
-def settle(votes: Mapping[str, str], p: Annotate) -> tuple[str | None, str | None]:
-    """The label of an item, or the reason why it has none."""
-    if not votes:
-        return None, "unlabelled"
-    if p.policy == "adjudicator" and p.adjudicator and p.adjudicator in votes:
-        return votes[p.adjudicator], None
-    label = majority(votes.values())
-    if label is None or (p.policy != "majority" and len(set(votes.values())) > 1):
-        return None, "contradicting_labels"
-    return label, None
-
-
-def look_again(lines: list[Line], ids: set[int], reasons: Mapping[int, str], version: str) -> list[dict[str, Any]]:
-    """The queue: inquiries without a settled label, and those labelled under an older version of the guideline."""
-    queue = []
-    for id, by in latest(lines).items():
-        older = any(line["label"] and line["guideline"] not in (version, NO_GUIDELINE) for line in by.values())
-        reason = "contradicting_labels" if reasons.get(id) == "contradicting_labels" else "older_guideline"
-        if id in ids and (older or reason == "contradicting_labels"):
-            queue.append({"id": id, "reason": reason, "at": max(line["at"] for line in by.values())})
-    return queue
-
-
-@click.command(help=__doc__)
+@click.command(cls=Command, help=__doc__)
 @click.argument("inquiries", type=click.Path(exists=True))
 @click.argument("annotations", type=click.Path(exists=True, path_type=Path))
 @click.argument("imported", type=click.Path(exists=True, path_type=Path))
@@ -55,7 +33,9 @@ def look_again(lines: list[Line], ids: set[int], reasons: Mapping[int, str], ver
 @click.argument("queue", type=click.Path())
 @click.argument("rejects", type=click.Path())
 @click.argument("metrics", type=click.Path())
+@click.argument("details", type=click.Path())
 @click.argument("agreement", type=click.Path())
+@click.argument("agreement_details", type=click.Path())
 def main(
     inquiries: str,
     annotations: Path,
@@ -64,52 +44,36 @@ def main(
     queue: str,
     rejects: str,
     metrics: str,
+    details: str,
     agreement: str,
+    agreement_details: str,
 ) -> None:
     p = params()
     compute_on("duckdb")
-    lines = load([*sorted(annotations.glob("*.jsonl")), imported])
-    table = read(inquiries, Inquiry)
-    asked = [row["id"] for row in rows(table.select("id"))]
-    everywhere = votes(lines)
-    given = {id: everywhere[id] for id in asked if id in everywhere}
-    settled = {id: settle(given.get(id, {}), p.annotate) for id in asked}
-    reasons = {id: why or "not_question" for id, (label, why) in settled.items() if why or label == "not_question"}
-    kept = {id: label == "needed" for id, (label, _) in settled.items() if id not in reasons}
-    if not kept:
-        raise click.ClickException(
-            f"{annotations} settles none of the {len(asked)} inquiries as needed or not"
-            f" ({', '.join(f'{reason} {n}' for reason, n in Counter(reasons.values()).most_common())}):"
-            " label more (python -m stages.labels --help)"
-        )
-    answers = in_memory(pyarrow.table({"id": list(kept), "cr_need_gt": list(kept.values())}))
-    if write(labelled, table.join(answers, "id"), Labelled) != len(kept):
+    check_key(annotations, p.ingest.format)
+    lines = load(sorted(annotations.glob("*.jsonl")), imported=imported)
+    votes_by_id = votes(lines)
+    inquiry_table = read(inquiries, Inquiry)
+    ids = [row["id"] for row in rows(inquiry_table.select("id"))]
+    settlement = settle_inquiries(ids, votes_by_id, p.annotate)
+    needs_context_by_id = settlement.needs_context_by_id
+    if not needs_context_by_id:
+        raise click.ClickException(f"{annotations} {nothing_settled_error(settlement)}")
+    labels = pyarrow.table({"id": list(needs_context_by_id), "cr_need_gt": list(needs_context_by_id.values())})
+    row_count = write(labelled, inquiry_table.join(in_memory(labels), "id"), Labelled)
+    if row_count != len(needs_context_by_id):
         raise click.ClickException(f"{inquiries}: an inquiry was lost or doubled on the way to {labelled}")
-    counts = write_rejects(rejects, [{"id": id, "reason": reason} for id, reason in reasons.items()], Reject)
-    again = look_again(lines, set(settled), reasons, guideline(annotations))
-    write(queue, from_rows(again, Queue), Queue)
-    coverage = {
-        "unlabelled": counts["unlabelled"],
-        "labels_without_inquiry": len(everywhere) - len(given),
-        "older_guideline": sum(row["reason"] == "older_guideline" for row in again),
-    }
-    for what, number in coverage.items():
-        if number:
-            click.echo(f"warning: {what.replace('_', ' ')}: {number}", err=True)
-    write_json(
-        metrics,
-        {
-            "inquiries": len(asked),
-            "labelled": len(kept),
-            "needed": sum(kept.values()),
-            "labels": sum(map(len, given.values())),
-            "disagreeing": sum(len(set(by.values())) > 1 for by in given.values()),
-            "rejected": dict(sorted(counts.items())),
-        }
-        | coverage
-        | proportion("filter_precision", len(kept), len(kept) + counts["not_question"]),
-    )
-    write_json(agreement, agreed(given, p))
+    rejected = [{"id": id, "reason": reason} for id, reason in settlement.reject_reason_by_id.items()]
+    write_rejects(rejects, rejected, Reject)
+    version = guideline_version(annotations)
+    write(queue, from_rows(annotation_queue(lines, settlement, version), Queue), Queue)
+    coverage = coverage_of(lines, settlement, votes_by_id, version)
+    for problem, count in coverage.items():
+        if count:
+            click.echo(f"warning: {problem.replace('_', ' ')}: {count}", err=True)
+    write_metrics(metrics, details, summary(settlement) | coverage, "n=labelled")
+    agreement_values = agreement_without_adjudicator(settlement.votes_by_id, p)
+    write_metrics(agreement, agreement_details, agreement_values, "agreement", "n")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
-"""Turn valid items into alpaca files for train, dev and test (paper, section 3).
+"""Split the labelled items into train, dev and test, and write them as alpaca files (paper, section 3).
 
-    python -m stages.export data/valid.jsonl data/alpaca data/rejects/export.jsonl metrics/export.json
+    python -m stages.export data/valid.jsonl data/items.jsonl data/alpaca data/rejects/export.jsonl metrics/export.json
+        metrics/details/export.json
 
-`instruction` holds the task, the window, the message and three options; `input` is empty; `output` is letter and text
-of the right option. `id` stands beside them, since everything is joined by it.
+data/items.jsonl says which item is in which split. The alpaca files are for training and other tools: `instruction`
+holds the task, the window, the message and three options; `input` is empty; `output` is letter and text of the right
+option. `id` stands beside them, since everything is joined by it.
 """
 
 import hashlib
@@ -14,98 +16,115 @@ from typing import Any
 import click
 
 from stages.llm import prompts
-from stages.params import params
-from stages.schemas import Labelled, Reject
-from stages.tables import read, rows, write_json, write_rejects
+from stages.pipeline.command import Command
+from stages.pipeline.files import write_json, write_metrics
+from stages.pipeline.params import params
+from stages.pipeline.schemas import SPLITS, Item, Labelled, Reject
+from stages.pipeline.tables import from_rows, read, rows, write, write_rejects
+from stages.pipeline.window import with_window
 
-SPLITS = ("train", "dev", "test")
-GROUPS = 50  # conversations
+MIN_GROUPS = 50  # conversations, for a split of whole conversations
 Items = list[dict[str, Any]]
 
 
 def split(items: Items, dev: float, test: float, seed: int) -> tuple[dict[str, Items], Items]:
-    """Items to train, dev and test of about the asked shares, and those left out between them.
+    """Items by split, train, dev and test, of about the shares that `dev` and `test` say, and the items left out.
 
-    Whole conversations go to one side, which a hash of their name decides: an item stays where it is, whatever is
-    labelled otherwise or added, so that versions of the data are judged on the same items. Where conversations are too
-    few or too large for that (a user has one group chat), the log is cut into three blocks of time.
+    A hash of its name puts a whole conversation into one split: an item stays there, whatever is labelled otherwise or
+    added, so that versions of the data are judged on the same items. Where conversations are too few or too large for
+    that (a user has one group chat), the log is cut into three blocks of time.
     """
     if not many_and_small(items, dev, test):
-        return _by_time(items, dev, test)
+        return _split_by_time(items, dev, test)
     splits: dict[str, Items] = {name: [] for name in SPLITS}
     for item in items:
-        splits[_side(item["group"], dev, test, seed)].append(item)
+        splits[_split_of_group(item["group"], dev, test, seed)].append(item)
     return splits, []
 
 
 def many_and_small(items: Items, dev: float, test: float) -> bool:
-    """Whether the items' conversations are so many and so small that shares drawn by chance come out near."""
+    """Whether conversations are so many and so small that a random split of them comes near the shares."""
     sizes = Counter(item["group"] for item in items)
-    return len(sizes) >= GROUPS and max(sizes.values()) / len(items) <= min(dev, test) / 2
+    return len(sizes) >= MIN_GROUPS and max(sizes.values()) / len(items) <= min(dev, test) / 2
 
 
-def _side(group: str, dev: float, test: float, seed: int) -> str:
-    drawn = int.from_bytes(hashlib.sha256(f"{seed} {group}".encode()).digest()[:8]) / 2**64
-    return "test" if drawn < test else "dev" if drawn < test + dev else "train"
+def _split_of_group(group: str, dev: float, test: float, seed: int) -> str:
+    fraction = int.from_bytes(hashlib.sha256(f"{seed} {group}".encode()).digest()[:8]) / 2**64
+    if fraction < test:
+        return "test"
+    return "dev" if fraction < test + dev else "train"
 
 
-def _by_time(items: Items, dev: float, test: float) -> tuple[dict[str, Items], Items]:
-    """Oldest to train, newest to test. An item whose window reaches back to the block before is left out."""
+def _split_by_time(items: Items, dev: float, test: float) -> tuple[dict[str, Items], Items]:
+    """The oldest items to train, the newest to test. Items whose window reaches into an earlier block are left out."""
     ordered = sorted(items, key=lambda item: (item["timestamp"], item["group"], item["position"]))
-    first, second = round((1 - dev - test) * len(ordered)), round((1 - test) * len(ordered))
-    blocks = {"train": ordered[:first], "dev": ordered[first:second], "test": ordered[second:]}
-    last: dict[str, int] = {}
-    left = []
+    dev_start, test_start = round((1 - dev - test) * len(ordered)), round((1 - test) * len(ordered))
+    blocks = {"train": ordered[:dev_start], "dev": ordered[dev_start:test_start], "test": ordered[test_start:]}
+    splits: dict[str, Items] = {}
+    left_out: Items = []
+    last_of_group: dict[str, int] = {}  # timestamp of a group's last item in the earlier blocks
     for name, block in blocks.items():
-        reaching = [item for item in block if _oldest(item) <= last.get(item["group"], -1)]
-        left += reaching
-        blocks[name] = [item for item in block if item not in reaching]
+        splits[name] = []
         for item in block:
-            last[item["group"]] = item["timestamp"]
-    return blocks, left
+            reaches_back = _window_start(item) <= last_of_group.get(item["group"], -1)
+            (left_out if reaches_back else splits[name]).append(item)
+        for item in block:
+            last_of_group[item["group"]] = item["timestamp"]
+    return splits, left_out
 
 
-def _oldest(item: dict[str, Any]) -> int:
+def _window_start(item: dict[str, Any]) -> int:
     return min(turn["timestamp"] for turn in (*item["cr_window"], item))
 
 
-def alpaca(item: dict[str, Any], prompt: prompts.Prompt, order: list[str], window: int) -> dict[str, Any]:
-    """One training example."""
-    right = "needed" if item["cr_need_gt"] else "not_needed"
+def alpaca(item: dict[str, Any], prompt: prompts.PromptTemplate, order: list[str], window: int) -> dict[str, Any]:
+    """An item as a training example in alpaca's fields."""
+    label = "needed" if item["cr_need_gt"] else "not_needed"
     return {
         "id": item["id"],
         "instruction": prompts.render(item, prompt, order, window),
         "input": "",
-        "output": prompts.answer(right, prompt, order),
+        "output": prompts.answer(label, prompt, order),
     }
 
 
-@click.command(help=__doc__)
+def split_counts(name: str, items: Items, valid: str) -> dict[str, float]:
+    """The size of a split and its share of needed. Raises click.ClickException where it lacks one of the labels."""
+    needed = sum(item["cr_need_gt"] for item in items)
+    if not 0 < needed < len(items):
+        raise click.ClickException(
+            f"{valid}: {name} would have {len(items)} items, {needed} needed, and every score needs both labels: label"
+            " more, or change export.dev, export.test or export.seed in params.yaml"
+        )
+    return {"n": len(items), "needed": needed, "needed_share": round(needed / len(items), 4)}
+
+
+@click.command(cls=Command, help=__doc__)
 @click.argument("valid", type=click.Path(exists=True))
+@click.argument("items", type=click.Path())
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.argument("rejects", type=click.Path())
 @click.argument("metrics", type=click.Path())
-def main(valid: str, folder: Path, rejects: str, metrics: str) -> None:
-    p = params().export
-    prompt = prompts.load(p.prompt)
-    items = rows(read(valid, Labelled))
-    splits, left = split(items, p.dev, p.test, p.seed)
-    counts: dict[str, Any] = {"by_time": int(not many_and_small(items, p.dev, p.test))}
+@click.argument("details", type=click.Path())
+def main(valid: str, items: str, folder: Path, rejects: str, metrics: str, details: str) -> None:
+    everything = with_window(params())
+    p, question = everything.export, everything.question
+    prompt = prompts.load(question.prompt)
+    labelled = rows(read(valid, Labelled))
+    splits, left_out = split(labelled, p.dev, p.test, p.seed)
+    result: dict[str, Any] = {"by_time": int(not many_and_small(labelled, p.dev, p.test))}
     for name in SPLITS:
-        positives = sum(item["cr_need_gt"] for item in splits[name])
-        if not 0 < positives < len(splits[name]):
-            raise click.ClickException(
-                f"{valid}: {name} would have {len(splits[name])} items, {positives} needed, and every score needs"
-                " both labels: label more, or change export.dev, export.test or export.seed in params.yaml"
-            )
-        examples = [
-            alpaca(item, prompt, prompts.option_order(item["id"], p.option_order, p.seed), p.window)
-            for item in sorted(splits[name], key=lambda item: item["id"])
-        ]
+        result[name] = split_counts(name, splits[name], valid)
+        examples = []
+        for item in sorted(splits[name], key=lambda item: item["id"]):
+            order = prompts.option_order(item["id"], question.option_order, question.seed)
+            examples.append(alpaca(item, prompt, order, question.turns))
         write_json(folder / f"{name}.json", examples)
-        counts[name] = {"n": len(examples), "needed": positives, "needed_share": round(positives / len(examples), 4)}
-    reasons = write_rejects(rejects, [{"id": item["id"], "reason": "split_gap"} for item in left], Reject)
-    write_json(metrics, counts | {"rejected": dict(reasons)})
+    split_by_id = {item["id"]: name for name in SPLITS for item in splits[name]}
+    write(items, from_rows([item | {"split": split_by_id.get(item["id"])} for item in labelled], Item), Item)
+    reasons = write_rejects(rejects, [{"id": item["id"], "reason": "split_gap"} for item in left_out], Reject)
+    result |= {"items": sum(map(len, splits.values())), "rejected": dict(reasons)}
+    write_metrics(metrics, details, result, "n=items")
 
 
 if __name__ == "__main__":

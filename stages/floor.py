@@ -1,6 +1,6 @@
-"""What needs no language model: answering "needed" always, and TF-IDF with logistic regression on the message alone.
+"""Score trivial baselines: answering "needed" always, and TF-IDF with logistic regression on the message alone.
 
-    python -m stages.floor data/valid.jsonl data/alpaca metrics/floor
+    python -m stages.floor data/items.jsonl metrics/floor metrics/details/floor
 
 A tuned model that doesn't beat these has learnt nothing that is worth a GPU.
 """
@@ -9,32 +9,35 @@ from pathlib import Path
 
 import click
 
-from stages.params import params
-from stages.probe import by_words
-from stages.schemas import Labelled
-from stages.tables import read, rows, split_ids, write_json
+from stages.judging.classifiers import log_odds_from_words
+from stages.judging.metrics import HEADLINES
+from stages.pipeline.command import Command
+from stages.pipeline.files import write_metrics
+from stages.pipeline.params import params
+from stages.pipeline.tables import split_items
 
 
-@click.command(help=__doc__)
-@click.argument("valid", type=click.Path(exists=True))
-@click.argument("alpaca", type=click.Path(exists=True, path_type=Path))
-@click.argument("folder", type=click.Path(path_type=Path))
-def main(valid: str, alpaca: Path, folder: Path) -> None:
-    from stages.metric import measure
+@click.command(cls=Command, help=__doc__)
+@click.argument("items", type=click.Path(exists=True))
+@click.argument("metrics", type=click.Path(path_type=Path))
+@click.argument("details", type=click.Path(path_type=Path))
+def main(items: str, metrics: Path, details: Path) -> None:
+    from stages.judging.evaluate_metric import measure
 
     p = params()
-    items = {item["id"]: item for item in rows(read(valid, Labelled))}
-    train = [items[id] for id in sorted(split_ids(alpaca, "train"))]
-    asked = [items[id] for id in sorted(split_ids(alpaca, p.evaluate.split))]
-    truth = [item["cr_need_gt"] for item in asked]
+    train, evaluation = split_items(items, "train"), split_items(items, p.evaluate.split)
+    truth = [item["cr_need_gt"] for item in evaluation]
 
-    odds = by_words([i["text"] for i in train], [i["cr_need_gt"] for i in train], [i["text"] for i in asked])
+    log_odds = log_odds_from_words(
+        [i["text"] for i in train], [i["cr_need_gt"] for i in train], [i["text"] for i in evaluation]
+    )
     answers = {
-        "always_needed": (["needed"] * len(asked), [0.0] * len(asked)),
-        "tfidf_lr": (["needed" if value > 0 else "not_needed" for value in odds], odds),
+        "always_needed": (["needed"] * len(evaluation), [0.0] * len(evaluation)),
+        "tfidf_lr": (["needed" if value > 0 else "not_needed" for value in log_odds], log_odds),
     }
     for name, (answer, ranking) in answers.items():
-        write_json(folder / f"{name}.json", measure(answer, truth, ranking, p.evaluate.bootstrap, p.seed))
+        scores = measure(answer, truth, ranking, p.evaluate.bootstrap, p.seed)
+        write_metrics(metrics / f"{name}.json", details / f"{name}.json", scores, *HEADLINES)
 
 
 if __name__ == "__main__":

@@ -1,73 +1,33 @@
-"""How many directions does an adapter's update take? (The paper's open question: does the data meet LoRA's assumption
-of a low rank?)
+"""The rank of an adapter's update (the paper's open question: does the data meet LoRA's assumption of a low rank?).
 
-    python -m stages.rank data/adapters/NAME metrics/rank/NAME.json metrics/plots/rank/NAME.json
+    python -m stages.rank data/adapters/NAME metrics/details/rank/NAME.json metrics/plots/rank/NAME.json
 
-For each matrix: how many of its singular values count. `effective_rank` is the exponential of their entropy (Roy and
-Vetterli, 2007), `stable_rank` their energy over that of the largest, `directions_90` how many hold 90% of the energy.
+The plot has the measures of each matrix (stages/judging/update_rank.py), the details have their means.
 """
 
-import re
-from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 import click
 
-from stages.tables import write_json
-
-ENERGY = 0.9
-FACTOR = re.compile(r"layers\.(\d+)\.(?:\w+\.)*(\w+)\.lora_([AB])\.weight$")
-Update = tuple[int, str]  # layer and module
+from stages.judging.update_rank import factors, mean_ranks, ranks, singular_values
+from stages.pipeline.command import Command
+from stages.pipeline.files import write_json
 
 
-def factors(adapter: Path) -> dict[Update, dict[str, Any]]:
-    """The factors A [rank, in] and B [out, rank] of each matrix."""
-    from safetensors.torch import load_file
-
-    found: dict[Update, dict[str, Any]] = defaultdict(dict)
-    for name, weight in load_file(adapter / "adapter_model.safetensors").items():
-        if not (parts := FACTOR.search(name)):
-            raise click.ClickException(f"{adapter}: {name} is no factor of a LoRA update")
-        found[int(parts[1]), parts[2]][parts[3]] = weight
-    return found
-
-
-def singular_values(a: Any, b: Any) -> Any:
-    """Those of B A, the largest first, without the product: what is left of both after Q R has all of them."""
-    import torch
-
-    return torch.linalg.svdvals(torch.linalg.qr(b.double()).R @ torch.linalg.qr(a.double().T).R.T)
-
-
-def ranks(values: Any) -> dict[str, float]:
-    """How many of the singular values count, in three ways; all 0 for an update of zeros."""
-    energy = values**2
-    if not energy.sum():
-        return dict.fromkeys(("effective_rank", "stable_rank", "directions_90"), 0)
-    share = values / values.sum()
-    return {
-        "effective_rank": round(float((-(share * share.clamp(min=1e-300).log()).sum()).exp()), 4),
-        "stable_rank": round(float(energy.sum() / energy[0]), 4),
-        "directions_90": int((energy.cumsum(0) < ENERGY * energy.sum()).sum()) + 1,
-    }
-
-
-@click.command(help=__doc__)
+@click.command(cls=Command, help=__doc__)
 @click.argument("adapter", type=click.Path(exists=True, path_type=Path))
-@click.argument("metrics", type=click.Path())
+@click.argument("details", type=click.Path())
 @click.argument("plot", type=click.Path())
-def main(adapter: Path, metrics: str, plot: str) -> None:
-    found = factors(adapter)
-    each: list[dict[str, Any]] = [
-        {"layer": layer, "module": module} | ranks(singular_values(pair["A"], pair["B"]))
-        for (layer, module), pair in sorted(found.items())
+def main(adapter: Path, details: str, plot: str) -> None:
+    by_matrix = sorted(factors(adapter).items())
+    rows: list[dict[str, Any]] = [
+        {"layer": layer, "module": module} | ranks(singular_values(factor["A"], factor["B"]))
+        for (layer, module), factor in by_matrix
     ]
-    summary: dict[str, float] = {"matrices": len(each), "rank": len(next(iter(found.values()))["A"])}
-    for name in ("effective_rank", "stable_rank", "directions_90"):
-        summary |= {name: round(sum(one[name] for one in each) / len(each), 4)}
-    write_json(metrics, summary)
-    write_json(plot, each)
+    _, first = by_matrix[0]
+    write_json(details, {"matrices": len(rows), "rank": len(first["A"])} | mean_ranks(rows))
+    write_json(plot, rows)
 
 
 if __name__ == "__main__":

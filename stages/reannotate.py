@@ -1,11 +1,11 @@
-"""Which labels are likeliest wrong? (Paper, section 2, "Check": what the big models get wrong is looked at again.)
+"""The labels that are likeliest wrong (paper, section 2, "Check": what the big models get wrong is looked at again).
 
     python -m stages.reannotate data/valid.jsonl data/predictions/baseline data/annotations data/imported.jsonl
-        data/base/NAME data/reannotate.jsonl metrics/reannotate.json
+        data/base data/reannotate.jsonl metrics/details/reannotate.json
 
-Every labelled item is ranked by the evidence: a model that has not seen its label (stages/probe.py), the ladder's
-models that show a signal, and the annotators' own votes. `python -m stages.labels label NAME --queue
-data/reannotate.jsonl` shows the first ones again.
+Every labelled item is ranked by the evidence against its label: a probe that has not seen it, the ladder's models that
+show a signal, and the annotators' own votes. `python -m stages.labels label NAME --queue data/reannotate.jsonl` shows
+the first items to an annotator again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,142 +15,76 @@ from typing import Any
 import click
 import numpy as np
 
-from stages.labels.store import latest, load
-from stages.ladder import ladder_of, sample, telling
-from stages.llm.asking import odds
-from stages.params import Params, params
-from stages.probe import hidden_states, out_of_sample
-from stages.schemas import Labelled, Prediction, Reannotate
-from stages.scoring import Bools, Floats
-from stages.tables import from_rows, read, rows, write, write_json
-
-BIGGEST = 2  # models that the paper's rule asks
-LABEL = ("not_needed", "needed")
-Votes = Sequence[Mapping[str, str]]
-
-
-def doubt(labels: Bools, probabilities: Sequence[Floats], votes: Votes) -> Floats:
-    """How likely each label [items] is wrong, by models' probabilities of needed, [items] each, and annotators' votes.
-
-    Models count by their mean log-odds. Where items have votes of several annotators, CROWDLAB (Goh et al., 2022)
-    weighs them against each other and against the models.
-    """
-    import pandas as pd
-    from cleanlab.multiannotator import get_label_quality_multiannotator
-    from cleanlab.rank import get_label_quality_scores
-
-    clipped = np.clip(probabilities, 1e-6, 1 - 1e-6)
-    needed = 1 / (1 + np.exp(-np.log(clipped / (1 - clipped)).mean(0)))
-    both = np.stack([1 - needed, needed], axis=1)
-    quality = get_label_quality_scores(labels.astype(int), both)
-    given = pd.DataFrame([{who: LABEL.index(one) for who, one in by.items() if one in LABEL} for by in votes])
-    several = given.notna().sum(axis=1).to_numpy() > 0
-    if (given.notna().sum(axis=1) > 1).any():
-        found = get_label_quality_multiannotator(
-            given[several].reset_index(drop=True), both[several], verbose=False, return_annotator_stats=False
-        )["label_quality"]
-        agrees = found["consensus_label"].to_numpy() == labels[several]
-        score = found["consensus_quality_score"].to_numpy()
-        quality[several] = np.where(agrees, score, 1 - score)
-    return 1 - quality
+from stages.chat.fingerprint import check_key
+from stages.judging.label_doubt import REASONS, evidence
+from stages.judging.predictions import load_predictions
+from stages.judging.probe import hidden_states, out_of_sample
+from stages.labels.store import Line, labelled_at, latest_lines, load
+from stages.pipeline.command import Command
+from stages.pipeline.files import write_json
+from stages.pipeline.params import Params, params
+from stages.pipeline.schemas import Labelled, Reannotate
+from stages.pipeline.tables import from_rows, read, rows, write
+from stages.pipeline.window import with_window
 
 
-def evidence(
-    items: Sequence[dict[str, Any]],
-    answers: Mapping[str, list[dict[str, Any]]],
-    unseen: Floats,
-    given: Votes,
-    p: Params,
-) -> list[dict[str, Any]]:
-    """A row for each item, the likeliest wrong first. `answers` are the ladder's, by model, in the items' order;
-    `unseen` what a model that hasn't seen the label says, the probability of needed [items].
-    """
-    ladder = ladder_of(list(answers), answers, p.models)
-    drawn = sample(ladder, p.evaluate.bootstrap, p.seed)
-    speaks = telling(ladder, drawn, p.law.letter_share) & (drawn.whole["auc"] > 0.5)
-    probabilities = [unseen, *(1 / (1 + np.exp(-ladder.odds[speaks])))]
-    wrong = doubt(ladder.truth, probabilities, given)
-    right_answer = np.where(ladder.truth, "needed", "not_needed")
-    biggest_wrong = (ladder.answers[-BIGGEST:] != right_answer).all(0)
-    found = []
-    for rank, i in enumerate(np.argsort(-wrong, kind="stable").tolist(), start=1):
-        label = str(right_answer[i])
-        against = sum(vote != label for vote in given[i].values())
-        reasons = {
-            "annotators_disagree": against > 0,
-            "biggest_models_disagree": bool(biggest_wrong[i]),
-            "model_disagrees": (unseen[i] > 0.5) != ladder.truth[i],
-            "nothing_against": True,
-        }
-        row = {
-            "id": items[i]["id"],
-            "rank": rank,
-            "reason": next(reason for reason, applies in reasons.items() if applies),
-            "doubt": round(float(wrong[i]), 4),
-            "label": label,
-            "biggest_wrong": bool(biggest_wrong[i]),
-            "votes": len(given[i]) - against,
-            "against": against,
-            "cross_validated": round(float(unseen[i]), 4),
-        }
-        for name, own in answers.items():
-            spoke = own[i]["needed"] is not None
-            row[f"needed_by_{name}"] = round(float(1 / (1 + np.exp(-odds(own[i])))), 4) if spoke else None
-        found.append(row)
-    return found
+def independent_votes(lines_by_annotator: Mapping[str, Line], adjudicator: str | None) -> dict[str, str]:
+    """An item's labels by annotator, without the adjudicator, who has seen the others' labels."""
+    return {
+        annotator: line["label"]
+        for annotator, line in lines_by_annotator.items()
+        if line["label"] and annotator != adjudicator
+    }
 
 
-@click.command(help=__doc__)
+def last_independent_label(lines_by_annotator: Mapping[str, Line], adjudicator: str | None) -> int:
+    """When the last label was made, in epoch seconds; the adjudicator's counts only where there is no other."""
+    time_by_annotator = {name: labelled_at(line) for name, line in lines_by_annotator.items() if line["label"]}
+    independent_times = [time for name, time in time_by_annotator.items() if name != adjudicator]
+    return max(independent_times or time_by_annotator.values())
+
+
+def summary(
+    queue: Sequence[Mapping[str, Any]], labels: Sequence[bool], unseen: Sequence[float], p: Params
+) -> dict[str, float]:
+    """The AUC of the probe that has not seen the labels, and how many items have each reason."""
+    from stages.judging.evaluate_metric import measure
+
+    answers = ["needed" if probability > 0.5 else "not_needed" for probability in unseen]
+    scores = measure(answers, list(labels), list(unseen), p.evaluate.bootstrap, p.seed)
+    result = {f"cross_validated_{name}": scores[name] for name in ("auc", "auc_low", "auc_high")}
+    result["n"] = len(queue)
+    return result | {reason: sum(row["reason"] == reason for row in queue) for reason in REASONS}
+
+
+@click.command(cls=Command, help=__doc__)
 @click.argument("valid", type=click.Path(exists=True))
 @click.argument("predictions", type=click.Path(exists=True, path_type=Path))
 @click.argument("annotations", type=click.Path(exists=True, path_type=Path))
 @click.argument("imported", type=click.Path(exists=True, path_type=Path))
 @click.argument("base", type=click.Path(exists=True, path_type=Path))
 @click.argument("queue", type=click.Path())
-@click.argument("metrics", type=click.Path())
+@click.argument("details", type=click.Path())
 def main(
-    valid: str, predictions: Path, annotations: Path, imported: Path, base: Path, queue: str, metrics: str
+    valid: str, predictions: Path, annotations: Path, imported: Path, base: Path, queue: str, details: str
 ) -> None:
-    from stages.metric import measure
-
-    p = params()
+    p = with_window(params())
+    check_key(annotations, p.ingest.format)
     items = rows(read(valid, Labelled))
     labels = np.array([item["cr_need_gt"] for item in items])
-    place = {item["id"]: i for i, item in enumerate(items)}
-    answers = {
-        name: sorted(
-            (row for row in rows(read(predictions / f"{name}.jsonl", Prediction)) if row["prompt"] == p.export.prompt),
-            key=lambda row: place[row["id"]],
-        )
-        for name in p.ladder
-    }
-    lines = latest(load([*sorted(annotations.glob("*.jsonl")), imported]))
-    votes = [
-        {
-            who: line["label"]
-            for who, line in lines[item["id"]].items()
-            if line["label"] and who != p.annotate.adjudicator
-        }
-        for item in items
-    ]
-    unseen = out_of_sample(items, hidden_states(base, items, p.export.window), labels, p.seed)["all"]
-    found = evidence(items, answers, unseen, votes, p)
-    for row in found:
-        own = lines[row["id"]]
-        others = [line["at"] for who, line in own.items() if who != p.annotate.adjudicator]
-        row["at"] = max(others or [line["at"] for line in own.values()])  # the adjudicator's answer comes after it
-    write(queue, from_rows(found, Reannotate), Reannotate)
-    said = ["needed" if one > 0.5 else "not_needed" for one in unseen]
-    scores = measure(said, labels.tolist(), unseen.tolist(), p.evaluate.bootstrap, p.seed)
-    write_json(
-        metrics,
-        {f"cross_validated_{name}": scores[name] for name in ("auc", "auc_low", "auc_high")}
-        | {"n": len(items)}
-        | {
-            reason: sum(row["reason"] == reason for row in found)
-            for reason in ("annotators_disagree", "biggest_models_disagree", "model_disagrees", "nothing_against")
-        },
-    )
+    index = {item["id"]: i for i, item in enumerate(items)}
+    answers = load_predictions(predictions, p.ladder, p.question.prompt)
+    for model in answers:
+        answers[model].sort(key=lambda row: index[row["id"]])
+    lines = latest_lines(load(sorted(annotations.glob("*.jsonl")), imported=imported))
+    votes = [independent_votes(lines[item["id"]], p.annotate.adjudicator) for item in items]
+    states = hidden_states(base / p.law.probe_model, items, p.question.turns)
+    unseen = out_of_sample(items, states, labels, p.seed)["all"]
+    ranked = evidence(items, answers, unseen, votes, p)
+    for row in ranked:
+        row["at"] = last_independent_label(lines[row["id"]], p.annotate.adjudicator)  # the adjudicator labels after it
+    write(queue, from_rows(ranked, Reannotate), Reannotate)
+    write_json(details, summary(ranked, labels.tolist(), unseen.tolist(), p))
 
 
 if __name__ == "__main__":

@@ -14,13 +14,15 @@ from typing import Any
 
 
 def pairs(rows: Iterable[Any], tokenizer: Any) -> list[list[str]]:
-    found = []
+    prompts_and_answers = []
     for row in rows:
-        learnt = [label != -100 for label in row["labels"]]
-        cut = learnt.index(True)
-        assert all(learnt[cut:])
-        found.append([tokenizer.decode(row["input_ids"][:cut]), tokenizer.decode(row["input_ids"][cut:])])
-    return found
+        is_learned = [label != -100 for label in row["labels"]]
+        cut = is_learned.index(True)
+        assert all(is_learned[cut:])
+        prompts_and_answers.append(
+            [tokenizer.decode(row["input_ids"][:cut]), tokenizer.decode(row["input_ids"][cut:])]
+        )
+    return prompts_and_answers
 
 
 def llama_factory(base: str) -> dict[str, list[list[str]]]:
@@ -32,6 +34,7 @@ def llama_factory(base: str) -> dict[str, list[list[str]]]:
     names = {split: f"needs_context_{split}" for split in ("train", "dev", "test")}
     settings = {
         "model_name_or_path": base,
+        "trust_remote_code": False,
         "stage": "sft",
         "do_train": True,
         "do_eval": True,
@@ -48,8 +51,10 @@ def llama_factory(base: str) -> dict[str, list[list[str]]]:
     model, data, training, _, _ = get_train_args(settings)
     loaded = load_tokenizer(model)
     template = get_template_and_fix_tokenizer(loaded["tokenizer"], data)
-    found = get_dataset(template, model, data, training, stage="sft", **loaded)
-    parts = {"train": found["train_dataset"]} | {split: found["eval_dataset"][name] for split, name in names.items()}
+    loaded_data = get_dataset(template, model, data, training, stage="sft", **loaded)
+    parts = {"train": loaded_data["train_dataset"]} | {
+        split: loaded_data["eval_dataset"][name] for split, name in names.items()
+    }
     return {split: pairs(part, loaded["tokenizer"]) for split, part in parts.items()}
 
 
@@ -59,13 +64,13 @@ def axolotl(base: str) -> dict[str, list[list[str]]]:
     from axolotl.common.datasets import load_datasets
     from transformers import AutoTokenizer
 
-    config = load_cfg("data/axolotl.yaml", base_model=base)
-    found = load_datasets(cfg=config)
-    tokenizer = AutoTokenizer.from_pretrained(base)
-    return {"train": pairs(found.train_dataset, tokenizer), "dev": pairs(found.eval_dataset, tokenizer)}
+    config = load_cfg("data/axolotl.yaml", base_model=base, trust_remote_code=False)
+    loaded_data = load_datasets(cfg=config)
+    tokenizer = AutoTokenizer.from_pretrained(base, trust_remote_code=False)
+    return {"train": pairs(loaded_data.train_dataset, tokenizer), "dev": pairs(loaded_data.eval_dataset, tokenizer)}
 
 
 if __name__ == "__main__":
     reader, base, out = sys.argv[1:]
-    made = {"llama_factory": llama_factory, "axolotl": axolotl}[reader](base)
-    Path(out).write_text(json.dumps(made), encoding="utf-8")
+    pairs_by_split = {"llama_factory": llama_factory, "axolotl": axolotl}[reader](base)
+    Path(out).write_text(json.dumps(pairs_by_split), encoding="utf-8")

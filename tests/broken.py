@@ -17,20 +17,18 @@ import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import click
 
+from stages.chat.ingestion import ingest
 from stages.chat.keys import PUBLIC_KEY
-from stages.ingest import ingest
-from stages.tables import rows
-from tests.written import COLUMNS, FORMATS, Said, export, write
+from stages.pipeline.tables import rows
+from tests.chat_exports import FORMATS, Utterance, export, read_export, write
 
 START = 1499990400  # 2017-07-14 00:00
-CHAT = [Said("ann" if n % 2 else "bob", f"Does it run, número {n}? 可以吗", START + 600 * n) for n in range(40)]
+CHAT = [Utterance("ann" if n % 2 else "bob", f"Does it run, número {n}? 可以吗", START + 600 * n) for n in range(40)]
 NEEDLE = "número 20".encode()  # in the middle of a message
 DEEP = b"[" * 10_000
 
@@ -214,21 +212,21 @@ def exports(folder: Path) -> Iterator[tuple[str, str, str, Path]]:
 def outcome(reader: str, path: Path) -> dict[str, Any]:
     """Numbers of messages and rejects, or the error that was said, or the exception that escaped."""
     try:
-        read = partial(import_module(f"stages.chat.{reader}").read, path, zone=ZoneInfo("UTC"), columns=COLUMNS)
-        kept, left, _ = ingest(read, PUBLIC_KEY, None, 1, 20_000)
+        read = partial(read_export, reader, path)
+        messages, rejects, *_ = ingest(read, PUBLIC_KEY, None, 1, 20_000)
     except click.ClickException as error:
         return {"error": error.message}
     except Exception as error:
         return {"escaped": repr(error)}
-    return {"messages": int(kept.count().execute()), "rejects": Counter(row["reason"] for row in rows(left))}
+    return {"messages": int(messages.count().execute()), "rejects": Counter(row["reason"] for row in rows(rejects))}
 
 
 if __name__ == "__main__":
     os.environ["TQDM_DISABLE"] = "1"
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for format, reader, name, path in exports(Path(sys.argv[1])):
-        begun = time.monotonic()
+        start = time.monotonic()
         row = {"format": format, "name": name, "path": str(path)} | outcome(reader, path)
-        row["seconds"] = time.monotonic() - begun
+        row["seconds"] = time.monotonic() - start
         row["megabytes"] = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024
         print(json.dumps(row), flush=True)

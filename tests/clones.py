@@ -11,14 +11,16 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from stages.tools.verify import output_hashes as output_hashes
+from stages.tools.verify import stages_run as stages_run
 from tests.conftest import ROOT, change_params
 
 NOTHING = "Data and pipelines are up to date."
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """That of somebody without settings of their own."""
-    own = {
+    """That of somebody without settings of their own, not called by make, which tells its children's children so."""
+    settings = {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "DVC_NO_ANALYTICS": "1",
         "CHAT_KEY": "a key for this test",
@@ -28,14 +30,15 @@ def environment(**variables: str) -> dict[str, str]:
         "GIT_COMMITTER_NAME": "t",
         "GIT_COMMITTER_EMAIL": "t@example.org",
     }
-    return os.environ | own | variables
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    return inherited | settings | variables
 
 
 def call(folder: Path, *command: str, fails: bool = False, variables: Mapping[str, str] = {}) -> str:
     """Run a command, with `variables` in its environment; return what it said."""
-    done = subprocess.run(command, cwd=folder, env=environment(**variables), capture_output=True, text=True)
-    assert (done.returncode != 0) is fails, f"{command}\n{done.stdout}\n{done.stderr}"
-    return done.stdout + done.stderr
+    result = subprocess.run(command, cwd=folder, env=environment(**variables), capture_output=True, text=True)
+    assert (result.returncode != 0) is fails, f"{command}\n{result.stdout}\n{result.stderr}"
+    return result.stdout + result.stderr
 
 
 def copy(folder: Path) -> Path:
@@ -59,26 +62,28 @@ def cut(folder: Path, more: dict[str, Any]) -> Path:
     pipeline["stages"] = {name: pipeline["stages"][name] for name in ("ingest", "concat")} | more
     with (folder / "dvc.yaml").open("w") as file:
         yaml.dump(pipeline, file)
-    (folder / "dvc.lock").unlink()
-    shutil.rmtree(folder / "metrics")
+    take_results_away(folder)
+    take_labels_away(folder)
     change_params(folder, {"ingest.path": "data/room.jsonl", "ingest.format": "paper"})
     own_chat(folder / "data" / "room.jsonl")
     return folder
 
 
+def take_results_away(folder: Path) -> None:
+    """Those of a run, where there are any."""
+    (folder / "dvc.lock").unlink(missing_ok=True)
+    shutil.rmtree(folder / "metrics", ignore_errors=True)
+
+
+def take_labels_away(folder: Path) -> None:
+    """The sample's, which belong to no other chat."""
+    for file in (folder / "data" / "annotations").rglob("*.jsonl"):
+        file.unlink()
+
+
 def commit(folder: Path, message: str) -> None:
     call(folder, "git", "add", "--all")
     call(folder, "git", "commit", "--quiet", "--allow-empty", "--message", message)
-
-
-def lock(folder: Path) -> dict[str, Any]:
-    stages = YAML(typ="safe", pure=True).load((folder / "dvc.lock").read_text())["stages"]
-    return {name: {out["path"]: out["md5"] for out in stage.get("outs", [])} for name, stage in stages.items()}
-
-
-def running(said: str) -> list[str]:
-    """The stages that DVC says it runs, in order."""
-    return [line.split("'")[1] for line in said.splitlines() if line.startswith("Running stage")]
 
 
 def read(file: Path) -> Any:

@@ -12,18 +12,44 @@ from typing import Any
 import ibis
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import settings
 from ruamel.yaml import YAML
 
 from stages import chat
+from stages.chat.ingestion import ingest
 from stages.chat.keys import PUBLIC_KEY
-from stages.ingest import ingest
-from stages.schemas import Inquiry, Message
-from stages.tables import from_rows
-from stages.tables import rows as to_rows
+from stages.pipeline.schemas import Inquiry, Message
+from stages.pipeline.tables import from_rows
+from stages.pipeline.tables import rows as to_rows
+
+settings.register_profile("untimed", deadline=None)  # a busy machine is no fault of the code
+settings.load_profile("untimed")
 
 ROOT = Path(__file__).parent.parent
-SHARED = ROOT.parent / "shared" / "data"
+RULES_ALONE: dict[str, Any] = {  # a filter that asks no model
+    "score.scorers": [{"name": "is_question", "kind": "rules"}],
+    "filter.throttles": {"is_question": 5},
+}
+SAMPLE = "data/raw/chitchat.json"
+ONLY_THE_SAMPLE = pytest.mark.skipif(
+    YAML(typ="safe", pure=True).load((ROOT / "params.yaml").read_text(encoding="utf-8"))["ingest"]["path"] != SAMPLE
+    or not (ROOT / "metrics" / "tables.json").exists(),
+    reason="needs the results of the sample: ingest.path is another chat, or metrics/ has no tables",
+)
 Row = dict[str, Any]
+
+
+ROOMS = {"model": "model", "pipeline": "dvc", "external": "external"}  # markers of the tests in a folder
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by their folder, and those that use the embedded model wherever they are."""
+    for item in items:
+        room = item.path.relative_to(ROOT / "tests").parts[0]
+        if room in ROOMS:
+            item.add_marker(ROOMS[room])
+        if "base" in getattr(item, "fixturenames", ()):
+            item.add_marker("model")
 
 
 def sender(name: str) -> str:
@@ -31,7 +57,7 @@ def sender(name: str) -> str:
     return name.encode().hex().ljust(16, "0")[:16]
 
 
-def messages(*said: tuple[str, int, str], group: str = "g", first_id: int = 1) -> list[Row]:
+def messages(*utterances: tuple[str, int, str], group: str = "g", first_id: int = 1) -> list[Row]:
     """Rows of (sender, seconds, text) in the order of the log."""
     return [
         {
@@ -42,7 +68,7 @@ def messages(*said: tuple[str, int, str], group: str = "g", first_id: int = 1) -
             "text": text,
             "timestamp": 1_700_000_000 + at,
         }
-        for i, (who, at, text) in enumerate(said)
+        for i, (who, at, text) in enumerate(utterances)
     ]
 
 
@@ -74,11 +100,14 @@ def inquiries(rows: list[Row]) -> ibis.Table:
 
 
 def ingested(
-    said: Iterable[chat.Message | chat.Broken], key: bytes = PUBLIC_KEY, limit: int | None = None, min_senders: int = 1
+    entries: Iterable[chat.Message | chat.Reject],
+    key: bytes = PUBLIC_KEY,
+    limit: int | None = None,
+    min_senders: int = 1,
 ) -> tuple[list[Row], list[Row], Counter[str]]:
     """What ingest makes of a reader's entries: messages in order, rejects by place, and its counts."""
-    kept, left, counts = ingest(lambda: said, key, limit, min_senders, max_chars=20_000)
-    return to_rows(kept.order_by("group", "position")), to_rows(left.order_by("at")), counts
+    message_table, reject_table, counts, _ = ingest(lambda: entries, key, limit, min_senders, max_chars=20_000)
+    return to_rows(message_table.order_by("group", "position")), to_rows(reject_table.order_by("at")), counts
 
 
 @pytest.fixture
@@ -120,8 +149,9 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if (ROOT / "data" / "base" / "smollm2_135m" / "model.safetensors").exists():
         return ROOT / "data" / "base"
     folder = tmp_path_factory.mktemp("base")
+    outputs = [folder / name for name in ("base", "models.json", "scorers.json")]
     subprocess.run(
-        [sys.executable, "-m", "stages.fetch", folder / "chitchat.json", folder / "base"],
+        [sys.executable, "-m", "stages.fetch_models", *outputs],
         cwd=ROOT,
         check=True,
         env=os.environ | {"TQDM_DISABLE": "1"},

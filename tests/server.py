@@ -26,24 +26,25 @@ class Server:
     def __init__(self, upstream: str = "", delay: float = 0.01) -> None:
         self.upstream = upstream
         self.delay = delay
-        self.asked: Counter[str] = Counter()
-        self.answered: defaultdict[str, list[float]] = defaultdict(list)  # when each prompt was answered
-        self.came: defaultdict[str, list[float]] = defaultdict(list)  # when each prompt was asked
+        self.request_counts: Counter[str] = Counter()
+        self.answer_times: defaultdict[str, list[float]] = defaultdict(list)  # when each prompt was answered
+        self.request_times: defaultdict[str, list[float]] = defaultdict(list)  # when each prompt was asked
         self.ignores = False  # what structured choice holds it to
-        self.most = self.now = 0
+        self.models: Any = None  # what it says of its models; None: it has no list
+        self.max_concurrent = self.concurrent = 0
         self.url = ""
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
         text = body["messages"][-1]["content"]
-        self.now += 1
-        self.most = max(self.most, self.now)
+        self.concurrent += 1
+        self.max_concurrent = max(self.max_concurrent, self.concurrent)
         try:
             await asyncio.sleep(self.delay)
-            self.asked[text] += 1
-            self.came[text].append(time.monotonic())
+            self.request_counts[text] += 1
+            self.request_times[text].append(time.monotonic())
             number = re.search(r"prompt (\d+)", text)
-            fault = FAULTS[int(number.group(1)) % len(FAULTS)] if number and self.asked[text] == 1 else "none"
+            fault = FAULTS[int(number.group(1)) % len(FAULTS)] if number and self.request_counts[text] == 1 else "none"
             if body["model"] == "locked":
                 return web.json_response({"error": {"message": "no such key"}}, status=401)
             if fault == "refused":
@@ -65,10 +66,15 @@ class Server:
             answer = await self.forward(request, body) if self.upstream else envelope([by_rule(body, text)])
             if self.ignores:
                 answer["choices"][0]["message"]["content"] = json.dumps({"option": "A."})
-            self.answered[text].append(time.monotonic())
+            self.answer_times[text].append(time.monotonic())
             return web.json_response(answer)
         finally:
-            self.now -= 1
+            self.concurrent -= 1
+
+    async def list_models(self, request: web.Request) -> web.StreamResponse:
+        if self.models is None:
+            return web.Response(status=404)
+        return web.json_response({"object": "list", "data": self.models})
 
     async def forward(self, request: web.Request, body: dict[str, Any]) -> Any:
         headers = {"Authorization": request.headers["Authorization"]}
@@ -107,6 +113,7 @@ def serving(server: Server) -> Iterator[Server]:
     async def start() -> None:
         app = web.Application()
         app.router.add_post("/v1/chat/completions", server.handle)
+        app.router.add_get("/v1/models", server.list_models)
         runner = web.AppRunner(app)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -18,15 +18,15 @@ GENERATED, TOKENS = 8, 12
 RANK = 1  # on a CPU vLLM copies an adapter's weights for every token: with rank 16 it takes minutes
 
 
-def main(base: str, adapter: str, questions: str, answers: str) -> None:
-    asked = json.loads(Path(questions).read_text(encoding="utf-8"))
+def main(base: str, adapter: str, questions_file: str, answers_file: str) -> None:
+    questions = json.loads(Path(questions_file).read_text(encoding="utf-8"))
     engine = VLLM(Path(base), None if adapter == "-" else Path(adapter), RANK, ENGINE_ARGS)
-    chosen: dict[int, Any] = {}
-    engine.choose(asked["prompts"], asked["options"], {}, chosen.update, "vllm")
-    said: dict[int, Any] = {}
-    engine.generate(asked["prompts"][:GENERATED], TOKENS, {}, said.update, "vllm")
-    found = {"chosen": [chosen[i] for i in sorted(chosen)], "said": [said[i] for i in sorted(said)]}
-    Path(answers).write_text(json.dumps(found), encoding="utf-8")
+    logprobs: dict[int, Any] = {}
+    engine.choose(questions["prompts"], questions["options"], {}, logprobs.update, "vllm")
+    texts: dict[int, Any] = {}
+    engine.generate(questions["prompts"][:GENERATED], TOKENS, {}, texts.update, "vllm")
+    results = {"logprobs": [logprobs[i] for i in sorted(logprobs)], "texts": [texts[i] for i in sorted(texts)]}
+    Path(answers_file).write_text(json.dumps(results), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,24 +1,38 @@
-"""Chat exports: one reader for each format, bytes in, messages out.
+"""Chat exports to messages.
 
-A reader is a module with `read(path, zone, columns)`, which yields a Message for each message of the export, in its
-order, and a Broken for each place that is none, and holds no more than an entry at a time. `zone` is the time zone of
-times that name none, `columns` the columns of tables; a reader that needs neither takes `**_`. What makes the whole
-export unreadable is a click.ClickException that names the file and, where there is one, the line or entry.
+A format is a module of stages/chat/formats with three names. `ENDINGS` are those of its files in a folder or a zip.
+`fits(start, columns)` says whether a file may be of the format, by its first 64 KB as text. `read(files, settings)`
+yields the entries of all files in their order: a Message, or Reject for an entry that is no message. It holds one
+entry at a time. An export that can't be read at all raises a click.ClickException that names the file and, where there
+is one, the line or entry.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, tzinfo
 from typing import Any, NamedTuple
 
-MILLISECONDS = 10**11  # in seconds this is the year 5138
+MILLISECONDS = 10**11  # timestamps from here on are in milliseconds; in seconds this is the year 5138
+
+Columns = Mapping[str, str | None]  # names of a table's columns by what they hold; None: there is none
+NamePairs = tuple[tuple[str, str], ...]  # each a sender and a name of the sender
+
+
+class ReadSettings(NamedTuple):
+    """What the readers are told: the zone of times that name none, and of tables the columns and, if not all rows are
+    texts of people, the values of the column `type` that are.
+    """
+
+    zone: tzinfo
+    columns: Columns
+    text_types: frozenset[str] = frozenset()
 
 
 class Message(NamedTuple):
-    """A message as the export has it. `at` is its place there, `timestamp` in epoch seconds.
+    """A message as it stands in the export.
 
-    `key` is the export's own name for the message, one of a kind in its group, and `reply_to` the key of the message
-    that it answers. `names` has what else the export calls people, as pairs of a sender and a name; of somebody who is
-    known by that name alone the sender is the name after an at sign.
+    `at` is its place in the export, and `timestamp` is in epoch seconds. `key` is the export's own id of the message,
+    unique in its group, and `reply_to` the key of the message that it answers. `names` are further names of people;
+    for a person whose sender is unknown, the sender is the name after an at sign.
     """
 
     at: str
@@ -29,39 +43,43 @@ class Message(NamedTuple):
     cr_need_gt: bool | None = None
     key: str | None = None
     reply_to: str | None = None
-    names: tuple[tuple[str, str], ...] = ()
+    names: NamePairs = ()
 
 
-class Broken(NamedTuple):
-    """A place in the export that is not a message, and the name of the reason."""
+class Reject(NamedTuple):
+    """An entry of the export that is no message: its place and the reason."""
 
     at: str
     reason: str
 
 
-def entry(at: str, make: Callable[..., Message | Broken], *raw: Any) -> Message | Broken:
-    """`make(at, *raw)`, or what is wrong with the entry: nothing says that its fields are there and of their types."""
+def parse_entry(at: str, parse: Callable[..., Message | Reject], *raw: Any) -> Message | Reject:
+    """`parse(at, *raw)`, or Reject where fields are missing or have the wrong type."""
     try:
-        made = make(at, *raw)
+        entry = parse(at, *raw)
     except KeyError:
-        return Broken(at, "missing_field")
+        return Reject(at, "missing_field")
     except (AttributeError, TypeError, ValueError, OverflowError):
-        return Broken(at, "bad_field")
-    if isinstance(made, Broken):
-        return made
-    named = all(isinstance(field, str) and field for field in (made.group, made.sender))
-    keyed = all(isinstance(field, str | None) for field in (made.key, made.reply_to))
-    if not named or not keyed or not isinstance(made.text, str) or type(made.timestamp) is not int:
-        return Broken(at, "bad_field")
-    return made
+        return Reject(at, "bad_field")
+    if isinstance(entry, Reject) or _has_valid_types(entry):
+        return entry
+    return Reject(at, "bad_field")
 
 
-def called(person: Any, *names: Any) -> tuple[tuple[str, str], ...]:
-    """Those of the names that are any, each with the person who has it."""
+def _has_valid_types(message: Message) -> bool:
+    has_names = all(isinstance(name, str) and name for name in (message.group, message.sender))
+    has_keys = all(isinstance(key, str | None) for key in (message.key, message.reply_to))
+    return has_names and has_keys and isinstance(message.text, str) and type(message.timestamp) is int
+
+
+def name_pairs(person: Any, *names: Any) -> NamePairs:
+    """A pair of the person and each name that is text."""
     return tuple((person, name) for name in names if isinstance(person, str) and isinstance(name, str) and name)
 
 
-def moment(time: str, zone: tzinfo) -> int:
-    """Epoch seconds of an ISO 8601 time, in `zone` where it names none. Raises ValueError or OverflowError."""
-    when = datetime.fromisoformat(time)
-    return int((when if when.tzinfo else when.replace(tzinfo=zone)).timestamp())
+def epoch_seconds(time: str, zone: tzinfo) -> int:
+    """Epoch seconds of an ISO 8601 time, in `zone` if it names none. Raises ValueError or OverflowError."""
+    parsed = datetime.fromisoformat(time)
+    if not parsed.tzinfo:
+        parsed = parsed.replace(tzinfo=zone)
+    return int(parsed.timestamp())

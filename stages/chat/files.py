@@ -1,112 +1,154 @@
-"""Files that are larger than memory, and broken ones: lines and JSON documents, a piece at a time."""
+"""Reading of large and damaged files, piece by piece: lines of text, and values of a JSON document."""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Any
 
-import click
 import ijson
 
-from stages.chat import Broken
+from stages.chat import Columns, Message, NamePairs, ReadSettings, Reject
+from stages.chat.exports import UTF8_MARK, ExportFile
+from stages.pipeline.text import quoted
 
-LIMIT = 2**23  # bytes of a line or an entry: no message is longer, and what is longer isn't held
-DEPTH = 100  # of nesting in a JSON document
-UTF8_MARK = b"\xef\xbb\xbf"
-
-
-@contextmanager
-def opened(path: Path) -> Iterator[IO[bytes]]:
-    """A file for reading; one that can't be opened or read, or is UTF-16 or UTF-32, is said in one line."""
-    try:
-        with path.open("rb") as file:
-            if file.read(4)[:2] in (b"\xff\xfe", b"\xfe\xff") or _wide(file):
-                raise click.ClickException(f"{path}: not UTF-8 but UTF-16 or UTF-32; save or export it again as UTF-8")
-            file.seek(0)
-            yield file
-    except OSError as error:
-        raise click.ClickException(f"{path}: {error.strerror or error}") from error
+MAX_ENTRY_BYTES = 2**23  # of a line or an entry; no message is longer, and longer ones are never held
+MAX_DEPTH = 100  # of nesting in a JSON document
 
 
-def _wide(file: IO[bytes]) -> bool:
-    """Whether most of every second byte at the start is null, as in UTF-16 without its mark."""
-    file.seek(0)
-    start = file.read(64)
-    return any(start) and max(start[::2].count(0), start[1::2].count(0)) > len(start) // 3 > 3
+def read_each(
+    files: Sequence[ExportFile],
+    settings: ReadSettings,
+    fits: Callable[[str, Columns], bool],
+    read_file: Callable[[ExportFile, ReadSettings], Iterator[Message | Reject]],
+) -> Iterator[Message | Reject]:
+    """The entries of one file after the other. Among several files one that isn't of the format is a reject."""
+    for file in files:
+        if file.is_alone or fits(file.start(), settings.columns):
+            yield from read_file(file, settings)
+        else:
+            yield Reject(file.name, "other_file")
 
 
-def lines(path: Path) -> Iterator[tuple[str, str] | Broken]:
-    """Each line of a text file as its place and its text, or Broken. A line ends in LF, CR LF or CR."""
-    with opened(path) as file:
+class WaitingNames:
+    """Names of people beside the messages, as of users and of people who joined: the next message brings them, so that
+    one who never writes is known too.
+    """
+
+    def __init__(self, names: NamePairs = ()) -> None:
+        self.names = dict.fromkeys(names)
+
+    def add(self, names: NamePairs) -> None:
+        self.names |= dict.fromkeys(names)
+
+    def brought_by(self, entry: Message | Reject) -> Message | Reject:
+        if isinstance(entry, Message) and self.names:
+            entry = entry._replace(names=(*self.names, *entry.names))
+            self.names = {}
+        return entry
+
+
+def lines(export_file: ExportFile) -> Iterator[tuple[str, str] | Reject]:
+    """The place and the text of each line of a file, or Reject. A line ends in LF, CR LF or CR."""
+    with export_file.open() as file:
         number = 0
-        while line := file.readline(LIMIT):
-            if len(line) == LIMIT and not line.endswith(b"\n"):
-                while (rest := file.readline(LIMIT)) and not rest.endswith(b"\n"):
-                    pass
+        while chunk := file.readline(MAX_ENTRY_BYTES):
+            if len(chunk) == MAX_ENTRY_BYTES and not chunk.endswith(b"\n"):
+                _skip_line(file)
                 number += 1
-                yield Broken(f"{path.name}, line {number}", "line_too_long")
+                yield Reject(f"{export_file.name}, line {number}", "line_too_long")
                 continue
-            for part in line.rstrip(b"\r\n").split(b"\r"):
+            for line in chunk.rstrip(b"\r\n").split(b"\r"):
                 number += 1
-                at = f"{path.name}, line {number}"
+                at = f"{export_file.name}, line {number}"
+                if number == 1:
+                    line = line.removeprefix(UTF8_MARK)
                 try:
-                    text = part.removeprefix(UTF8_MARK if number == 1 else b"").decode("utf-8")
+                    text = line.decode("utf-8")
                 except UnicodeDecodeError:
-                    yield Broken(at, "invalid_utf8")
+                    yield Reject(at, "invalid_utf8")
                 else:
                     yield at, text
 
 
-class _Counted:
-    """A file as ijson reads it, which stops where an entry gets too long; whoever gets an entry sets `since` to 0."""
+def _skip_line(file: IO[bytes]) -> None:
+    while chunk := file.readline(MAX_ENTRY_BYTES):
+        if chunk.endswith(b"\n"):
+            return
+
+
+class _BoundedFile:
+    """A file for ijson, without a UTF-8 mark. It raises ValueError where an entry gets too long; who reads an entry
+    sets `bytes_in_entry` to 0.
+    """
 
     def __init__(self, file: IO[bytes]) -> None:
-        self.file, self.since, self.begun = file, 0, False
+        self.file = file
+        self.bytes_in_entry = 0
+        self.is_at_start = True
 
     def read(self, size: int) -> bytes:
         chunk = self.file.read(size)
-        self.since += len(chunk)
-        if self.since > LIMIT:
-            raise ValueError(f"more than {LIMIT:,} bytes without the end of an entry")
-        if size and not self.begun:
-            self.begun = True
+        self.bytes_in_entry += len(chunk)
+        if self.bytes_in_entry > MAX_ENTRY_BYTES:
+            raise ValueError(f"more than {MAX_ENTRY_BYTES:,} bytes without the end of an entry")
+        if size and self.is_at_start:
+            self.is_at_start = False
             return chunk.removeprefix(UTF8_MARK) or self.file.read(size)
         return chunk
 
 
-def values(name: str | Path, file: IO[bytes], wanted: str) -> Iterator[tuple[str, Any]]:
-    """The values in a JSON document whose place fits the pattern `wanted`, each with its place.
+def json_values(
+    export_file: ExportFile,
+    place_pattern: str,
+    mend: Callable[[IO[bytes]], Any] = lambda file: file,
+    is_stream: bool = False,
+) -> Iterator[tuple[str, Any]]:
+    """The place and the value of each value in a JSON document whose place the pattern matches.
 
-    A place is the keys on the way, joined by dots, with `item` for an element of an array: `messages.item`.
-    Half a surrogate pair is read as a question mark. Raises click.ClickException for what is no JSON, with the number
-    of array elements found before it.
+    A place is the keys on the way to the value, joined by dots, with `item` for an element of an array:
+    `messages.item`. `mend` wraps a file that isn't quite JSON. A stream has documents one after the other, each an
+    `item`. Half of a surrogate pair becomes a question mark.
+    Raises click.ClickException for invalid JSON, with the number of array elements before it.
     """
-    source, found = _Counted(file), 0
-    keys: list[str] = []  # of the containers that are open
-    fits = re.compile(wanted).fullmatch
-    building, top = None, 0
-    try:
-        for event, value in ijson.basic_parse(source, use_float=True):
-            if event == "map_key":
-                keys[-1] = value
-            elif event in ("end_map", "end_array"):
-                keys.pop()
-            elif building is None and fits(".".join(keys)):
-                building, top = ijson.ObjectBuilder(), len(keys)
-            if building is not None:
-                building.event(event, value)
-            if event in ("start_map", "start_array"):
-                keys.append("item")
-                if len(keys) > DEPTH:
-                    raise ValueError(f"nested deeper than {DEPTH}")
-            elif building is not None and event != "map_key" and len(keys) == top:
-                source.since = 0
-                place = ".".join(keys)
-                found += place.endswith("item")
-                yield place, building.value
-                building = None
-    except (ijson.JSONError, ValueError) as error:  # the parser quotes the chat from its second line on
-        said = str(error.args[0].decode("utf-8", "replace") if isinstance(error.args[0], bytes) else error)
-        what = "not UTF-8" if "UTF8" in said or isinstance(error, UnicodeDecodeError) else said.splitlines()[0]
-        raise click.ClickException(f"{name}, after entry {found}: not readable as JSON: {what}") from error
+    count = 0
+    with export_file.open() as file:
+        source = _BoundedFile(mend(file))
+        try:
+            for place, value in _json_values(source, re.compile(place_pattern), is_stream):
+                source.bytes_in_entry = 0
+                count += place.endswith("item")
+                yield place, value
+        except (ijson.JSONError, ValueError) as error:
+            problem = quoted(_json_problem(error))
+            raise export_file.error(f"after entry {count}: not readable as JSON: {problem}") from error
+
+
+def _json_values(file: _BoundedFile, place_pattern: re.Pattern[str], is_stream: bool) -> Iterator[tuple[str, Any]]:
+    """As `json_values`. Raises ijson.JSONError or ValueError."""
+    keys = ["item"] if is_stream else []  # of the containers that are open
+    builder = None  # of the value that is being read
+    builder_depth = 0
+    for event, value in ijson.basic_parse(file, use_float=True, multiple_values=is_stream):
+        if event == "map_key":
+            keys[-1] = value
+        elif event in ("end_map", "end_array"):
+            keys.pop()
+        elif builder is None and place_pattern.fullmatch(".".join(keys)):
+            builder, builder_depth = ijson.ObjectBuilder(), len(keys)
+        if builder is not None:
+            builder.event(event, value)
+        if event in ("start_map", "start_array"):
+            keys.append("item")
+            if len(keys) > MAX_DEPTH:
+                raise ValueError(f"nested deeper than {MAX_DEPTH}")
+        elif builder is not None and event != "map_key" and len(keys) == builder_depth:
+            yield ".".join(keys), builder.value
+            builder = None
+
+
+def _json_problem(error: Exception) -> str:
+    """The parser's message without its second line, which quotes the chat."""
+    reason = error.args[0]
+    text = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(error)
+    if "UTF8" in text or isinstance(error, UnicodeDecodeError):
+        return "not UTF-8"
+    return text.splitlines()[0]

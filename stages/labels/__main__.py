@@ -16,14 +16,38 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from stages.labels import agreement as agreement_
-from stages.labels import incoming, store, studio
-from stages.params import params
-from stages.schemas import Inquiry, Prediction, QuestionLabel, Queue, Score, Turn
-from stages.tables import read, rows, write_json
+from stages.chat import fingerprint
+from stages.labels import importing, label_studio, store
+from stages.labels.agreement import agreement_table, agreement_without_adjudicator
+from stages.labels.annotator_file import AnnotatorFile, open_for, write_error
+from stages.labels.selection import Items, in_queue_order, labelled_by
+from stages.pipeline.command import Group
+from stages.pipeline.files import write_json
+from stages.pipeline.params import params
+from stages.pipeline.schemas import LABELS, Inquiry, Prediction, QuestionLabel, Score, Turn
+from stages.pipeline.tables import read, rows
+
+ORDER_OF_LOG = ("group", "position")  # by id it is random: ids are hashes
+OTHER_KEYS = set("sunq/")  # the terminal's keys for skip, undo, note, quit and search
+
+
+def adopt_key(context: click.Context, parameter: click.Parameter, folder: Path) -> Path:
+    fingerprint.bind_labels(folder, params().ingest.format)
+    return folder
+
+
+def check_name(context: click.Context, parameter: click.Parameter, name: str | None) -> str | None:
+    if name is not None and not re.fullmatch(importing.ANNOTATOR, name):
+        raise click.BadParameter(f"{name!r} {importing.ANNOTATOR_RULE}; a file is named by it")
+    return name
+
 
 ANNOTATIONS = click.option(
-    "--annotations", type=click.Path(exists=True, path_type=Path), default=Path("data/annotations"), show_default=True
+    "--annotations",
+    type=click.Path(exists=True, path_type=Path),
+    default=fingerprint.ANNOTATIONS,
+    show_default=True,
+    callback=adopt_key,
 )
 INQUIRIES = click.option(
     "--inquiries",
@@ -36,42 +60,25 @@ QUEUE = click.option(
     type=click.Path(exists=True, path_type=Path),
     help="Items in this file's order: label shows them first, tasks has them alone.",
 )
-
-FIRST = click.option("--first", type=click.IntRange(min=1), help="Only so many of the queue, and nothing after them.")
-
-
-def queued(
-    inquiries: list[dict[str, Any]], queue: Path | None, first: int | None = None
-) -> tuple[list[dict[str, Any]], dict[int, int]]:
-    """The inquiries, a queue's first and in its order, and by id when the last label of a queued one was made. With
-    `first` only so many of the queue.
-    """
-    if queue is None:
-        return inquiries, {}
-    since = {row["id"]: row["at"] for row in rows(read(queue, Queue))[:first]}
-    by_id = {item["id"]: item for item in inquiries}
-    rest = [] if first else [item for item in inquiries if item["id"] not in since]
-    return [*(by_id[id] for id in since if id in by_id), *rest], since
+FIRST = click.option("--first", type=click.IntRange(min=1), help="Only so many, of the queue if there is one.")
+IN_ORDER = click.option(
+    "--in-order", is_flag=True, help="In the order of the log, not in a random one that stays the same."
+)
 
 
-@click.group(help=__doc__)
+@click.group(cls=Group, help=__doc__)
 def main() -> None:
     pass
 
 
-def name(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    if value is not None and not re.fullmatch(incoming.ANNOTATOR, value):
-        raise click.BadParameter(f"{value!r} must be lower case letters, digits and _, since a file is named by it")
-    return value
-
-
 @main.command()
-@click.argument("annotator", callback=name)
+@click.argument("annotator", callback=check_name)
 @ANNOTATIONS
 @INQUIRIES
 @QUEUE
 @FIRST
-@click.option("--like", metavar="ANNOTATOR", callback=name, help="Only what they have labelled, for agreement.")
+@click.option("--like", metavar="ANNOTATOR", callback=check_name, help="Only what they have labelled, for agreement.")
+@IN_ORDER
 @click.option("--keys", default="jki", show_default=True, help="For needed, not_needed and not_question.")
 def label(
     annotator: str,
@@ -80,50 +87,40 @@ def label(
     queue: Path | None,
     first: int | None,
     like: str | None,
+    in_order: bool,
     keys: str,
 ) -> None:
     """Label in this terminal, as ANNOTATOR; goes on where you left off."""
-    from stages.labels.terminal import Annotator
-    from stages.schemas import LABELS
-
-    if len(set(keys)) != len(LABELS) or set(keys) & set("sunq/"):
+    if len(set(keys)) != len(LABELS) or set(keys) & OTHER_KEYS:
         raise click.ClickException(f"--keys wants {len(LABELS)} letters other than s, u, n and q, got {keys!r}")
-    in_a_terminal()
-    items, since = queued(rows(read(inquiries, Inquiry)), queue, first)
-    with store.opened(annotations, annotator) as mine:
+    require_terminal()
+    items, queued_since = in_queue_order(inquiries_in(inquiries, in_order), queue, first)
+    with open_for(annotator, annotations) as label_file:
         if like:
-            if not (theirs := annotations / f"{like}.jsonl").exists():
-                raise click.ClickException(f"--like: there is no {theirs}")
-            wanted = store.votes(store.load([theirs]))
-            items = [item for item in items if item["id"] in wanted]
-        done = {id for id, line in mine.lines.items() if line["label"] and store.when_given(line) > since.get(id, 0)}
-        Annotator(items, done, mine, dict(zip(LABELS, keys, strict=True))).run()
-    click.echo(f"{sum(item['id'] in done for item in items)} of {len(items)} labelled by {annotator}")
-
-
-def in_a_terminal() -> None:
-    if not sys.stdin.isatty():
-        raise click.ClickException("this needs a terminal; for labels made elsewhere: python -m stages.labels import")
+            items = labelled_by(like, annotations, items)
+        labelled_ids = {
+            id
+            for id, line in label_file.lines.items()
+            if line["label"] and store.labelled_at(line) > queued_since.get(id, 0)
+        }
+        label_in_terminal(items, labelled_ids, label_file, dict(zip(LABELS, keys, strict=True)))
 
 
 @main.command()
-@click.argument("annotator", callback=name)
+@click.argument("annotator", callback=check_name)
 @ANNOTATIONS
 @click.option("--turns", type=click.Path(exists=True), default="data/turns.jsonl", show_default=True)
 @click.option("--sample", type=click.IntRange(min=1), default=300, show_default=True, help="How many turns.")
 def questions(annotator: str, annotations: Path, turns: str, sample: int) -> None:
-    """Say of random turns of the whole log whether they are questions, as ANNOTATOR: metrics/filter.json then has each
-    scorer's precision and recall.
+    """Say of random turns of the whole log whether they are questions, as ANNOTATOR: metrics/details/judge_filter.json
+    then has each scorer's precision and recall.
     """
-    from stages.labels.terminal import Annotator
-
-    in_a_terminal()
-    drawn = read(turns, Turn).order_by("id").limit(sample)  # ids are hashes: the first ones are as good as any
-    items = [turn | {"cr_window": []} for turn in rows(drawn)]
-    with store.opened(annotations, annotator, QuestionLabel) as mine:
-        done = {id for id, line in mine.lines.items() if line["label"]}
-        Annotator(items, done, mine, {"question": "j", "not_question": "k"}).run()
-    click.echo(f"{sum(item['id'] in done for item in items)} of {len(items)} labelled by {annotator}")
+    require_terminal()
+    sampled = read(turns, Turn).order_by("id").limit(sample)  # ids are hashes: the first ones are a random sample
+    items = [turn | {"cr_window": []} for turn in rows(sampled)]
+    with open_for(annotator, annotations, QuestionLabel) as label_file:
+        labelled_ids = {id for id, line in label_file.lines.items() if line["label"]}
+        label_in_terminal(items, labelled_ids, label_file, {"question": "j", "not_question": "k"})
 
 
 @main.command()
@@ -131,6 +128,7 @@ def questions(annotator: str, annotations: Path, turns: str, sample: int) -> Non
 @INQUIRIES
 @QUEUE
 @FIRST
+@IN_ORDER
 @click.option(
     "--scores", type=click.Path(exists=True, path_type=Path), default=Path("data/scores.jsonl"), show_default=True
 )
@@ -142,30 +140,33 @@ def tasks(
     inquiries: Path,
     queue: Path | None,
     first: int | None,
+    in_order: bool,
     scores: Path,
     predictions: tuple[Path, ...],
 ) -> None:
     """Write FOLDER/tasks.json and FOLDER/config.xml for Label Studio."""
-    items, since = queued(rows(read(inquiries, Inquiry)), queue, first)
-    items = [item for item in items if queue is None or item["id"] in since]
-    by_scorer: dict[int, dict[str, float]] = {}
+    items, queued_since = in_queue_order(inquiries_in(inquiries, in_order), queue, first)
+    if queue:
+        items = [item for item in items if item["id"] in queued_since]
+    scores_by_id: dict[int, dict[str, float]] = {}
     for row in rows(read(scores, Score)):
-        by_scorer.setdefault(row["id"], {})[row["scorer"]] = row["score"]
-    answers: dict[int, dict[str, dict[str, Any]]] = {}
+        scores_by_id.setdefault(row["id"], {})[row["scorer"]] = row["score"]
+    predictions_by_id: dict[int, dict[str, dict[str, Any]]] = {}
     for file in predictions:
         for row in rows(read(file, Prediction)):
-            answers.setdefault(row["id"], {})[f"{file.parent.name} {file.stem} {row['prompt']}"] = row
-    made = [studio.task(item, by_scorer.get(item["id"], {}), answers.get(item["id"], {})) for item in items]
-    write_json(folder / "tasks.json", made)
-    (folder / "config.xml").write_text(studio.LABELING_CONFIG, encoding="utf-8")
-    click.echo(f"{len(made)} tasks in {folder / 'tasks.json'}, labelling interface in {folder / 'config.xml'}")
-
-
-def pairs(given: tuple[str, ...], option: str) -> dict[str, str]:
-    """Values of the form ONE=OTHER as a dictionary."""
-    if wrong := [pair for pair in given if "=" not in pair]:
-        raise click.ClickException(f"{option} wants two names with = between, got {', '.join(wrong)}")
-    return dict(pair.split("=", 1) for pair in given)
+            model = f"{file.parent.name} {file.stem} {row['prompt']}"
+            predictions_by_id.setdefault(row["id"], {})[model] = row
+    studio_tasks = [
+        label_studio.task(item, scores_by_id.get(item["id"], {}), predictions_by_id.get(item["id"], {}))
+        for item in items
+    ]
+    tasks_file, config_file = folder / "tasks.json", folder / "config.xml"
+    write_json(tasks_file, studio_tasks)
+    try:
+        config_file.write_text(label_studio.LABELING_CONFIG, encoding="utf-8")
+    except OSError as error:
+        raise write_error(config_file, error, "make room and write the tasks again") from error
+    click.echo(f"{len(studio_tasks)} tasks in {tasks_file}, labelling interface in {config_file}")
 
 
 @main.command("import")
@@ -178,32 +179,73 @@ def pairs(given: tuple[str, ...], option: str) -> dict[str, str]:
 @click.option("--rename", "names", multiple=True, metavar="THEIRS=OURS", help="An annotator's name.")
 def import_(file: Path, annotations: Path, inquiries: Path, columns: tuple[str, ...], names: tuple[str, ...]) -> None:
     """Take the labels of FILE: Label Studio's JSON, JSON-MIN or CSV, or CSV, JSON or JSON Lines of your own."""
-    own = pairs(columns, "--column")
-    if unknown := own.keys() - incoming.OURS.keys():
-        raise click.ClickException(f"--column: {', '.join(sorted(unknown))} is none of {', '.join(incoming.OURS)}")
-    zone = ZoneInfo(params().ingest.timezone)
-    lines = incoming.label_lines(
-        file, incoming.OURS | own, pairs(names, "--rename"), store.guideline(annotations), zone
+    renamed_columns = pairs(columns, "--column")
+    unknown_columns = renamed_columns.keys() - importing.COLUMNS.keys()
+    if unknown_columns:
+        raise click.ClickException(
+            f"--column: {', '.join(sorted(unknown_columns))} is none of {', '.join(importing.COLUMNS)}"
+        )
+    lines = importing.label_lines(
+        file,
+        importing.COLUMNS | renamed_columns,
+        pairs(names, "--rename"),
+        store.guideline_version(annotations),
+        ZoneInfo(params().ingest.timezone),
     )
-    known = {item["id"] for item in rows(read(inquiries, Inquiry))}
-    if strangers := {line["id"] for line in lines} - known:
-        click.echo(f"{len(strangers)} ids are no inquiries of {inquiries}; their labels are kept", err=True)
+    inquiry_ids = {item["id"] for item in rows(read(inquiries, Inquiry))}
+    unknown_ids = {line["id"] for line in lines} - inquiry_ids
+    if unknown_ids:
+        click.echo(f"{len(unknown_ids)} ids are no inquiries of {inquiries}; their labels are kept", err=True)
     for annotator in sorted({line["annotator"] for line in lines}):
-        theirs = [line for line in lines if line["annotator"] == annotator]
-        with store.opened(annotations, annotator) as mine:
-            click.echo(f"{annotator}: {mine.extend(theirs)} of {len(theirs)} labels are new")
+        lines_of_annotator = [line for line in lines if line["annotator"] == annotator]
+        with open_for(annotator, annotations) as label_file:
+            new_count = label_file.extend(lines_of_annotator)
+        click.echo(f"{annotator}: {new_count} of {len(lines_of_annotator)} labels are new")
 
 
 @main.command()
 @ANNOTATIONS
 def agreement(annotations: Path) -> None:
-    """Say how far the annotators agree in all labels, those of questions that the filter no longer keeps among them;
-    the adjudicator left out, who has seen the others' labels.
+    """Say how far the annotators agree in all labels, those of questions that the filter rejects now included, without
+    the adjudicator, who has seen the others' labels.
     """
-    p = params()
-    imported = annotations.parent.glob("imported.jsonl")  # ingest's, labels that stood in the export
-    votes = store.votes(store.load([*sorted(annotations.glob("*.jsonl")), *imported]))
-    click.echo(agreement_.table(agreement_.agreed(votes, p)))
+    imported = annotations.parent / "imported.jsonl"  # labels that stood in the export, as ingest wrote them
+    lines = store.load(sorted(annotations.glob("*.jsonl")), imported=imported if imported.exists() else None)
+    click.echo(agreement_table(agreement_without_adjudicator(store.votes(lines), params())))
+
+
+def inquiries_in(file: Path, in_order: bool) -> Items:
+    """The inquiries, in the order of the log or in a random one: ids are hashes."""
+    return rows(read(file, Inquiry).order_by(ORDER_OF_LOG if in_order else "id"))
+
+
+def require_terminal() -> None:
+    import textual  # noqa: F401  # so that a missing extra is reported first
+
+    if not sys.stdin.isatty():
+        raise click.ClickException("this needs a terminal; for labels made elsewhere: python -m stages.labels import")
+
+
+def label_in_terminal(items: Items, labelled_ids: set[int], label_file: AnnotatorFile, keys: dict[str, str]) -> None:
+    """Let the annotator label the items, then print how many are labelled.
+
+    Raises click.ClickException where a label can't be written.
+    """
+    from stages.labels.terminal import Annotator
+
+    write_failure = Annotator(items, labelled_ids, label_file, keys).run()
+    if write_failure:
+        raise write_failure
+    labelled_count = sum(item["id"] in labelled_ids for item in items)  # the terminal adds to labelled_ids
+    click.echo(f"{labelled_count} of {len(items)} labelled by {label_file.annotator}")
+
+
+def pairs(options: tuple[str, ...], name: str) -> dict[str, str]:
+    """The values of an option of the form KEY=VALUE as a dictionary."""
+    malformed = [value for value in options if "=" not in value]
+    if malformed:
+        raise click.ClickException(f"{name} wants two names with = between, got {', '.join(malformed)}")
+    return dict(value.split("=", 1) for value in options)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
-"""Language models: prompts, the question scorers, and the engines that answer."""
+"""Language models: prompts, question scorers, inference engines, predictions and training."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-Prompt = str | list[dict[str, str]]  # text to go on with, or a chat
-Keep = Callable[[Mapping[int, Any]], None]  # answers by the place of their prompts, to be kept as soon as they exist
+Prompt = str | list[dict[str, str]]  # a text to continue, or a chat
+
+# Takes answers by the index of their prompt and saves them. Engines call it as soon as an answer exists.
+SaveAnswers = Callable[[Mapping[int, Any]], None]

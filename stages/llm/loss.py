@@ -1,34 +1,38 @@
-"""The loss of training, at less work."""
+"""The loss of training, computed with less work than a plain forward pass needs."""
 
 from typing import Any
 
 IGNORED = -100  # the label of a token that bears no loss
 
 
-def answer_loss(model: Any, ids: Any, seen: Any, labels: Any) -> Any:
-    """The mean cross-entropy of the tokens that have a label; ids, seen (1 but for padding on the right) and labels
-    are [sequences, tokens].
+def answer_loss(model: Any, input_ids: Any, attention_mask: Any, labels: Any) -> Any:
+    """The mean cross-entropy of the tokens that have a label.
 
-    The same loss and gradient as from a plain pass, at less work: what all sequences begin with (template, task,
-    options) is computed once, in one row with the rest of each sequence, which sees that beginning and itself, without
-    padding; and only the answers' positions go through the head.
+    All three tensors are [sequences, tokens], padded on the right; attention_mask is 0 for padding and 1 otherwise.
+
+    Loss and gradient equal those of a plain forward pass. The prefix that all sequences share (template, task,
+    options) is computed once: it and the rest of each sequence stand in one row without padding, and the mask lets
+    each rest see the prefix and itself. Only the positions before answer tokens go through the head.
     """
     import torch
 
-    alike = int((ids == ids[0]).all(dim=0).int().cumprod(0).sum())
-    shared = min(alike, int((labels != IGNORED).any(dim=0).int().argmax()) - 1)
-    sequence, place = seen[:, shared:].nonzero(as_tuple=True)
-    begins = torch.arange(shared, device=ids.device)
-    owner = torch.cat([torch.full_like(begins, -1), sequence])
-    position = torch.cat([begins, place + shared])
+    # The shared prefix ends at least one token before the first label, whose logits come from the token before it.
+    equal_tokens = int((input_ids == input_ids[0]).all(dim=0).int().cumprod(0).sum())
+    first_label = int((labels != IGNORED).any(dim=0).int().argmax())
+    prefix = min(equal_tokens, first_label - 1)
+
+    # One row: the prefix (owner -1), then the rest of each sequence (owner: its number).
+    sequence, place = attention_mask[:, prefix:].nonzero(as_tuple=True)
+    prefix_positions = torch.arange(prefix, device=input_ids.device)
+    owner = torch.cat([torch.full_like(prefix_positions, -1), sequence])
+    position = torch.cat([prefix_positions, place + prefix])
+    row = torch.cat([input_ids[0, :prefix], input_ids[:, prefix:][sequence, place]])
     visible = ((owner[:, None] == owner) | (owner == -1)) & (position[:, None] >= position)
+
     hidden = model.base_model(
-        torch.cat([ids[0, :shared], ids[:, shared:][sequence, place]])[None],
-        attention_mask=visible[None, None],
-        position_ids=position[None],
-        use_cache=False,
+        row[None], attention_mask=visible[None, None], position_ids=position[None], use_cache=False
     ).last_hidden_state
-    wanted = labels[:, shared:][sequence, place]
-    answers = (wanted != IGNORED).nonzero().squeeze(1)
-    logits = model.get_output_embeddings()(hidden[0, shared + answers - 1])
-    return torch.nn.functional.cross_entropy(logits.float(), wanted[answers])
+    rest_labels = labels[:, prefix:][sequence, place]
+    answers = (rest_labels != IGNORED).nonzero().squeeze(1)
+    logits = model.get_output_embeddings()(hidden[0, prefix + answers - 1])
+    return torch.nn.functional.cross_entropy(logits.float(), rest_labels[answers])

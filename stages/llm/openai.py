@@ -1,34 +1,248 @@
-"""The engine for any OpenAI-compatible server: KIMI, or a cluster of `vllm serve`.
-
-The official client retries refused, failed and cut requests with backoff and honours Retry-After; answers that are no
-answers (broken JSON, a page of HTML) are asked for again here.
-"""
+"""The engine for OpenAI-compatible servers: KIMI, or a cluster of `vllm serve`."""
 
 import asyncio
+import hashlib
 import json
 import os
-import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from functools import cached_property
+from typing import Any, cast
 
 import click
 from tqdm import tqdm
 
-from stages.llm import Keep, Prompt
-from stages.params import Endpoint
+from stages.llm import Prompt, SaveAnswers
+from stages.llm.answer_cache import is_logprob, is_text
+from stages.llm.control_tokens import INSIDE_CONTROL_TOKEN, WORD_JOINER
+from stages.llm.openai_client import (
+    INVALID_ANSWER,
+    BudgetSpentError,
+    open_client,
+    retrying,
+    run_requests,
+    total_tokens,
+)
+from stages.pipeline.params import Endpoint
 
-MINUTE = 60  # seconds
-RETRIES = 8
-TOP = 20  # the most log-probabilities that the protocol gives for a token
-TEMPLATE = 64  # bytes that a server's chat template may put around a message
-# where what looks like a control token begins; the server would read it as one
-CONTROL = re.compile(r"(?<=<)(?=\|\w+\|>|/?s>|(?:start|end)_of_\w+>)|(?<=\[)(?=/?INST\])")
-WORD_JOINER = "\u2060"  # shows nothing, and keeps the text from being one
-UNLIKELY = -100.0  # the log-probability of options that a server didn't choose, where it gives none
+# Raise this by hand with a change of this module or control_tokens.py that may change an answer.
+ANSWER_VERSION = 1
+TOP_LOGPROBS = 20  # log-probabilities of a token, as many as the protocol allows
+TEMPLATE_BYTES = 64  # limit of what a server's chat template puts around a message
+OPTION_TOKENS = 32  # limit of a structured answer
+LOGPROB_NOT_CHOSEN = -100.0  # of the options that a structured answer doesn't name
+WEIGHTS_FIELDS = ("root", "parent", "max_model_len", "meta")  # of a model in vLLM's, SGLang's and llama.cpp's lists
+
+RequestAnswer = Callable[[Any, Prompt], Awaitable[tuple[Any, int]]]  # (client, prompt) to (answer, tokens charged)
 
 
-def one_of(options: Sequence[str]) -> dict[str, Any]:
-    """The response format that holds a server to an object with one of the options."""
+class OpenAI:
+    """A model behind a URL. The key comes from the environment variable that params.yaml names, never from a file."""
+
+    def __init__(self, endpoint: Endpoint):
+        self.endpoint = endpoint
+        self.context = endpoint.context
+        self.tokens_spent = 0
+        api_key_variable = endpoint.key
+        self.api_key = os.environ.get(api_key_variable, "").strip()
+        if not self.api_key:
+            raise click.ClickException(
+                f"the environment variable {api_key_variable} must hold the key for {endpoint.url}"
+            )
+        if not self.api_key.isascii() or not self.api_key.isprintable() or " " in self.api_key:
+            raise click.ClickException(f"the environment variable {api_key_variable} holds more than a key, or none")
+
+    def _identity(self) -> Mapping[str, Any]:
+        """Holds what the server lists of the model, since another model may come to answer under the same URL and
+        name. A list that holds the name alone doesn't tell the two apart.
+        """
+        listed_model_sha256 = run_requests(self._listed_model_sha256(), self.endpoint, self.api_key)
+        return {
+            "engine": "openai",
+            "format": ANSWER_VERSION,
+            "url": self.endpoint.url,
+            "model": self.endpoint.model,
+            "by": self.endpoint.choose_by,
+            "served": listed_model_sha256,
+        }
+
+    # Cached: the first access asks the server. Cast: Engine's `identity` is an attribute, and mypy takes a
+    # cached_property for read-only.
+    identity: Mapping[str, Any] = cast(Any, cached_property(_identity))
+
+    async def _listed_model_sha256(self) -> str | None:
+        """The hash of what the server lists of the model; None where it lists nothing."""
+        from openai import APIResponseValidationError, APIStatusError
+
+        try:
+            async with open_client(self.endpoint, self.api_key) as client:
+                listing: Any = await retrying()(client.get, "/models", cast_to=object)
+            entries = _entries(listing, self.endpoint.model)
+            return hashlib.sha256(json.dumps(entries, sort_keys=True).encode()).hexdigest() if entries else None
+        except APIStatusError as error:
+            is_temporary = error.status_code == 429 or (error.status_code >= 500 and error.status_code != 501)
+            if is_temporary:
+                raise
+            return None  # the server has no list, or not for this key
+        except (APIResponseValidationError, *INVALID_ANSWER):
+            return None
+
+    def fits(self, prompt: Prompt, answer_tokens: int) -> bool:
+        """Counts bytes, since the server's tokenizer is unknown and every token has at least one byte."""
+        texts = [prompt] if isinstance(prompt, str) else [message["content"] for message in prompt]
+        prompt_bytes = sum(len(text.encode()) + TEMPLATE_BYTES for text in texts)
+        return prompt_bytes + answer_tokens <= self.context
+
+    def is_single_token(self, option: str) -> bool:
+        """True, since the server's tokenizer is unknown. An option of several tokens is never among the likeliest
+        tokens, and so gets the lowest log-probability.
+        """
+        return True
+
+    def choose(
+        self,
+        prompts: Sequence[Prompt],
+        options: Sequence[str],
+        stored_answers: Mapping[int, Any],
+        save: SaveAnswers,
+        progress_title: str,
+    ) -> None:
+        """Save the natural log-probability of each option as the next token.
+
+        With `choose_by: logprobs` an option that is not among the server's 20 likeliest tokens gets the lowest
+        returned log-probability, an upper bound. With `choose_by: structured` the server must name an option, which
+        gets 0; the others get -100.
+        """
+
+        async def request_structured(client: Any, prompt: Prompt) -> tuple[list[float], int]:
+            choice, tokens = await self._chat(
+                client, prompt, max_tokens=OPTION_TOKENS, response_format=_option_response_format(options)
+            )
+            option = json.loads(choice.message.content)["option"]
+            if option not in options:
+                raise ValueError(f"the answer {option!r} is none of {', '.join(options)}")
+            return [0.0 if other == option else LOGPROB_NOT_CHOSEN for other in options], tokens
+
+        async def request_logprobs(client: Any, prompt: Prompt) -> tuple[list[float], int]:
+            logprob_by_token, tokens = await self._top_logprobs(client, prompt)
+            logprobs = list(logprob_by_token.values())
+            if not logprobs or not all(map(is_logprob, logprobs)):
+                raise ValueError(f"no log-probabilities: {logprobs}")
+            lowest = min(logprobs)
+            return [min(0.0, logprob_by_token.get(option, lowest)) for option in options], tokens
+
+        request_answer = request_structured if self.endpoint.choose_by == "structured" else request_logprobs
+        self._request_unanswered(request_answer, prompts, stored_answers, save, progress_title)
+
+    def generate(
+        self,
+        prompts: Sequence[Prompt],
+        max_tokens: int,
+        stored_answers: Mapping[int, Any],
+        save: SaveAnswers,
+        progress_title: str,
+    ) -> None:
+        """Save the text of greedy decoding, of up to `max_tokens` tokens. An empty text counts as no answer."""
+
+        async def request_text(client: Any, prompt: Prompt) -> tuple[str, int]:
+            choice, tokens = await self._chat(client, prompt, max_tokens=max_tokens)
+            if not is_text(choice.message.content):
+                raise ValueError(f"no text (finish_reason {choice.finish_reason})")
+            return choice.message.content, tokens
+
+        self._request_unanswered(request_text, prompts, stored_answers, save, progress_title)
+
+    async def _top_logprobs(self, client: Any, prompt: Prompt) -> tuple[dict[str, float], int]:
+        """The log-probability of each of the likeliest next tokens, and the number of tokens charged."""
+        if not isinstance(prompt, str):
+            choice, tokens = await self._chat(client, prompt, max_tokens=1, logprobs=True, top_logprobs=TOP_LOGPROBS)
+            return {token.token: token.logprob for token in choice.logprobs.content[0].top_logprobs}, tokens
+        completion = await client.completions.create(
+            model=self.endpoint.model,
+            prompt=_with_split_control_tokens(prompt),
+            max_tokens=1,
+            temperature=0,
+            logprobs=TOP_LOGPROBS,
+        )
+        return completion.choices[0].logprobs.top_logprobs[0], total_tokens(completion)
+
+    async def _chat(self, client: Any, prompt: Prompt, **settings: Any) -> tuple[Any, int]:
+        """The first choice of a chat completion, and the number of tokens charged."""
+        chat = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
+        messages = [message | {"content": _with_split_control_tokens(message["content"])} for message in chat]
+        completion = await client.chat.completions.create(
+            model=self.endpoint.model, messages=messages, temperature=0, **settings
+        )
+        return completion.choices[0], total_tokens(completion)
+
+    def _request_unanswered(
+        self,
+        request_answer: RequestAnswer,
+        prompts: Sequence[Prompt],
+        stored_answers: Mapping[int, Any],
+        save: SaveAnswers,
+        progress_title: str,
+    ) -> None:
+        """Request an answer to each prompt without a stored one, and save it when it arrives."""
+        unanswered = {i: prompt for i, prompt in enumerate(prompts) if i not in stored_answers}
+        stored_count = len(prompts) - len(unanswered)
+        with tqdm(total=len(prompts), initial=stored_count, desc=progress_title, unit=" prompts", delay=1) as bar:
+
+            def save_and_show(i: int, answer: Any) -> None:
+                save({i: answer})
+                bar.update(1)
+
+            run_requests(
+                self._run_concurrently(request_answer, unanswered, save_and_show), self.endpoint, self.api_key
+            )
+
+    async def _run_concurrently(
+        self, request_answer: RequestAnswer, prompts: Mapping[int, Prompt], save: Callable[[int, Any], None]
+    ) -> None:
+        """Send the requests for all prompts, up to `concurrency` at the same time.
+
+        After a failure no request is started, and those under way are awaited, so that no answer that was paid for is
+        lost. Then the first failure is raised.
+        """
+        slots = asyncio.Semaphore(self.endpoint.concurrency)
+        failures: list[Exception] = []
+
+        async def answer_prompt(i: int, prompt: Prompt) -> None:
+            async with slots:
+                if failures:
+                    return
+                try:
+                    self._check_budget()
+                    answer, tokens = await retrying()(request_answer, client, prompt)
+                    self.tokens_spent += tokens
+                    save(i, answer)
+                except Exception as error:  # of any kind: it is raised once the other answers are saved
+                    failures.append(error)
+
+        async with open_client(self.endpoint, self.api_key) as client:
+            await asyncio.gather(*(answer_prompt(i, prompt) for i, prompt in prompts.items()))
+        if failures:
+            raise failures[0]
+
+    def _check_budget(self) -> None:
+        budget = self.endpoint.token_budget
+        if budget is not None and self.tokens_spent >= budget:
+            raise BudgetSpentError
+
+
+def _entries(listing: Any, model: str) -> list[dict[str, Any]]:
+    """What the server's list of models says of the model's weights; empty where it says no more than the name."""
+    models = listing.get("data") if isinstance(listing, dict) else None
+    entries = []
+    for entry in models or ():
+        if isinstance(entry, dict) and entry.get("id") == model:
+            fields = {field: entry[field] for field in WEIGHTS_FIELDS if entry.get(field) is not None}
+            if fields:
+                entries.append(fields)
+    return entries
+
+
+def _option_response_format(options: Sequence[str]) -> dict[str, Any]:
+    """The response format that allows nothing but an object with one of the options."""
     schema = {
         "type": "object",
         "properties": {"option": {"type": "string", "enum": list(options)}},
@@ -38,169 +252,6 @@ def one_of(options: Sequence[str]) -> dict[str, Any]:
     return {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema, "strict": True}}
 
 
-class BudgetSpentError(Exception):
-    """The budget of tokens is used up."""
-
-
-class OpenAI:
-    """A model behind a URL. The key comes from the environment variable that params.yaml names, never from a file."""
-
-    def __init__(self, endpoint: Endpoint):
-        self.endpoint = endpoint
-        self.context = endpoint.context
-        self.spent = 0
-        self.identity: Mapping[str, Any] = {
-            "engine": "openai",
-            "url": endpoint.url,
-            "model": endpoint.model,
-            "by": endpoint.choose_by,
-        }
-        self.key = os.environ.get(endpoint.key, "")
-        if not self.key:
-            raise click.ClickException(f"the environment variable {endpoint.key} must hold the key for {endpoint.url}")
-
-    def fits(self, prompt: Prompt, room: int) -> bool:
-        """Counted in bytes, since the server's tokenizer is unknown and every token has at least one."""
-        texts = [prompt] if isinstance(prompt, str) else [message["content"] for message in prompt]
-        return sum(len(text.encode()) + TEMPLATE for text in texts) + room <= self.context
-
-    def single(self, option: str) -> bool:
-        """Unknown: an option that is none never is among the likeliest tokens, which says the same."""
-        return True
-
-    def choose(
-        self, prompts: Sequence[Prompt], options: Sequence[str], known: Mapping[int, Any], keep: Keep, label: str
-    ) -> None:
-        """The log-probability (natural) of each option as the next token.
-
-        With `choose_by: logprobs` an option that is not among the server's 20 likeliest tokens gets the last of them,
-        an upper bound. With `choose_by: structured` the server is held to the options, and the chosen one gets 0, the
-        others -100.
-        """
-
-        async def ask(client: Any, prompt: Prompt) -> tuple[list[float], int]:
-            if self.endpoint.choose_by == "structured":
-                said, used = await self._chat(client, prompt, max_tokens=32, response_format=one_of(options))
-                chosen = json.loads(said.message.content)["option"]
-                if chosen not in options:
-                    raise ValueError(f"the answer {chosen!r} is none of {', '.join(options)}")
-                return [0.0 if option == chosen else UNLIKELY for option in options], used
-            if isinstance(prompt, str):
-                done = await client.completions.create(
-                    model=self.endpoint.model,
-                    prompt=CONTROL.sub(WORD_JOINER, prompt),
-                    max_tokens=1,
-                    temperature=0,
-                    logprobs=TOP,
-                )
-                top = done.choices[0].logprobs.top_logprobs[0]
-                used = done.usage.total_tokens
-            else:
-                said, used = await self._chat(client, prompt, max_tokens=1, logprobs=True, top_logprobs=TOP)
-                top = {token.token: token.logprob for token in said.logprobs.content[0].top_logprobs}
-            return [top.get(option, min(top.values())) for option in options], used
-
-        self._run(ask, prompts, known, keep, label)
-
-    def generate(
-        self, prompts: Sequence[Prompt], max_tokens: int, known: Mapping[int, Any], keep: Keep, label: str
-    ) -> None:
-        """The likeliest text, up to `max_tokens` tokens."""
-
-        async def ask(client: Any, prompt: Prompt) -> tuple[str, int]:
-            said, used = await self._chat(client, prompt, max_tokens=max_tokens)
-            return said.message.content or "", used
-
-        self._run(ask, prompts, known, keep, label)
-
-    async def _chat(self, client: Any, prompt: Prompt, **more: Any) -> tuple[Any, int]:
-        chat = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
-        messages = [message | {"content": CONTROL.sub(WORD_JOINER, message["content"])} for message in chat]
-        done = await client.chat.completions.create(
-            model=self.endpoint.model, messages=messages, temperature=0, **more
-        )
-        return done.choices[0], done.usage.total_tokens
-
-    def _run(
-        self,
-        ask: Callable[[Any, Prompt], Awaitable[tuple[Any, int]]],
-        prompts: Sequence[Prompt],
-        known: Mapping[int, Any],
-        keep: Keep,
-        label: str,
-    ) -> None:
-        """Ask what is not known. Each answer is kept when it arrives; after a failure what is under way is waited for,
-        so that no answer that was paid for is thrown away.
-        """
-        from openai import OpenAIError
-
-        missing = [i for i in range(len(prompts)) if i not in known]
-        failures = asyncio.run(self._ask_all(ask, prompts, missing, keep, label))
-        for failure in failures:
-            if isinstance(failure, BudgetSpentError):
-                raise click.ClickException(
-                    f"{self.endpoint.model}: the budget of {self.endpoint.token_budget} tokens is spent; the answers"
-                    " so far are kept: run again to spend as many more, or raise token_budget"
-                )
-            if isinstance(failure, OpenAIError | ValueError | AttributeError | TypeError | LookupError):
-                raise click.ClickException(f"{self.endpoint.url}: {type(failure).__name__}: {failure}") from failure
-            raise failure
-
-    async def _ask_all(
-        self,
-        ask: Callable[[Any, Prompt], Awaitable[tuple[Any, int]]],
-        prompts: Sequence[Prompt],
-        missing: Sequence[int],
-        keep: Keep,
-        label: str,
-    ) -> list[BaseException]:
-        from aiolimiter import AsyncLimiter
-        from openai import APIResponseValidationError, AsyncOpenAI, DefaultAsyncHttpxClient
-        from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
-
-        places = asyncio.Semaphore(self.endpoint.concurrency)
-        requests = AsyncLimiter(self.endpoint.requests_per_minute, MINUTE)
-        tokens = AsyncLimiter(self.endpoint.tokens_per_minute, MINUTE)
-        broken = (APIResponseValidationError, ValueError, AttributeError, TypeError, LookupError)
-        failures: list[BaseException] = []
-
-        async def within_limits(request: Any) -> None:
-            """Each request waits for its turn, the client's own retries too. Three bytes count as a token."""
-            most = len(request.content) / 3 + json.loads(request.content)["max_tokens"]
-            await requests.acquire()
-            await tokens.acquire(min(most, self.endpoint.tokens_per_minute))
-
-        async def one(i: int) -> None:
-            async with places:
-                if failures:
-                    return
-                try:
-                    if self.endpoint.token_budget is not None and self.spent >= self.endpoint.token_budget:
-                        raise BudgetSpentError
-                    async for attempt in AsyncRetrying(
-                        retry=retry_if_exception_type(broken),
-                        stop=stop_after_attempt(RETRIES),
-                        wait=wait_random_exponential(0.5, 30),
-                        reraise=True,
-                    ):
-                        with attempt:
-                            answer, used = await ask(client, prompts[i])
-                    self.spent += used
-                    keep({i: answer})
-                    bar.update(1)
-                except Exception as error:  # whatever it is, the others' answers are kept first; then it is raised
-                    failures.append(error)
-
-        with tqdm(
-            total=len(prompts), initial=len(prompts) - len(missing), desc=label, unit=" prompts", delay=1
-        ) as bar:
-            async with AsyncOpenAI(
-                base_url=self.endpoint.url,
-                api_key=self.key,
-                http_client=DefaultAsyncHttpxClient(event_hooks={"request": [within_limits]}),
-                max_retries=RETRIES,
-                timeout=self.endpoint.timeout,
-                _strict_response_validation=True,
-            ) as client:
-                await asyncio.gather(*(one(i) for i in missing))
-        return failures
+def _with_split_control_tokens(text: str) -> str:
+    """The text with control tokens broken by an invisible character, which the server's tokenizer reads as text."""
+    return INSIDE_CONTROL_TOKEN.sub(WORD_JOINER, text)

@@ -1,4 +1,7 @@
-"""Is a text a question? Scorers that rate texts from 0 to 10 (paper, section 2, "Filter")."""
+"""Question scorers, which rate from 0 to 10 whether a text is a question (paper, section 2, "Filter").
+
+The functions `rules`, `mark`, `choose` and `rate` are named after the kinds of scorers in params.yaml.
+"""
 
 import math
 import re
@@ -7,105 +10,180 @@ from functools import partial
 from pathlib import Path
 from string import Template
 
+import ibis
+import pyarrow
+from ibis import _
 from tqdm import tqdm
 
-from stages.llm import Prompt, kept
-from stages.llm.answers import rating
-from stages.llm.engines import engine
-from stages.llm.kept import Engine
-from stages.llm.prompts import FilterPrompt, load_filter
-from stages.params import Params, Scorer
+from stages.llm import Prompt, answer_cache, catalogue
+from stages.llm.answer_cache import Engine
+from stages.llm.answer_parsing import parse_rating
+from stages.llm.prompts import FilterTemplate, load_filter
+from stages.pipeline.params import Params, Scorer
+from stages.pipeline.pseudonym import PSEUDONYM
+from stages.pipeline.tables import batches, in_memory
 
-OPENING = r"(?:(?:and|but|so|or|then|ok|okay|oh|well|hey|also|btw|wow|cool|nice|lol|haha|yeah|yes|no)[,.!]* +)*"
-ASKING = r"(?:what|who|whom|whose|which|when|where|why|how|(?:wh?at|who|where|how)'?s|wbu|hbu|wyd|any(?:one|body))\b"
-INVERTED = (
-    r"(?:(?:do|does|did|is|are|was|were|could|would|should|have|has|had)(?:n'?t)?|can(?:'?t)?|will|won'?t|may|might|am)"
-    r" +(?:i|you|u|ya|he|she|it|we|they|this|that|these|those|there|the|your|my|his|her|our|their"
-    r"|(?:any|some)(?:one|body|thing)?)\b"
+INTERJECTIONS = (
+    r"(?:(?:and|but|so|or|then|ok|okay|oh|well|hey|hi|hello|also|btw|wow|cool|nice|lol|haha|yeah|yes|no|just|guys|um+|hmm+"
+    r"|actually|sorry|please)[,.!]* +)*"
 )
-CLAUSE_ASKS = re.compile(rf"^\W*{OPENING}(?:{ASKING}|{INVERTED})", re.IGNORECASE)
-CHINESE_ENDS = re.compile(r"[吗嘛呢么吧][\s。.!！~～]*$")
-CHINESE_ASKS = re.compile(
+AUXILIARY = (
+    r"(?:do|does|did|is|are|was|were|am|can|could|will|would|should|shall|may|might|must|has|have|had)(?:n'?t)?"
+)
+# "when I boot it, it hangs" and "which is why I asked" ask nothing.
+QUESTION_WORD = (
+    r"(?:what|who|whom|whose|where|why|how|which(?! is why| means)"
+    rf"|when(?='?s\b| +(?:{AUXILIARY}|exactly|else)\b|\W*$)|(?:wh?at|who|where|how)'?s|wbu|hbu|wyd"
+    r"|any(?:one|body|1)|any (?:other )?(?:ideas?|clues?|thoughts|suggestions?))\b"
+)
+PLURAL_SUBJECT = (  # of "do the others work"; "do it" is no question
+    r"(?:i|you|u|ya|we|they|these|those|there|the|your|my|his|her|our|their|(?:any|some)(?:one|body|thing|1)?)"
+)
+INVERSION = (
+    rf"(?:do(?:n'?t)? +{PLURAL_SUBJECT}"
+    r"|(?:(?:does|did|is|are|was|were|could|would|should|have|has|had)(?:n'?t)?|can(?:'?t)?|will|won'?t|may|might|am)"
+    rf" +(?:he|she|it|this|that|{PLURAL_SUBJECT}))\b"
+)
+ENGLISH_QUESTION = re.compile(rf"^\W*{INTERJECTIONS}(?:{QUESTION_WORD}|{INVERSION})", re.IGNORECASE)
+CHINESE_FINAL_PARTICLE = re.compile(r"[吗嘛呢么吧][\s。.!！~～]*$")
+CHINESE_QUESTION_WORD = re.compile(
     r"什么|怎么|怎样|为什么|为何|如何|哪|谁|几|多少|多久|是否|是不是|有没有|能不能|可不可以|会不会|请问|咋|啥"
 )
+LINK = re.compile(r"(?:https?://|ftp://|www\.)\S*[\w/=&%#+-]", re.IGNORECASE)  # a mark inside asks nothing
+ADDRESS = re.compile(  # `ann: what version?`, and with pseudonyms `hi ann and bob - what version?`
+    rf"^(?:(?:(?:hi|hey|hello|thanks|and|und|y|et) )?[ \t]*[@<(\[]?{PSEUDONYM.pattern}[^\w\n]*)+"
+    r"|^(?:[ \t]*@?[^\s:：]{1,40} ?(?:[:：]\s|：)\s*)+",
+    re.MULTILINE | re.IGNORECASE,
+)
+CLAUSE_END = re.compile(r"(?<=[.!,;。！，；])\s+|\n")
 QUESTION_MARKS = ("?", "？")
 OTHER_MARKS = (".", "!", "。", "！")
-RATING_TOKENS = 16
 FINAL_MARKS = " \t\r\n?.!？。！…~"
-CLAUSES = re.compile(r"(?<=[.!,;。！，；])\s+|\n")
+RATING_TOKENS = 16  # limit of an answer
+
+RATED_AT_A_TIME = 1_000_000  # texts in memory
+SCORES = pyarrow.schema({"id": pyarrow.int64(), "score": pyarrow.float64()})
+
+RateTexts = Callable[[Sequence[str]], Sequence[float | None]]
+
+
+def rater(scorer: Scorer, base: Path, p: Params) -> RateTexts:
+    """The function that gives each text a score from 0 to 10, or None where there is none.
+
+    The embedded engine computes in float32 here, since the scores decide which rows pass the filter.
+    """
+    if scorer.kind == "rules":
+        return lambda texts: [rules(text) for text in tqdm(texts, desc=scorer.name, unit=" turns", delay=1)]
+    engine = catalogue.engine(str(scorer.model), base / str(scorer.model), p, exact=True)
+    if scorer.kind == "mark":
+        return partial(mark, engine=engine, progress_title=scorer.name)
+    rate_with_prompt = choose if scorer.kind == "choose" else rate
+    prompt = load_filter(str(scorer.prompt))
+    return partial(rate_with_prompt, engine=engine, prompt=prompt, progress_title=scorer.name)
+
+
+def rate_turns(turns: ibis.Table, rate: RateTexts) -> pyarrow.Table:
+    """The id and score of each turn, null where the answer couldn't be read."""
+    texts = batches(turns.select("id", "text", "group", "position").order_by("group", "position"), RATED_AT_A_TIME)
+    scores = (pyarrow.record_batch([batch["id"], rate(batch["text"].to_pylist())], schema=SCORES) for batch in texts)
+    return pyarrow.Table.from_batches(scores, schema=SCORES)
+
+
+def score_turns(turns: ibis.Table, base: Path, p: Params) -> tuple[ibis.Table, dict[str, dict[str, int]]]:
+    """The readable scores of all scorers, and how many turns each rated and how many of the answers were unreadable.
+
+    A turn below a scorer's `next_from` is not rated by those after it.
+    """
+    counts = {}
+    tables = []
+    for scorer in p.score.scorers:
+        rated = rate_turns(turns, rater(scorer, base, p))
+        counts[scorer.name] = {"rated": rated.num_rows, "unreadable": rated["score"].null_count}
+        table = in_memory(rated)
+        readable = table.filter(_.score.notnull())
+        tables.append(readable.mutate(scorer=ibis.literal(scorer.name)))
+        turns = turns.semi_join(readable.filter(_.score >= scorer.next_from), "id")
+    return ibis.union(*tables), counts
 
 
 def rules(text: str) -> float:
-    """Interrogative marks and words, English and Chinese: 10 for a mark, 6 for a clause built as a question, else
-    0.
-    """
-    if "?" in text or "？" in text:
+    """10 for a question mark outside a link, 6 for a clause built as a question (English and Chinese), else 0."""
+    text = LINK.sub("", text)
+    if any(character in text for character in QUESTION_MARKS):
         return 10.0
-    if any(CLAUSE_ASKS.search(clause) for clause in CLAUSES.split(text)):
+    if any(ENGLISH_QUESTION.search(clause) for clause in CLAUSE_END.split(ADDRESS.sub("", text))):
         return 6.0
-    if CHINESE_ENDS.search(text) or CHINESE_ASKS.search(text):
+    if CHINESE_FINAL_PARTICLE.search(text) or CHINESE_QUESTION_WORD.search(text):
         return 6.0
     return 0.0
 
 
-def mark(texts: Sequence[str], engine: Engine, label: str) -> list[float | None]:
-    """How much likelier the model would end the text with a question mark than with a full stop or exclamation mark,
-    times 10: what small models are good at.
+def mark(texts: Sequence[str], engine: Engine, progress_title: str) -> list[float | None]:
+    """10 times the probability that the model ends the text with a question mark rather than with a full stop or an
+    exclamation mark. Small models are good at this.
 
-    The text's own final marks are taken off first. A turn of several lines is asked at the end of each, and the
-    highest counts, since people ask and then go on. None where not even the first line fits into the model's context.
+    The text's own final marks are removed first. A turn of several lines is asked at the end of each line, and the
+    highest score counts, since people ask and then go on. None where not even the first line fits into the context.
     """
-    asks, others = ([mark for mark in marks if engine.single(mark)] for marks in (QUESTION_MARKS, OTHER_MARKS))
-    beginnings = [[part for part in _without_final_marks(text) if engine.fits(part, 1)] for text in texts]
-    asked = [beginning for several in beginnings for beginning in several]
-    answers = iter(kept.choose(engine, asked, [*asks, *others], label))
-    return [max((_share(next(answers), len(asks)) for _ in several), default=None) for several in beginnings]
+    question_marks = [character for character in QUESTION_MARKS if engine.is_single_token(character)]
+    other_marks = [character for character in OTHER_MARKS if engine.is_single_token(character)]
+    beginnings_by_text = [_fitting_beginnings(text, engine) for text in texts]
+    prompts: list[Prompt] = []
+    for beginnings in beginnings_by_text:
+        prompts += beginnings
+    remaining_logprobs = iter(answer_cache.choose(engine, prompts, [*question_marks, *other_marks], progress_title))
+    scores = []
+    for beginnings in beginnings_by_text:
+        line_scores = [_share(next(remaining_logprobs), len(question_marks)) for _ in beginnings]
+        scores.append(max(line_scores, default=None))
+    return scores
 
 
-def choose(texts: Sequence[str], engine: Engine, prompt: FilterPrompt, label: str) -> list[float | None]:
-    """The probability of yes against no, times 10; None for a text that doesn't fit into the model's context."""
-    asked = _fitting(prompt.choose, texts, engine, 1)
-    answers = iter(kept.choose(engine, [one for one in asked if one], prompt.words, label))
-    return [_share(next(answers), 1) if one else None for one in asked]
+def choose(texts: Sequence[str], engine: Engine, prompt: FilterTemplate, progress_title: str) -> list[float | None]:
+    """10 times the probability of yes against no. None for a text that doesn't fit into the model's context."""
+    prompts = _fitting_prompts(prompt.choose, texts, engine, 1)
+    logprobs = answer_cache.choose(engine, list(prompts.values()), prompt.words, progress_title)
+    scores = {i: _share(logprobs_of_words, 1) for i, logprobs_of_words in zip(prompts, logprobs, strict=True)}
+    return [scores.get(i) for i in range(len(texts))]
 
 
-def rate(texts: Sequence[str], engine: Engine, prompt: FilterPrompt, label: str) -> list[float | None]:
-    """The number from 0 to 10 that the model answers with; None where it says no such number, or the text doesn't fit
-    into its context.
+def rate(texts: Sequence[str], engine: Engine, prompt: FilterTemplate, progress_title: str) -> list[float | None]:
+    """The number from 0 to 10 that the model answers. None where it answers anything else, and for a text that doesn't
+    fit into its context.
     """
-    asked = _fitting(prompt.rate, texts, engine, RATING_TOKENS)
-    answers = iter(kept.generate(engine, [one for one in asked if one], RATING_TOKENS, label))
-    return [rating(next(answers)) if one else None for one in asked]
+    prompts = _fitting_prompts(prompt.rate, texts, engine, RATING_TOKENS)
+    answers = answer_cache.generate(engine, list(prompts.values()), RATING_TOKENS, progress_title)
+    scores = {i: parse_rating(answer) for i, answer in zip(prompts, answers, strict=True)}
+    return [scores.get(i) for i in range(len(texts))]
 
 
-def _fitting(task: str, texts: Sequence[str], engine: Engine, room: int) -> list[Prompt | None]:
-    """The task for each text; None where it and `room` tokens of answer don't fit into the model's context."""
-    asked: list[Prompt] = [[{"role": "user", "content": Template(task).substitute(text=text)}] for text in texts]
-    return [one if engine.fits(one, room) else None for one in asked]
+def _fitting_prompts(task: str, texts: Sequence[str], engine: Engine, answer_tokens: int) -> dict[int, Prompt]:
+    """The task for each text that fits into the model's context with its answer, by the index of the text."""
+    prompts: dict[int, Prompt] = {}
+    for i, text in enumerate(texts):
+        prompt: Prompt = [{"role": "user", "content": Template(task).substitute(text=text)}]
+        if engine.fits(prompt, answer_tokens):
+            prompts[i] = prompt
+    return prompts
 
 
-def _share(logprobs: Sequence[float], first: int) -> float:
-    """The first options' share of the probability of all, times 10."""
-    odds = [math.exp(value - max(logprobs)) for value in logprobs]
-    return round(10 * sum(odds[:first]) / sum(odds), 4)
+def _fitting_beginnings(text: str, engine: Engine) -> list[str]:
+    return [beginning for beginning in _without_final_marks(text) if engine.fits(beginning, 1)]
 
 
 def _without_final_marks(text: str) -> list[str]:
-    """The text up to the end of each of its lines, less the marks there."""
+    """The text up to the end of each of its lines, without the marks there; lines of marks alone are left out."""
     lines = text.split("\n")
-    upto = ["\n".join(lines[: n + 1]).rstrip(FINAL_MARKS) for n, line in enumerate(lines) if line.strip(FINAL_MARKS)]
-    return upto or [text]
+    beginnings = [
+        "\n".join(lines[: number + 1]).rstrip(FINAL_MARKS)
+        for number, line in enumerate(lines)
+        if line.strip(FINAL_MARKS)
+    ]
+    return beginnings or [text]
 
 
-def rater(scorer: Scorer, base: Path, p: Params) -> Callable[[Sequence[str]], Sequence[float | None]]:
-    """What gives each text a score from 0 to 10; None where an answer can't be read as one.
-
-    The embedded engine computes in float32 here, since the scores decide which rows go on.
-    """
-    if scorer.kind == "rules":
-        return lambda texts: [rules(text) for text in tqdm(texts, desc=scorer.name, unit=" turns", delay=1)]
-    answers = engine(str(scorer.model), base / str(scorer.model), p, exact=True)
-    if scorer.kind == "mark":
-        return partial(mark, engine=answers, label=scorer.name)
-    asks = choose if scorer.kind == "choose" else rate
-    return partial(asks, engine=answers, prompt=load_filter(str(scorer.prompt)), label=scorer.name)
+def _share(logprobs: Sequence[float], count: int) -> float:
+    """10 times the share of the first `count` options in the probability of all."""
+    highest = max(logprobs)
+    probabilities = [math.exp(logprob - highest) for logprob in logprobs]  # relative to the highest
+    return round(10 * sum(probabilities[:count]) / sum(probabilities), 4)

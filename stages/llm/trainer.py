@@ -1,4 +1,4 @@
-"""TRL's trainer with what this pipeline needs of it: LoRA+, the loss on answers alone, the loss curve in DVCLive."""
+"""TRL's trainer with LoRA+, the loss of stages/llm/loss.py, and the loss curve in DVCLive."""
 
 from pathlib import Path
 from typing import Any, cast
@@ -11,21 +11,24 @@ from peft.optimizers import create_loraplus_optimizer
 from transformers.trainer_callback import ProgressCallback
 
 from stages.llm.loss import answer_loss
-from stages.params import Params
+from stages.pipeline.params import Params
 
 
 class LossCurve(ProgressCallback):
-    """The loss in the progress bar and in DVCLive's `folder`; DVCLive's own callback also logs seconds and paths."""
+    """Shows the loss in the progress bar and writes it to `folder` with DVCLive.
+
+    DVCLive's own callback isn't used, since it also logs seconds and paths, which differ from run to run.
+    """
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
         self.folder = folder
 
-    def on_train_begin(self, args: Any, state: Any, control: Any, **more: Any) -> None:
-        super().on_train_begin(args, state, control, **more)
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        super().on_train_begin(args, state, control, **kwargs)
         if state.is_world_process_zero:
             self.live = Live(str(self.folder), dvcyaml=None, save_dvc_exp=False, monitor_system=False)
-        for logs in state.log_history:  # of a run that goes on
+        for logs in state.log_history:  # holds the steps before the checkpoint that training resumes from
             self.on_log(args, state, control, logs)
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
@@ -35,32 +38,35 @@ class LossCurve(ProgressCallback):
             self.live.log_metric("loss", round(float(logs["loss"]), 6))
             self.live.sync()
 
-    def on_train_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
-        super().on_train_end(args, state, control, **more)
+    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        super().on_train_end(args, state, control, **kwargs)
         if state.is_world_process_zero:
             self.live.end()
 
 
 class Trainer(trl.SFTTrainer):
-    """`loraplus_ratio` and `lr_decay` are those of params.yaml. One process on a CPU takes the answers' loss at less
-    work (stages/llm/loss.py) than TRL.
+    """SFTTrainer with `loraplus_ratio` and `lr_decay` of params.yaml.
+
+    One process on a CPU without packing computes `answer_loss`; everything else uses TRL's loss.
     """
 
-    def __init__(self, *args: Any, p: Params, **more: Any) -> None:
-        super().__init__(*args, **more)
+    def __init__(self, *args: Any, p: Params, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         self.p = p
 
     def create_optimizer(self, model: Any = None) -> Any:
         if not self.p.loraplus_ratio or not self.is_adapter:
             return super().create_optimizer(model)
-        tuned: Any = model or self.model
-        kind, settings = self.get_optimizer_cls_and_kwargs(self.args, tuned)
-        self.optimizer = create_loraplus_optimizer(tuned, kind, loraplus_lr_ratio=self.p.loraplus_ratio, **settings)
+        tuned_model: Any = model or self.model
+        optimizer_class, settings = self.get_optimizer_cls_and_kwargs(self.args, tuned_model)
+        self.optimizer = create_loraplus_optimizer(
+            tuned_model, optimizer_class, loraplus_lr_ratio=self.p.loraplus_ratio, **settings
+        )
         return self.optimizer
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
-        after_warmup = num_training_steps - self.args.get_warmup_steps(num_training_steps)
-        self.args.lr_scheduler_kwargs = {"num_decay_steps": round(self.p.lr_decay * after_warmup)}
+        steps_after_warmup = num_training_steps - self.args.get_warmup_steps(num_training_steps)
+        self.args.lr_scheduler_kwargs = {"num_decay_steps": round(self.p.lr_decay * steps_after_warmup)}
         return super().create_scheduler(num_training_steps, optimizer)
 
     def compute_loss(
@@ -68,8 +74,8 @@ class Trainer(trl.SFTTrainer):
     ) -> Any:
         if torch.cuda.is_available() or self.p.train.packing or self.accelerator.num_processes > 1:
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-        plain = model.get_base_model() if self.is_adapter else model
-        return answer_loss(plain, inputs["input_ids"], inputs["attention_mask"], inputs["labels"])
+        causal_lm = model.get_base_model() if self.is_adapter else model
+        return answer_loss(causal_lm, inputs["input_ids"], inputs["attention_mask"], inputs["labels"])
 
     @property
     def is_adapter(self) -> bool:

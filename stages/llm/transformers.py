@@ -1,22 +1,27 @@
 """The embedded engine: transformers in this process, on the CPU or one GPU."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from stages.llm import Keep, Prompt
-from stages.llm.chats import Tokenized, common_beginning, encode, option_tokens
-from stages.llm.weights import compute_dtype, fingerprint, identity, load
+from stages.llm import Prompt, SaveAnswers
+from stages.llm.tokenization import TokenizerMixin, common_prefix_length, encode, option_tokens
+from stages.llm.weights import compute_dtype, load, minor_version
+from stages.llm.weights import identity as weight_fingerprints
 
-SAID = 8  # times the tokens in a batch that says something: a step computes one token of each sequence
+# Raise this by hand with a change of this module, tokenization.py, control_tokens.py or weights.py that may change an
+# answer, be it by rounding.
+ANSWER_VERSION = 2
+GENERATION_BATCH_FACTOR = 8  # times `batch_tokens`: a step of generation computes one token of each sequence
 
 
-class Transformers(Tokenized):
-    """One model, with an adapter merged into it in memory if one is given: unmerged it would be three times slower.
+class Transformers(TokenizerMixin):
+    """A model, with its adapter merged into it in memory if there is one: unmerged, it would be three times slower.
 
-    In float32 an answer doesn't depend on its neighbours in a batch beyond 1e-4; in bfloat16 it may by 0.2.
+    Batch composition changes a log-probability by at most 1e-4 in float32, 0.2 in bfloat16.
     """
 
     def __init__(self, base: Path, batch_tokens: int, adapter: Path | None = None, dtype: str = "float32"):
@@ -26,100 +31,174 @@ class Transformers(Tokenized):
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.batch_tokens = batch_tokens
         self.model, self.tokenizer = load(base, compute_dtype(dtype))
-        self.identity: Mapping[str, Any] = identity(base, adapter) | {
+        self.identity: Mapping[str, Any] = weight_fingerprints(base, adapter) | {
             "engine": "transformers",
-            "code": [fingerprint(Path(__file__).with_name(name)) for name in ("transformers.py", "chats.py")],
-            "versions": [torch.__version__, transformers.__version__],
+            "format": ANSWER_VERSION,
+            "libraries": [minor_version(torch.__version__), minor_version(transformers.__version__)],
             "numbers": f"{self.model.dtype} on {self.device}",
+            "batch_tokens": batch_tokens,  # neighbours in a batch decide the rounding
         }
         if adapter:
-            from peft import PeftModel
+            import peft
 
-            self.model = PeftModel.from_pretrained(self.model, adapter).merge_and_unload()
+            self.identity = {**self.identity, "peft": minor_version(peft.__version__)}
+            adapted = peft.PeftModel.from_pretrained(self.model, adapter)
+            self.model = adapted.merge_and_unload()
         self.model.to(self.device).eval()
         self.context = self.model.config.max_position_embeddings
+        self.eos_token_ids = _eos_token_ids(self.model, self.tokenizer)
+        # `generate` takes from here what its own config leaves open; a model's may penalize or suppress tokens.
+        self.model.generation_config = transformers.GenerationConfig()
 
     def choose(
-        self, prompts: Sequence[Prompt], options: Sequence[str], known: Mapping[int, Any], keep: Keep, label: str
+        self,
+        prompts: Sequence[Prompt],
+        options: Sequence[str],
+        stored_answers: Mapping[int, Any],
+        save: SaveAnswers,
+        progress_title: str,
     ) -> None:
-        """The log-probability (natural) of each option as the next token.
+        """Save the natural log-probability of each option as the next token.
 
-        What all prompts begin with is computed once, and only the last position's logits are. Padding stands on the
-        right, where a causal model never looks. Raises click.ClickException for an option of several tokens.
+        The prefix that all prompts share is computed once. Raises click.ClickException for an option of several
+        tokens.
         """
         import torch
 
-        tokens = option_tokens(self.tokenizer, options)
+        option_ids = option_tokens(self.tokenizer, options)
         encoded = [encode(self.tokenizer, prompt) for prompt in prompts]
-        shared = common_beginning(encoded)
+        lengths = [len(ids) for ids in encoded]
+        prefix_length = common_prefix_length(encoded)
         with torch.inference_mode():
-            beginning = self._computed(encoded[0][:shared]) if shared else None
-            for batch in self._batches([len(ids) for ids in encoded], self.batch_tokens, known, label):
-                rest = [encoded[i][shared:] for i in batch]
-                padded = torch.zeros((len(batch), max(map(len, rest))), dtype=torch.long)
-                for row, ids in enumerate(rest):
-                    padded[row, : len(ids)] = torch.tensor(ids)
-                hidden = self.model.base_model(
-                    padded.to(self.device), past_key_values=beginning, use_cache=bool(shared)
-                ).last_hidden_state
-                last = hidden[torch.arange(len(batch)), torch.tensor([len(ids) - 1 for ids in rest])]
-                logits = self.model.get_output_embeddings()(last)
-                chosen = torch.log_softmax(logits.float(), dim=-1)[:, tokens]
-                keep(dict(zip(batch, chosen.tolist(), strict=True)))
+            prefix_cache = self._prefix_cache(encoded[0][:prefix_length]) if prefix_length else None
+            for batch in self._batches(lengths, self.batch_tokens, stored_answers, progress_title):
+                logits = self._last_logits([encoded[i][prefix_length:] for i in batch], prefix_cache)
+                logprobs = torch.log_softmax(logits.float(), dim=-1)[:, option_ids]
+                save(dict(zip(batch, logprobs.tolist(), strict=True)))
 
-    def _computed(self, ids: Sequence[int]) -> Any:
-        """Keys and values of what all prompts begin with, as a cache that each batch reads and none adds to."""
+    def _last_logits(self, sequences: Sequence[Sequence[int]], prefix_cache: Any) -> Any:
+        """The logits after the last token of each sequence, [sequences, vocabulary].
+
+        The model's own forward computes them, since some models scale or cap what the head gives. A hook hands the
+        head the last hidden states alone, since logits of every token would take long. Padding stands on the right,
+        where a causal model never looks.
+        """
+        import torch
+
+        rows = torch.arange(len(sequences))
+        last_positions = torch.tensor([len(ids) - 1 for ids in sequences])
+
+        def last_hidden(head: Any, args: tuple[Any, ...]) -> Any:
+            hidden = args[0]  # [sequences, tokens, dim]
+            return hidden[rows, last_positions]
+
+        with self.model.get_output_embeddings().register_forward_pre_hook(last_hidden):
+            return self.model(
+                _padded(sequences, "right").to(self.device),
+                past_key_values=prefix_cache,
+                use_cache=prefix_cache is not None,
+            ).logits
+
+    def _prefix_cache(self, ids: Sequence[int]) -> Any:
+        """Keys and values of the shared prefix, as a cache that each batch reads and none extends."""
         import torch
         from transformers import DynamicCache
 
-        class Beginning(DynamicCache):
+        class ReadOnlyCache(DynamicCache):
             def update(self, key_states: Any, value_states: Any, layer_idx: int, *_: Any, **__: Any) -> Any:
-                own: Any = self.layers[layer_idx]
-                pairs = ((own.keys, key_states), (own.values, value_states))
-                return tuple(torch.cat([past.expand(len(new), -1, -1, -1), new], dim=-2) for past, new in pairs)
+                """The prefix's keys and values, repeated for each sequence, before those of the batch.
 
-        found, cache = DynamicCache(config=self.model.config), Beginning(config=self.model.config)
-        self.model.base_model(torch.tensor([ids], device=self.device), past_key_values=found, use_cache=True)
-        cache.layers = found.layers
-        return cache
+                All are [batch, heads, tokens, dim]; in the prefix, batch is 1.
+                """
+                prefix: Any = self.layers[layer_idx]
+                batch_size = len(key_states)
+                keys = torch.cat([prefix.keys.expand(batch_size, -1, -1, -1), key_states], dim=-2)
+                values = torch.cat([prefix.values.expand(batch_size, -1, -1, -1), value_states], dim=-2)
+                return keys, values
+
+        prefix = DynamicCache(config=self.model.config)
+        self.model.base_model(torch.tensor([ids], device=self.device), past_key_values=prefix, use_cache=True)
+        read_only = ReadOnlyCache(config=self.model.config)
+        read_only.layers = prefix.layers
+        return read_only
 
     def generate(
-        self, prompts: Sequence[Prompt], max_tokens: int, known: Mapping[int, Any], keep: Keep, label: str
+        self,
+        prompts: Sequence[Prompt],
+        max_tokens: int,
+        stored_answers: Mapping[int, Any],
+        save: SaveAnswers,
+        progress_title: str,
     ) -> None:
-        """The likeliest text, up to `max_tokens` tokens."""
+        """Save the text of greedy decoding, of up to `max_tokens` tokens."""
         import torch
         from transformers import GenerationConfig
 
-        ends = self.model.generation_config.eos_token_id or self.tokenizer.eos_token_id
-        config = GenerationConfig(max_new_tokens=max_tokens, do_sample=False, eos_token_id=ends, pad_token_id=0)
+        config = GenerationConfig(
+            max_new_tokens=max_tokens,
+            do_sample=False,
+            eos_token_id=self.eos_token_ids or None,
+            pad_token_id=next(iter(self.eos_token_ids), None),
+        )
         encoded = [encode(self.tokenizer, prompt) for prompt in prompts]
+        lengths = [len(ids) + max_tokens for ids in encoded]
+        batch_tokens = GENERATION_BATCH_FACTOR * self.batch_tokens
         with torch.inference_mode():
-            lengths = [len(ids) + max_tokens for ids in encoded]
-            for batch in self._batches(lengths, SAID * self.batch_tokens, known, label):
-                width = max(len(encoded[i]) for i in batch)
-                ids = torch.zeros((len(batch), width), dtype=torch.long)
-                seen = torch.zeros_like(ids)
-                for row, i in enumerate(batch):  # padding on the left: what is said goes on at the right
-                    ids[row, width - len(encoded[i]) :] = torch.tensor(encoded[i])
-                    seen[row, width - len(encoded[i]) :] = 1
-                said = self.model.generate(
-                    ids.to(self.device), attention_mask=seen.to(self.device), generation_config=config
+            for batch in self._batches(lengths, batch_tokens, stored_answers, progress_title):
+                sequences = [encoded[i] for i in batch]
+                input_ids = _padded(sequences, "left")  # generation continues on the right
+                attention_mask = _padded([[1] * len(ids) for ids in sequences], "left")
+                output_ids = self.model.generate(
+                    input_ids.to(self.device),
+                    attention_mask=attention_mask.to(self.device),
+                    generation_config=config,
                 )
-                texts = self.tokenizer.batch_decode(said[:, width:], skip_special_tokens=True)
-                keep({i: text.rstrip("\ufffd") for i, text in zip(batch, texts, strict=True)})  # half a character
+                answers = output_ids[:, input_ids.shape[1] :].tolist()
+                save({i: self._text(ids) for i, ids in zip(batch, answers, strict=True)})
+
+    def _text(self, ids: Sequence[int]) -> str:
+        """The text of an answer up to its first end token, which padding follows.
+
+        The mark of a last character of which only some bytes were generated is removed.
+        """
+        answer_ids = list(takewhile(lambda id: id not in self.eos_token_ids, ids))
+        return self.tokenizer.decode(answer_ids, skip_special_tokens=True).rstrip("\ufffd")
 
     def _batches(
-        self, lengths: Sequence[int], budget: int, known: Mapping[int, Any], label: str
+        self, lengths: Sequence[int], budget: int, stored_answers: Mapping[int, Any], progress_title: str
     ) -> Iterator[list[int]]:
-        """The places of prompts of like lengths, the longest first, within the budget of tokens.
+        """The indices of unanswered prompts of similar lengths, the longest first, within a budget of tokens.
 
-        Planned over all prompts, known or not, so that a run that goes on computes what an undisturbed one would have.
+        Batches are planned over all prompts, stored or not, so that a resumed run computes what an undisturbed one
+        would have.
         """
-        order = sorted(range(len(lengths)), key=lambda i: lengths[i], reverse=True)
-        with tqdm(total=len(order), desc=label, unit=" prompts", delay=1) as bar:
-            while order:
-                size = max(1, budget // lengths[order[0]])
-                batch, order = order[:size], order[size:]
-                if missing := [i for i in batch if i not in known]:
-                    yield missing
+        longest_first = sorted(range(len(lengths)), key=lambda i: lengths[i], reverse=True)
+        start = 0
+        with tqdm(total=len(lengths), desc=progress_title, unit=" prompts", delay=1) as bar:
+            while start < len(lengths):
+                size = max(1, budget // lengths[longest_first[start]])
+                batch = longest_first[start : start + size]
+                unanswered = [i for i in batch if i not in stored_answers]
+                if unanswered:
+                    yield unanswered
                 bar.update(len(batch))
+                start += size
+
+
+def _padded(sequences: Sequence[Sequence[int]], side: str) -> Any:
+    """The sequences as a matrix, [sequences, tokens], with zeros on the `side` where one is shorter."""
+    import torch
+    from torch.nn.utils.rnn import pad_sequence
+
+    rows = [torch.tensor(ids, dtype=torch.long) for ids in sequences]
+    return pad_sequence(rows, batch_first=True, padding_side=side)
+
+
+def _eos_token_ids(model: Any, tokenizer: Any) -> list[int]:
+    """The tokens that end an answer: those of the model's generation config, otherwise the tokenizer's."""
+    ids = model.generation_config.eos_token_id
+    if ids is None:
+        ids = tokenizer.eos_token_id
+    if ids is None:
+        return []
+    return [ids] if isinstance(ids, int) else list(ids)

@@ -1,78 +1,103 @@
 """The engine for GPUs: vLLM offline, with tensor, pipeline and data parallelism by its own arguments.
 
-Prompts that begin alike share their beginning (prefix caching), and the options' log-probabilities come from one step.
+vLLM computes shared prefixes once (prefix caching) and all options' log-probabilities in one step.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
+import click
 from tqdm import tqdm
 
-from stages.llm import Keep, Prompt
-from stages.llm.chats import Tokenized, encode, option_tokens
-from stages.llm.weights import fingerprint, identity, place
+from stages.llm import Prompt, SaveAnswers
+from stages.llm.tokenization import TokenizerMixin, encode, option_tokens
+from stages.llm.weights import identity as weight_fingerprints
+from stages.llm.weights import minor_version, pretrained_source
 
-CHUNK = 512  # prompts that are handed over and kept at once; vLLM makes its own batches of them
+# Raise this by hand with a change of this module, tokenization.py, control_tokens.py or weights.py that may change an
+# answer, be it by rounding.
+ANSWER_VERSION = 1
+CHUNK = 512  # prompts of one call of vLLM, which divides them into batches; their answers are saved together
 
 
-class VLLM(Tokenized):
-    """A model in vLLM's own process, with a LoRA adapter beside it if one is given.
+class VLLM(TokenizerMixin):
+    """A model in vLLM's own process, with a LoRA adapter beside it if there is one.
 
-    `engine_args` are vLLM's own, passed through.
+    `engine_args` are vLLM's. Raises click.ClickException where they would run code that comes with a model.
     """
 
     def __init__(self, base: Path, adapter: Path | None, lora_rank: int, engine_args: Mapping[str, Any]):
+        if engine_args.get("trust_remote_code"):
+            raise click.ClickException("engine_args.trust_remote_code: code that comes with a model is never run here")
         import vllm
         from vllm.config.lora import MaxLoRARanks
         from vllm.lora.request import LoRARequest
 
-        weights, revision = place(base)
-        room = next(rank for rank in get_args(MaxLoRARanks) if rank >= lora_rank)  # vLLM reserves room for few ranks
-        lora = {"enable_lora": True, "max_lora_rank": room} if adapter else {}
-        self.llm = vllm.LLM(model=weights, revision=revision, enable_prefix_caching=True, **lora, **engine_args)
-        self.adapter = LoRARequest("adapter", 1, str(adapter)) if adapter else None
+        model, revision = pretrained_source(base)
+        max_lora_rank = next(rank for rank in get_args(MaxLoRARanks) if rank >= lora_rank)  # vLLM allows few ranks
+        lora_args = {"enable_lora": True, "max_lora_rank": max_lora_rank} if adapter else {}
+        args = {"trust_remote_code": False, "enable_prefix_caching": True} | dict(engine_args)
+        self.llm = vllm.LLM(model=model, revision=revision, **lora_args, **args)
+        self.lora_request = LoRARequest("adapter", 1, str(adapter)) if adapter else None
         self.tokenizer = self.llm.get_tokenizer()
         self.context = self.llm.model_config.max_model_len
-        self.identity: Mapping[str, Any] = identity(base, adapter) | {
+        self.identity: Mapping[str, Any] = weight_fingerprints(base, adapter) | {
             "engine": "vllm",
-            "code": [fingerprint(Path(__file__).with_name(name)) for name in ("vllm.py", "chats.py")],
-            "versions": [vllm.__version__],
+            "format": ANSWER_VERSION,
+            "libraries": [minor_version(vllm.__version__)],
             "numbers": str(self.llm.model_config.dtype),
             "engine_args": dict(engine_args),
         }
 
     def choose(
-        self, prompts: Sequence[Prompt], options: Sequence[str], known: Mapping[int, Any], keep: Keep, label: str
+        self,
+        prompts: Sequence[Prompt],
+        options: Sequence[str],
+        stored_answers: Mapping[int, Any],
+        save: SaveAnswers,
+        progress_title: str,
     ) -> None:
-        """The log-probability (natural) of each option as the next token.
+        """Save the natural log-probability of each option as the next token.
 
         Raises click.ClickException for an option of several tokens.
         """
         from vllm import SamplingParams
 
-        ids = option_tokens(self.tokenizer, options)
-        sampling = SamplingParams(max_tokens=1, temperature=0, logprob_token_ids=ids, detokenize=False)
-        for places, outputs in self._outputs(prompts, sampling, known, label):
-            given = [output.outputs[0].logprobs[0] for output in outputs]
-            keep({i: [one[id].logprob for id in ids] for i, one in zip(places, given, strict=True)})
+        option_ids = option_tokens(self.tokenizer, options)
+        sampling = SamplingParams(max_tokens=1, temperature=0, logprob_token_ids=option_ids, detokenize=False)
+        for indices, outputs in self._outputs(prompts, sampling, stored_answers, progress_title):
+            first_tokens = [output.outputs[0].logprobs[0] for output in outputs]
+            logprobs = [[token[id].logprob for id in option_ids] for token in first_tokens]
+            save(dict(zip(indices, logprobs, strict=True)))
 
     def generate(
-        self, prompts: Sequence[Prompt], max_tokens: int, known: Mapping[int, Any], keep: Keep, label: str
+        self,
+        prompts: Sequence[Prompt],
+        max_tokens: int,
+        stored_answers: Mapping[int, Any],
+        save: SaveAnswers,
+        progress_title: str,
     ) -> None:
-        """The likeliest text, up to `max_tokens` tokens."""
+        """Save the text of greedy decoding, of up to `max_tokens` tokens."""
         from vllm import SamplingParams
 
         sampling = SamplingParams(max_tokens=max_tokens, temperature=0)
-        for places, outputs in self._outputs(prompts, sampling, known, label):
-            keep({i: output.outputs[0].text for i, output in zip(places, outputs, strict=True)})
+        for indices, outputs in self._outputs(prompts, sampling, stored_answers, progress_title):
+            save({i: output.outputs[0].text for i, output in zip(indices, outputs, strict=True)})
 
-    def _outputs(self, prompts: Sequence[Prompt], sampling: Any, known: Mapping[int, Any], label: str) -> Any:
-        """Places and what vLLM says to the prompts there, chunk by chunk."""
-        with tqdm(total=len(prompts), desc=label, unit=" prompts", delay=1) as bar:
+    def _outputs(
+        self, prompts: Sequence[Prompt], sampling: Any, stored_answers: Mapping[int, Any], progress_title: str
+    ) -> Iterator[tuple[list[int], Any]]:
+        """The indices of unanswered prompts and vLLM's outputs for them, chunk by chunk."""
+        with tqdm(total=len(prompts), desc=progress_title, unit=" prompts", delay=1) as bar:
             for start in range(0, len(prompts), CHUNK):
                 chunk = range(start, min(start + CHUNK, len(prompts)))
-                if places := [i for i in chunk if i not in known]:
-                    asked = [{"prompt_token_ids": encode(self.tokenizer, prompts[i])} for i in places]
-                    yield places, self.llm.generate(asked, sampling, lora_request=self.adapter, use_tqdm=False)
+                unanswered = [i for i in chunk if i not in stored_answers]
+                if unanswered:
+                    token_prompts = [{"prompt_token_ids": encode(self.tokenizer, prompts[i])} for i in unanswered]
+                    yield (
+                        unanswered,
+                        self.llm.generate(token_prompts, sampling, lora_request=self.lora_request, use_tqdm=False),
+                    )
                 bar.update(len(chunk))

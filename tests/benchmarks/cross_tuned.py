@@ -13,16 +13,16 @@ import click
 import numpy as np
 
 from stages.export import alpaca
+from stages.judging.evaluate_metric import measure
+from stages.judging.predictions import log_odds_of
+from stages.judging.probe import FOLDS, folds, hidden_states, out_of_sample
 from stages.llm import prompts
-from stages.llm.asking import odds
-from stages.metric import measure
-from stages.params import cache_directory, params
-from stages.probe import FOLDS, folds, hidden_states, out_of_sample
-from stages.schemas import Labelled
-from stages.studies import training
-from stages.studies.curve import answers
-from stages.studies.label_noise import found, spoilt
-from stages.tables import read, rows
+from stages.pipeline.params import cache_directory, params
+from stages.pipeline.schemas import Labelled
+from stages.pipeline.tables import read, rows
+from stages.studies import training_fingerprint
+from stages.studies.label_noise import flip_labels, precision_and_recall
+from stages.studies.learning_curve import train_and_predict
 
 NOISE = "random_10"
 
@@ -34,38 +34,44 @@ def main(name: str, asked: int) -> None:
     p = params()
     items = rows(read("data/valid.jsonl", Labelled))
     truth = np.array([item["cr_need_gt"] for item in items])
-    flipped = spoilt(items, truth, NOISE, p.seed)
+    flipped = flip_labels(items, truth, NOISE, p.seed)
     labels = truth ^ flipped
-    prompt = prompts.load(p.export.prompt)
+    prompt = prompts.load(p.question.prompt)
     examples = [
         alpaca(
             item | {"cr_need_gt": bool(label)},
             prompt,
-            prompts.option_order(item["id"], p.export.option_order, p.export.seed),
-            p.export.window,
+            prompts.option_order(item["id"], p.question.option_order, p.question.seed),
+            p.question.turns,
         )
         for item, label in zip(items, labels, strict=True)
     ]
-    states = hidden_states(Path("data/base") / p.law.reader, items, p.export.window)
+    states = hidden_states(Path("data/base") / p.law.probe_model, items, p.question.turns)
     unseen = out_of_sample(items, states, labels, p.seed)["all"]
     readers = np.log(unseen / (1 - unseen))
     tuned = np.full(len(items), np.nan)
-    folder = cache_directory("cross_tuned") / training(Path("data/base") / name, Path("data/valid.jsonl"), p)
+    folder = cache_directory("cross_tuned") / training_fingerprint(
+        Path("data/base") / name, Path("data/valid.jsonl"), p
+    )
     for number, (learn, ask) in enumerate(folds(items, labels, p.seed)[:asked]):
         work = folder / f"{name}_{NOISE}_{number}"
-        said = answers(name, [examples[i] for i in learn], [items[i] for i in ask], p.seed, work)
-        tuned[ask] = [odds(row) for row in said]
-    seen = ~np.isnan(tuned)
+        predictions = train_and_predict(name, [examples[i] for i in learn], [items[i] for i in ask], p.seed, work)
+        tuned[ask] = [log_odds_of(row) for row in predictions]
+    is_predicted = ~np.isnan(tuned)
     rankings = {"readers": readers, "tuned": tuned, "both": readers + tuned}
-    click.echo(f"{name}; {seen.sum()} items, {flipped[seen].sum()} of them flipped\n")
+    click.echo(f"{name}; {is_predicted.sum()} items, {flipped[is_predicted].sum()} of them flipped\n")
     click.echo("| probabilities by | AUC for flipped labels, 95% bounds | found in the first 20% |\n|---|---|---|")
     for who, log_odds in rankings.items():
-        doubt = np.where(labels, -1, 1)[seen] * log_odds[seen]
+        doubt = np.where(labels, -1, 1)[is_predicted] * log_odds[is_predicted]
         scores = measure(
-            ["needed"] * int(seen.sum()), flipped[seen].tolist(), doubt.tolist(), p.evaluate.bootstrap, p.seed
+            ["needed"] * int(is_predicted.sum()),
+            flipped[is_predicted].tolist(),
+            doubt.tolist(),
+            p.evaluate.bootstrap,
+            p.seed,
         )
         auc, low, high = (scores[key] for key in ("auc", "auc_low", "auc_high"))
-        recall = found(doubt, flipped[seen], 0.2)[1]
+        _, recall = precision_and_recall(doubt, flipped[is_predicted], 0.2)
         click.echo(f"| {who} | {auc:.3f} ({low:.3f} to {high:.3f}) | {recall:.0%} |")
 
 

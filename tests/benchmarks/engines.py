@@ -19,9 +19,9 @@ from typing import Any
 import click
 
 from stages.llm import prompts
-from stages.params import params
-from stages.schemas import Labelled
-from stages.tables import read, rows
+from stages.pipeline.params import params
+from stages.pipeline.schemas import Labelled
+from stages.pipeline.tables import read, rows
 from tests.conftest import ROOT
 
 N = 200
@@ -44,18 +44,18 @@ def peak(dtype: str) -> float:
 
 
 def ours(chats: list[Any], dtype: str, batch: int) -> dict[str, Any]:
-    from stages.llm import kept
-    from stages.llm.chats import common_beginning, encode
+    from stages.llm import answer_cache
+    from stages.llm.tokenization import common_prefix_length, encode
     from stages.llm.transformers import Transformers
 
     engine = Transformers(BASE, batch or params(ROOT / "params.yaml").evaluate.batch_tokens, dtype=dtype)
     with tempfile.TemporaryDirectory() as folder:
         os.environ["LABELS_CACHE"] = folder
         start = time.perf_counter()
-        answers = kept.choose(engine, chats, LETTERS, "ours")
+        answers = answer_cache.choose(engine, chats, LETTERS, "ours")
         seconds = time.perf_counter() - start
     encoded = [encode(engine.tokenizer, chat) for chat in chats]
-    shared = common_beginning(encoded)
+    shared = common_prefix_length(encoded)
     tokens = sum(map(len, encoded))
     computed = tokens - shared * (len(chats) - 1)
     config = engine.model.config
@@ -68,8 +68,8 @@ def plain(chats: list[Any], dtype: str, batch: int) -> dict[str, Any]:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    model = AutoModelForCausalLM.from_pretrained(BASE, dtype=getattr(torch, dtype)).eval()
-    tokenizer = AutoTokenizer.from_pretrained(BASE)
+    model = AutoModelForCausalLM.from_pretrained(BASE, dtype=getattr(torch, dtype), trust_remote_code=False).eval()
+    tokenizer = AutoTokenizer.from_pretrained(BASE, trust_remote_code=False)
     letters = [tokenizer.encode(letter)[0] for letter in LETTERS]
     answers = []
     start = time.perf_counter()
@@ -87,13 +87,15 @@ def harness(chats: list[Any], dtype: str, batch: int) -> dict[str, Any]:
     from lm_eval.api.instance import Instance
     from lm_eval.models.huggingface import HFLM
 
-    model = HFLM(pretrained=str(BASE), dtype=dtype, batch_size=batch, device="cpu")
+    model = HFLM(pretrained=str(BASE), dtype=dtype, batch_size=batch, device="cpu", trust_remote_code=False)
     start = time.perf_counter()
     texts = [model.tokenizer.apply_chat_template(chat, add_generation_prompt=True, tokenize=False) for chat in chats]
-    asked = [Instance("loglikelihood", {}, (text, letter), i) for i, text in enumerate(texts) for letter in LETTERS]
-    found = [value for value, _ in model.loglikelihood(asked, disable_tqdm=True)]
+    instances = [
+        Instance("loglikelihood", {}, (text, letter), i) for i, text in enumerate(texts) for letter in LETTERS
+    ]
+    logprobs = [value for value, _ in model.loglikelihood(instances, disable_tqdm=True)]
     seconds = time.perf_counter() - start
-    return {"seconds": seconds, "answers": [found[i : i + 3] for i in range(0, len(found), 3)]}
+    return {"seconds": seconds, "answers": [logprobs[i : i + 3] for i in range(0, len(logprobs), 3)]}
 
 
 CANDIDATES = {"ours": ours, "lm-evaluation-harness": harness, "plain loop": plain}
@@ -105,17 +107,17 @@ def measured(name: str, dtype: str, batch: int, chats: Path, **environment: str)
     """
     command = [sys.executable, "-m", "tests.benchmarks.engines", name, dtype, str(batch), str(chats)]
     start = time.perf_counter()
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=os.environ | environment)
-    if done.returncode:
-        raise click.ClickException(f"{name}: {done.stderr}")
-    return json.loads(done.stdout.splitlines()[-1]) | {"whole": time.perf_counter() - start}
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=os.environ | environment)
+    if result.returncode:
+        raise click.ClickException(f"{name}: {result.stderr}")
+    return json.loads(result.stdout.splitlines()[-1]) | {"whole": time.perf_counter() - start}
 
 
 def compare(dtype: str) -> None:
     p = params(ROOT / "params.yaml")
-    window = p.export.window
+    window = p.question.turns
     items = rows(read(ROOT / "data" / "valid.jsonl", Labelled))[:N]
-    prompt = prompts.load(p.export.prompt)
+    prompt = prompts.load(p.question.prompt)
     chats = [[{"role": "user", "content": prompts.render(item, prompt, prompts.OPTIONS, window)}] for item in items]
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump(chats, file)
@@ -127,8 +129,8 @@ def compare(dtype: str) -> None:
         one_thread = measured("ours", dtype, 0, path, OMP_NUM_THREADS="1")
         half = {tokens: measured("ours", "bfloat16", tokens, path) for tokens in (0, 1)}
         exact = measured("ours", "float32", 0, path) if dtype != "float32" else first
-        tried = {batch: measured("lm-evaluation-harness", dtype, batch, path) for batch in BATCHES}
-    batch = min(tried, key=lambda size: tried[size]["seconds"])
+        harness_runs = {batch: measured("lm-evaluation-harness", dtype, batch, path) for batch in BATCHES}
+    batch = min(harness_runs, key=lambda size: harness_runs[size]["seconds"])
     share = first["gflop"] / first["seconds"] / peak(dtype)
     click.echo(
         f"\n{len(items)} prompts of {first['tokens'] / len(items):.0f} tokens, window {window}, {dtype};"
@@ -136,14 +138,18 @@ def compare(dtype: str) -> None:
     )
     click.echo("| | items/s | ours is faster by | whole process, s | ours is faster by | largest difference |")
     click.echo("|---|---|---|---|---|---|")
-    for name, one in (("ours", first), ("plain loop", loop), (f"lm-evaluation-harness, batch {batch}", tried[batch])):
-        pairs = zip(first["answers"], one["answers"], strict=True)
+    for name, run in (
+        ("ours", first),
+        ("plain loop", loop),
+        (f"lm-evaluation-harness, batch {batch}", harness_runs[batch]),
+    ):
+        pairs = zip(first["answers"], run["answers"], strict=True)
         off = max(abs(a - b) for mine, theirs in pairs for a, b in zip(mine, theirs, strict=True))
         click.echo(
-            f"| {name} | {len(items) / one['seconds']:.1f} | {one['seconds'] / first['seconds']:.2f} |"
-            f" {one['whole']:.1f} | {one['whole'] / first['whole']:.2f} | {off:.0e} |"
+            f"| {name} | {len(items) / run['seconds']:.1f} | {run['seconds'] / first['seconds']:.2f} |"
+            f" {run['whole']:.1f} | {run['whole'] / first['whole']:.2f} | {off:.0e} |"
         )
-    sizes = ", ".join(f"{size}: {len(items) / one['seconds']:.1f}" for size, one in tried.items())
+    sizes = ", ".join(f"{size}: {len(items) / run['seconds']:.1f}" for size, run in harness_runs.items())
     changed = changes(half[0], exact), changes(half[0], half[1])
     click.echo(f"\nharness, items/s by batch size: {sizes}. Ours: {share:.0%} of the matrix product's peak.")
     click.echo(
@@ -153,9 +159,9 @@ def compare(dtype: str) -> None:
     click.echo(f"bfloat16: {changed[0]:.1%} of the choices differ from float32's, {changed[1]:.1%} from one by one")
 
 
-def changes(one: dict[str, Any], other: dict[str, Any]) -> float:
+def changes(first: dict[str, Any], second: dict[str, Any]) -> float:
     """The share of prompts whose likeliest option differs."""
-    pairs = list(zip(one["answers"], other["answers"], strict=True))
+    pairs = list(zip(first["answers"], second["answers"], strict=True))
     return sum(a.index(max(a)) != b.index(max(b)) for a, b in pairs) / len(pairs)
 
 

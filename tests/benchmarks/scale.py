@@ -2,11 +2,12 @@
 
     python -m tests.benchmarks.scale 58000 5800000
 
-`make bench-scale` installs polars and runs this after `make repro`. A log of n messages is the sample's, repeated with
-other groups and ids. Each candidate is a process of its own, from a file to a file, one after the other: the stage as
-it stands, with its checks of contract and key and its sorting; the loop and polars trust the order of the file and
-check nothing; copy is DuckDB reading and writing the file as it is, the least that its JSON costs. Bytes are compared
-with the loop's. Windows are those of every sixth turn, from the turns of the loop.
+`make bench BENCH=scale ARGUMENTS="58000 5800000"` installs polars and runs this after `make repro`. A log of
+n messages is the sample's, repeated with other groups and ids. Each candidate is a process of its own, from a file to
+a file, one after the other: the stage as it stands, with its checks of contract and key and its sorting; the loop and
+polars trust the order of the file and check nothing; copy is DuckDB reading and writing the file as it is, the least
+that its JSON costs. Bytes are compared with the loop's. Windows are those of every sixth turn, from the turns
+of the loop.
 """
 
 import hashlib
@@ -28,7 +29,7 @@ from tests.conftest import ROOT
 
 GAP = 18
 SIZE = 12
-KEPT = 6  # every so many turns has a window
+EVERY = 6  # every so many turns has a window
 FREE = 25 * 10**9  # bytes that stay free on the disk
 
 
@@ -85,7 +86,7 @@ def windowed(turns: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         if turn["group"] != group:
             group = turn["group"]
             before.clear()
-        if turn["id"] % KEPT == 0:
+        if turn["id"] % EVERY == 0:
             yield turn | {"is_question": True, "cr_window": list(before)}
         before.append({name: turn[name] for name in ("sender", "text", "timestamp")})
 
@@ -98,20 +99,22 @@ def stages(what: str, source: Path, target: Path) -> None:
     if what == "concat":
         from stages.concat import main
 
-        main.main([str(source), str(target), f"{target}.json"], standalone_mode=False)
+        main.main([str(source), str(target), f"{target}.n.json", f"{target}.json"], standalone_mode=False)
         return
-    import ibis
     from ibis import _
 
-    from stages.filter import inquiries_of
-    from stages.schemas import Inquiry, Turn
-    from stages.tables import compute_on, read, write
+    from stages.chat.inquiries import inquiries_of
+    from stages.pipeline.params import Scorer
+    from stages.pipeline.schemas import Inquiry, Turn
+    from stages.pipeline.tables import compute_on, read, write
 
     compute_on("duckdb")
-    kept = read(source, Turn).filter(_.id % KEPT == 0)
+    inquiry_turns = read(source, Turn).filter(_.id % EVERY == 0)
     with tempfile.TemporaryDirectory() as folder:
-        found = inquiries_of(read(source, Turn), kept, SIZE, Path(folder))
-        write(target, (part.mutate(is_question=ibis.literal(True)) for part in found), Inquiry)
+        inquiries = inquiries_of(
+            read(source, Turn), inquiry_turns, [Scorer(name="is_question", kind="rules")], SIZE, Path(folder)
+        )
+        write(target, inquiries, Inquiry)
 
 
 def with_polars(what: str, source: Path, target: Path) -> None:
@@ -127,7 +130,7 @@ def with_polars(what: str, source: Path, target: Path) -> None:
             pl.col("timestamp") - pl.col("timestamp").shift() >= GAP,
         )
         first = [pl.col(name).first() for name in names if name != "text"]
-        found = (
+        result = (
             table.with_columns(turn=rule.fill_null(True).cum_sum())
             .group_by("turn", maintain_order=True)
             .agg(*first, pl.col("text").str.join("\n"), messages=pl.len())
@@ -137,13 +140,13 @@ def with_polars(what: str, source: Path, target: Path) -> None:
         turn = pl.struct("sender", "text", "timestamp")
         before = [turn.shift(n).over("group").alias(f"before_{n}") for n in range(SIZE, 0, -1)]
         window = pl.concat_list([f"before_{n}" for n in range(SIZE, 0, -1)]).list.drop_nulls()
-        found = (
+        result = (
             table.with_columns(before)
-            .filter(pl.col("id") % KEPT == 0)
+            .filter(pl.col("id") % EVERY == 0)
             .with_columns(is_question=True, cr_window=window)
             .select(*names, "messages", "is_question", "cr_window")
         )
-    found.sink_ndjson(target)
+    result.sink_ndjson(target)
 
 
 def copy(what: str, source: Path, target: Path) -> None:
@@ -153,23 +156,23 @@ def copy(what: str, source: Path, target: Path) -> None:
 
 
 CANDIDATES = {"copy": copy, "make": make, "stages": stages, "loop": loop, "polars": with_polars}
-ONE = [sys.executable, "-m", "tests.benchmarks.scale", "--one"]
+WORKER = [sys.executable, "-m", "tests.benchmarks.scale", "--one"]
 
 
 def measure(name: str, what: str, source: Path, target: Path) -> dict[str, Any]:
     """Seconds on the clock and of all cores, peak gigabytes, gigabytes and hash of what was written."""
-    command = [*ONE, name, what, str(source), str(target)]
+    command = [*WORKER, name, what, str(source), str(target)]
     start = time.perf_counter()
     process = subprocess.Popen(command, cwd=ROOT)
     _, status, usage = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - start
     process.returncode = os.waitstatus_to_exitcode(status)
-    found: dict[str, Any] = {"s": seconds, "cpu": usage.ru_utime + usage.ru_stime, "peak": usage.ru_maxrss / 1e6}
+    measured: dict[str, Any] = {"s": seconds, "cpu": usage.ru_utime + usage.ru_stime, "peak": usage.ru_maxrss / 1e6}
     if process.returncode:
-        return found | {"md5": None, "wrote": 0}
+        return measured | {"md5": None, "wrote": 0}
     with target.open("rb") as file:
         digest = hashlib.file_digest(file, "md5").hexdigest()
-    return found | {"md5": digest, "wrote": target.stat().st_size / 1e9}
+    return measured | {"md5": digest, "wrote": target.stat().st_size / 1e9}
 
 
 @click.command(help=__doc__)
@@ -188,16 +191,18 @@ def main(arguments: tuple[str, ...], one: bool) -> None:
             if shutil.disk_usage(folder).free < FREE + 1500 * n:
                 raise click.ClickException(f"{n} messages need {1.5e-6 * n:.0f} GB, and {FREE / 1e9:.0f} GB more")
             log = folder / "messages.jsonl"  # made in another process, whose memory would count as a candidate's
-            subprocess.run([*ONE, "make", str(n), log, log], cwd=ROOT, check=True)
+            subprocess.run([*WORKER, "make", str(n), log, log], cwd=ROOT, check=True)
             base: dict[str, Any] = {}
             for what, source in (("concat", "messages"), ("windows", "loop-concat")):
                 for candidate in ("loop", "stages", "polars", "copy"):
-                    found = measure(candidate, what, folder / f"{source}.jsonl", folder / f"{candidate}-{what}.jsonl")
-                    base = found if candidate == "loop" else base
-                    same = "the same" if found["md5"] == base["md5"] else "others" if found["md5"] else "failed"
+                    measured = measure(
+                        candidate, what, folder / f"{source}.jsonl", folder / f"{candidate}-{what}.jsonl"
+                    )
+                    base = measured if candidate == "loop" else base
+                    same = "the same" if measured["md5"] == base["md5"] else "others" if measured["md5"] else "failed"
                     click.echo(
-                        f"| {n} | {what} | {candidate} | {found['s']:.1f} | {base['s'] / found['s']:.2f} |"
-                        f" {found['cpu']:.1f} | {found['peak']:.2f} | {found['wrote']:.2f} | {same} |"
+                        f"| {n} | {what} | {candidate} | {measured['s']:.1f} | {base['s'] / measured['s']:.2f} |"
+                        f" {measured['cpu']:.1f} | {measured['peak']:.2f} | {measured['wrote']:.2f} | {same} |"
                     )
 
 

@@ -2,11 +2,11 @@
 
     python -m tests.benchmarks.training
 
-`make bench-training` installs LLaMA-Factory and axolotl, each into an environment of its own, and runs this. All train
-the same base on the same labels with the same rank, batch and epochs, one process after the other. Tokens are the real
-ones, prompt and answer in the template of the base, without padding; seconds are those of the trainer's loop, which
-all four have from transformers. Ours takes the dtype that is faster here (`dtype: auto`), the others what they choose
-themselves; peak is this machine's own matrix product in ours.
+`make bench BENCH=training` installs LLaMA-Factory and axolotl, each into an environment of its own, and runs this. All
+train the same base on the same labels with the same rank, batch and epochs, one process after the other. Tokens are
+the real ones, prompt and answer in the template of the base, without padding; seconds are those of the trainer's loop,
+which all four have from transformers. Ours takes the dtype that is faster here (`dtype: auto`), the others what they
+choose themselves; peak is this machine's own matrix product in ours.
 """
 
 import json
@@ -25,7 +25,7 @@ import click
 from ruamel.yaml import YAML
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
-from stages.params import params
+from stages.pipeline.params import params
 from tests.benchmarks.engines import peak
 from tests.conftest import ROOT
 
@@ -45,9 +45,9 @@ def timed(work: Any) -> float:
 
     def measured(*args: Any, **kwargs: Any) -> Any:
         start = time.perf_counter()
-        found = loop(*args, **kwargs)
+        result = loop(*args, **kwargs)
         seconds.append(time.perf_counter() - start)
-        return found
+        return result
 
     Trainer._inner_training_loop = measured  # type: ignore[method-assign]
     work()
@@ -55,14 +55,16 @@ def timed(work: Any) -> float:
 
 
 def ours(rows: Path, batch: int, folder: Path) -> float:
-    from stages import train
+    from stages.llm import training, training_settings
 
     os.environ["LABELS_CACHE"] = str(folder / "cache")
-    train.CHECKPOINTS = 2  # the others write none; ten are little in a whole run, and much in this short one
+    training_settings.CHECKPOINTS = (
+        2  # the others write none; ten are little in a whole run, and much in this short one
+    )
     p = params(ROOT / "params.yaml")
     models = {NAME: p.models[NAME].model_copy(update={"dtype": "auto"})}
     p = p.model_copy(update={"batch_size": batch, "epochs": 1, "models": models})
-    return timed(lambda: train.train(NAME, BASE, rows, p, folder / "adapter", folder / "curve"))
+    return timed(lambda: training.train(NAME, BASE, rows, p, folder / "adapter", folder / "curve"))
 
 
 def trl_as_documented(rows: Path, batch: int, folder: Path) -> float:
@@ -95,14 +97,14 @@ def trl_as_documented(rows: Path, batch: int, folder: Path) -> float:
     return timed(trainer.train)
 
 
-def said(command: list[str], folder: Path) -> float:
+def seconds_of(command: list[str], folder: Path) -> float:
     """The seconds that another trainer's command reports; raises with its last words if it fails."""
     quiet = {"CUDA_VISIBLE_DEVICES": "", "WANDB_MODE": "disabled", "HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1"}
     environment = os.environ | quiet
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment, timeout=PATIENCE)
-    if done.returncode or not (found := SECONDS.findall(done.stdout + done.stderr)):
-        raise click.ClickException((done.stderr or done.stdout)[-2000:])
-    return float(found[-1])
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment, timeout=PATIENCE)
+    if result.returncode or not (seconds := SECONDS.findall(result.stdout + result.stderr)):
+        raise click.ClickException((result.stderr or result.stdout)[-2000:])
+    return float(seconds[-1])
 
 
 def llama_factory(rows: Path, batch: int, folder: Path) -> float:
@@ -129,12 +131,13 @@ def llama_factory(rows: Path, batch: int, folder: Path) -> float:
         "disable_gradient_checkpointing": True,
     }
     YAML().dump(config, folder / "config.yaml")
-    return said([str(ROOT / ".venv-llama-factory" / "bin" / "llamafactory-cli"), "train", "config.yaml"], folder)
+    return seconds_of([str(ROOT / ".venv-llama-factory" / "bin" / "llamafactory-cli"), "train", "config.yaml"], folder)
 
 
 def axolotl(rows: Path, batch: int, folder: Path) -> float:
     config = {
         "base_model": str(BASE),
+        "trust_remote_code": False,
         "datasets": [{"path": str(rows), "ds_type": "json", "type": "alpaca"}],
         "adapter": "lora",
         "lora_r": 16,
@@ -158,7 +161,9 @@ def axolotl(rows: Path, batch: int, folder: Path) -> float:
         "save_strategy": DoubleQuotedScalarString("no"),
     }
     YAML().dump(config, folder / "config.yaml")
-    return said([str(ROOT / ".venv-axolotl" / "bin" / "python"), "-m", "axolotl.cli.train", "config.yaml"], folder)
+    return seconds_of(
+        [str(ROOT / ".venv-axolotl" / "bin" / "python"), "-m", "axolotl.cli.train", "config.yaml"], folder
+    )
 
 
 CANDIDATES = {
@@ -175,10 +180,10 @@ def measured(name: str, batch: int, rows: Path) -> dict[str, float]:
     """
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "tests.benchmarks.training", name, str(batch), str(rows), folder]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    if done.returncode:
-        raise click.ClickException([line for line in done.stderr.splitlines() if line.strip()][-1])
-    return json.loads(done.stdout.splitlines()[-1])
+        result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    if result.returncode:
+        raise click.ClickException([line for line in result.stderr.splitlines() if line.strip()][-1])
+    return json.loads(result.stdout.splitlines()[-1])
 
 
 def compare(path: Path) -> None:
@@ -186,12 +191,13 @@ def compare(path: Path) -> None:
     from safetensors.torch import load_file
     from transformers import AutoTokenizer
 
-    from stages.llm.chats import common_beginning
+    from stages.llm.tokenization import common_prefix_length
+    from stages.llm.training_examples import load_examples
     from stages.llm.weights import compute_dtype
-    from stages.train import examples
 
-    encoded = [row["input_ids"] for row in examples(path, AutoTokenizer.from_pretrained(BASE), 1400)]
-    items, tokens, shared = len(encoded), sum(map(len, encoded)), common_beginning(encoded)
+    tokenizer = AutoTokenizer.from_pretrained(BASE, trust_remote_code=False)
+    encoded = [row["input_ids"] for row in load_examples(path, tokenizer, 1400)]
+    items, tokens, shared = len(encoded), sum(map(len, encoded)), common_prefix_length(encoded)
     weights = load_file(BASE / "model.safetensors")
     body = sum(weight.numel() for name, weight in weights.items() if "embed" not in name)
     dtype = str(compute_dtype("auto")).removeprefix("torch.")
@@ -199,18 +205,18 @@ def compare(path: Path) -> None:
     click.echo(f"{items} items, {tokens} real tokens, the first {shared} of each alike; rank 16, one epoch; {dtype}\n")
     click.echo("| batch | | tokens/s | ours is faster by | peak memory, GB |\n|---|---|---|---|---|")
     for batch in BATCHES:
-        own = measured("ours", batch, path)["seconds"]
+        seconds = measured("ours", batch, path)["seconds"]
         for name in CANDIDATES:
             try:
-                one = measured(name, batch, path)
+                run = measured(name, batch, path)
             except click.ClickException as error:
                 click.echo(f"| {batch} | {name} | fails: {error.message} | | |")
                 continue
-            speed, ratio = tokens / one["seconds"], one["seconds"] / own
-            click.echo(f"| {batch} | {name} | {speed:.0f} | {ratio:.2f} | {one['memory']:.1f} |")
+            speed, ratio = tokens / run["seconds"], run["seconds"] / seconds
+            click.echo(f"| {batch} | {name} | {speed:.0f} | {ratio:.2f} | {run['memory']:.1f} |")
         computed = tokens - shared * (items - math.ceil(items / batch))
         work = 4 * body * computed / 1e9  # two for the forward pass, two for the activations' gradients
-        click.echo(f"| {batch} | ours, share of the matrix product's peak | {work / own / best:.0%} | | |")
+        click.echo(f"| {batch} | ours, share of the matrix product's peak | {work / seconds / best:.0%} | | |")
 
 
 @click.command(help=__doc__)
@@ -219,8 +225,10 @@ def main(worker: tuple[str, ...]) -> None:
     if worker:
         name, size, rows, folder = worker
         seconds = CANDIDATES[name](Path(rows), int(size), Path(folder))
-        most = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-        click.echo(json.dumps({"seconds": seconds, "memory": most / 1e6}))
+        peak_memory = max(
+            resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+        )
+        click.echo(json.dumps({"seconds": seconds, "memory": peak_memory / 1e6}))
         return
     labels = json.loads((ROOT / "data" / "alpaca" / "train.json").read_text())[:ITEMS]
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:

@@ -1,6 +1,6 @@
-"""Prompts: one file each, and how an inquiry is rendered with it (paper, section 3).
+"""Prompt templates, one file each, and how an inquiry is rendered with one (paper, section 3).
 
-The letter and the text of an option are bound by its place, so `render` and `answer` take the same order.
+A letter stands for the option at its place in the order, so `render` and `answer` must get the same order.
 """
 
 import random
@@ -13,46 +13,55 @@ from typing import Any, NamedTuple
 import click
 from ruamel.yaml import YAML
 
+from stages.pipeline.pseudonym import PSEUDONYM
+
 LETTERS = "ABC"
 OPTIONS = ("not_needed", "needed", "dont_know")
 
 
-class Prompt(NamedTuple):
+class PromptTemplate(NamedTuple):
+    """How an inquiry is put to a model; en.yaml says what the parts are."""
+
     task: str
-    options: Mapping[str, str]
+    options: Mapping[str, str]  # the text of each option
     reduce: str
 
 
-class FilterPrompt(NamedTuple):
+class FilterTemplate(NamedTuple):
+    """How a model is asked whether a text is a question; filter/en.yaml says what the parts are."""
+
     rate: str
     choose: str
     words: Sequence[str]
 
 
-def load(name: str) -> Prompt:
-    """The prompt in the file of that name beside this module. Raises click.ClickException if there is none."""
-    prompt = Prompt(**_read(Path(__file__).parent, name))
-    if set(prompt.options) != set(OPTIONS):
+def load(name: str) -> PromptTemplate:
+    """The template in NAME.yaml beside this module.
+
+    Raises click.ClickException if there is none or its options aren't OPTIONS.
+    """
+    template = PromptTemplate(**_read_yaml(Path(__file__).parent, name))
+    if set(template.options) != set(OPTIONS):
         raise click.ClickException(f"stages/llm/prompts/{name}.yaml: options must be {', '.join(OPTIONS)}")
-    return prompt
+    return template
 
 
-def load_filter(name: str) -> FilterPrompt:
-    """The filter's prompt of that name. Raises click.ClickException if there is none."""
-    return FilterPrompt(**_read(Path(__file__).with_name("filter"), name))
+def load_filter(name: str) -> FilterTemplate:
+    """The template in filter/NAME.yaml. Raises click.ClickException if there is none."""
+    return FilterTemplate(**_read_yaml(Path(__file__).with_name("filter"), name))
 
 
-def _read(folder: Path, name: str) -> dict[str, Any]:
+def _read_yaml(folder: Path, name: str) -> dict[str, Any]:
     path = folder / f"{name}.yaml"
     if not path.exists():
-        known = ", ".join(sorted(other.stem for other in folder.glob("*.yaml")))
-        raise click.ClickException(f"there is no prompt {name!r}; {folder} holds {known}")
+        names = ", ".join(sorted(other.stem for other in folder.glob("*.yaml")))
+        raise click.ClickException(f"there is no prompt {name!r}; {folder} holds {names}")
     return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
 
 
 def option_order(id: int, how: str, seed: int) -> list[str]:
-    """The options in the order of their letters: as they stand, or shuffled by the item's own RNG (paper, section
-    3).
+    """The options in the order of their letters: `fixed` as in OPTIONS, or `shuffled` with a random generator of the
+    item's own (paper, section 3).
     """
     order = list(OPTIONS)
     if how == "shuffled":
@@ -60,53 +69,63 @@ def option_order(id: int, how: str, seed: int) -> list[str]:
     return order
 
 
-def reordered(order: Sequence[str], number: int) -> list[list[str]]:
-    """The order itself, or with it its rotations (3 orders: each option has each letter once), or all 6."""
+def option_permutations(order: Sequence[str], number: int) -> list[list[str]]:
+    """1 order: the order itself. 3: its rotations, in which each option has each letter once. 6: all orders."""
     if number == 6:
-        return [list(other) for other in permutations(order)]
+        return [list(permutation) for permutation in permutations(order)]
     return [[*order[n:], *order[:n]] for n in range(number)]
 
 
-def lines(inquiry: Mapping[str, Any], window: int) -> list[str]:
-    """The inquiry after the last `window` turns before it, a line each.
-
-    Senders are A, B, C… by first appearance, line breaks inside a turn become slashes.
-    """
-    turns = [*(inquiry["cr_window"][-window:] if window else []), inquiry]
-    return [
-        f"{name}: " + " / ".join(turn["text"].splitlines()) for name, turn in zip(speakers(turns), turns, strict=True)
-    ]
-
-
-def render(inquiry: Mapping[str, Any], prompt: Prompt, order: Sequence[str], window: int) -> str:
+def render(inquiry: Mapping[str, Any], template: PromptTemplate, order: Sequence[str], window: int) -> str:
     """The instruction for an inquiry with the last `window` turns before it."""
     *history, message = lines(inquiry, window)
-    return Template(prompt.task).substitute(
-        history="\n".join(history), message=message, options=lettered(prompt, order)
+    return Template(template.task).substitute(
+        history="\n".join(history), message=message, options=option_list(template, order)
     )
 
 
-def reduction(prompt: Prompt, order: Sequence[str]) -> str:
-    """The second turn of the protocol `generate`, which asks the model to bring its answer down to a letter."""
-    return Template(prompt.reduce).substitute(options=lettered(prompt, order))
+def render_reduction(template: PromptTemplate, order: Sequence[str]) -> str:
+    """The second turn of the protocol `generate`, which asks the model to reduce its own answer to a letter."""
+    return Template(template.reduce).substitute(options=option_list(template, order))
 
 
-def lettered(prompt: Prompt, order: Sequence[str]) -> str:
-    """The options, each on a line with its letter."""
-    return "\n".join(f"{letter}. {prompt.options[option]}" for letter, option in zip(LETTERS, order, strict=True))
+def answer(option: str, template: PromptTemplate, order: Sequence[str]) -> str:
+    """The answer that a model should give: letter and text, as in `B:needed`."""
+    return f"{LETTERS[order.index(option)]}:{template.options[option]}"
 
 
-def speakers(turns: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A name for the sender of each turn: A, B, C… by first appearance."""
-    names: dict[str, str] = {}
-    return [names.setdefault(turn["sender"], _name(len(names))) for turn in turns]
+def option_list(template: PromptTemplate, order: Sequence[str]) -> str:
+    """The options, one a line, each with its letter."""
+    return "\n".join(f"{letter}. {template.options[option]}" for letter, option in zip(LETTERS, order, strict=True))
 
 
-def _name(number: int) -> str:
-    """A to Z, then AA, AB and so on, as in a spreadsheet."""
-    return (_name(number // 26 - 1) if number >= 26 else "") + chr(ord("A") + number % 26)
+def lines(inquiry: Mapping[str, Any], window: int) -> list[str]:
+    """The last `window` turns before the inquiry and the inquiry, one line each, with the sender's letter before it.
+
+    Line breaks inside a turn become slashes.
+    """
+    history = inquiry["cr_window"][-window:] if window else []
+    return [f"{letter}: " + " / ".join(text.splitlines()) for letter, text in lettered([*history, inquiry])]
 
 
-def answer(option: str, prompt: Prompt, order: Sequence[str]) -> str:
-    """What a model should say: letter and text, as in `B:needed`."""
-    return f"{LETTERS[order.index(option)]}:{prompt.options[option]}"
+def lettered(turns: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """The letter of each turn's sender, and its text with letters for the people whom it names.
+
+    Letters go back from the last turn, whose sender is A. So they are the same in windows of any length.
+    """
+    letters: dict[str, str] = {}
+
+    def letter(sender: str) -> str:
+        return letters.setdefault(sender, _spreadsheet_column(len(letters)))
+
+    letters_and_texts = []
+    for turn in reversed(turns):
+        sender_letter = letter(turn["sender"])
+        text = PSEUDONYM.sub(lambda pseudonym: letter(pseudonym[0]), turn["text"])
+        letters_and_texts.append((sender_letter, text))
+    return letters_and_texts[::-1]
+
+
+def _spreadsheet_column(number: int) -> str:
+    """A to Z, then AA, AB and so on."""
+    return (_spreadsheet_column(number // 26 - 1) if number >= 26 else "") + chr(ord("A") + number % 26)

@@ -1,0 +1,100 @@
+# Targets for whoever changes the code; `make help-development` lists them. Other software has environments of its own.
+.PHONY: help-development java browser test-label-studio test-vllm test-spark test-report test-alpaca bench constraints \
+	upgrade licences pr-comment
+
+help-development:  ## list these targets
+	@grep -E '^[a-z-]+:.*## ' development.mk | sed -E 's/:[^#]*## /\t/' | expand -t 20
+
+java:
+	@command -v java > /dev/null || { echo "Spark needs a Java runtime, as of: apt-get install default-jre-headless" >&2; exit 1; }
+
+browser: $(READY)
+	@command -v chromium > /dev/null || ls -d "$${PLAYWRIGHT_BROWSERS_PATH:-$$HOME/.cache/ms-playwright}"/chromium-* > /dev/null 2>&1 || \
+		{ echo "the page's tests need Chromium, as of: apt-get install chromium, or: $(VENV)/bin/python -m playwright install chromium" >&2; exit 1; }
+
+LABEL_STUDIO := .venv-label-studio
+$(LABEL_STUDIO)/.ready: requirements/label-studio.txt
+	"$$PYTHON" -m venv $(LABEL_STUDIO)
+	$(LABEL_STUDIO)/bin/python -m pip install --quiet --requirement requirements/label-studio.txt
+	touch $@
+
+VLLM := .venv-vllm
+$(VLLM)/.ready: requirements/vllm.txt  # torchvision and its like come along for another torch and break the import
+	"$$PYTHON" -m venv $(VLLM)
+	$(VLLM)/bin/python -m pip install --quiet --requirement requirements/vllm.txt
+	$(VLLM)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	touch $@
+
+SPARK := .venv-spark
+$(SPARK)/.ready: $(READY) requirements/spark.txt  # sees the pipeline's packages; apart, since pandera imports PySpark wherever it is
+	"$$PYTHON" -m venv $(SPARK)
+	$(VENV)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > pipeline.pth
+	mv pipeline.pth $$($(SPARK)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+	$(SPARK)/bin/python -m pip install --quiet --constraint constraints.txt --requirement requirements/spark.txt
+	touch $@
+
+LLAMA_FACTORY := .venv-llama-factory
+$(LLAMA_FACTORY)/.ready: requirements/llama-factory.txt  # torchvision and torchaudio are for CUDA and break the import
+	"$$PYTHON" -m venv $(LLAMA_FACTORY)
+	$(LLAMA_FACTORY)/bin/python -m pip install --quiet --requirement requirements/llama-factory.txt
+	$(LLAMA_FACTORY)/bin/python -m pip uninstall --quiet --yes torchvision
+	rm -f $(LLAMA_FACTORY)/lib/python*/site-packages/torchaudio/lib/*.so
+	touch $@
+
+AXOLOTL := .venv-axolotl
+$(AXOLOTL)/.ready: requirements/axolotl.txt  # by uv: pip tries versions of its 230 packages for very long
+	"$$PYTHON" -m venv $(AXOLOTL)
+	$(AXOLOTL)/bin/python -m pip install --quiet uv $$(grep '^torch==' requirements/axolotl.txt)
+	$(AXOLOTL)/bin/python -m uv pip install --quiet --requirement requirements/axolotl.txt
+	touch $@
+
+test-label-studio: $(READY) $(LABEL_STUDIO)/.ready  ## test the round trip through a real Label Studio
+	python -m pytest tests/external/test_label_studio.py
+
+test-vllm: $(READY) $(VLLM)/.ready  ## test that transformers, vLLM and a real `vllm serve` answer alike, on the CPU
+	python -m pytest tests/external/test_vllm.py
+
+test-spark: java $(SPARK)/.ready  ## test that Spark and DuckDB write the same bytes; needs a Java runtime
+	python -m pytest tests/external/test_spark.py
+
+test-report: browser  ## test the page of a run in a headless browser; needs Chromium
+	python -m pytest tests/external/test_page.py
+
+test-alpaca: $(READY) $(LLAMA_FACTORY)/.ready $(AXOLOTL)/.ready  ## test that LLaMA-Factory and axolotl read the alpaca files
+	python -m pytest tests/external/test_alpaca.py
+
+TRAINERS := $(if $(filter training,$(BENCH)),$(LLAMA_FACTORY)/.ready $(AXOLOTL)/.ready)
+bench: $(READY) $(TRAINERS)  ## measure speed, after make repro: BENCH=engines, scale [ARGUMENTS="58000 5800000"], exports ARGUMENTS="read 20", training or masking
+	python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
+	set -f; python -m "tests.benchmarks.$$BENCH" $$ARGUMENTS
+
+TOOLS := .venv-tools
+$(TOOLS)/.ready: requirements/tools.txt
+	"$$PYTHON" -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --quiet --requirement requirements/tools.txt
+	touch $@
+
+COMPILE := CUSTOM_COMPILE_COMMAND='make constraints' $(TOOLS)/bin/pip-compile --quiet --strip-extras --no-annotate \
+	--no-emit-options pyproject.toml
+# Neither a build of torch nor this folder, which pip-compile writes where an extra names another.
+PORTABLE := sed -i.bak -e 's/+cpu$$//' -e '/^labels-by-law @/d' constraints.txt && rm constraints.txt.bak
+
+constraints: $(TOOLS)/.ready  ## update constraints*.txt after a change of pyproject.toml; pinned versions stay where the ranges allow them
+	$(COMPILE) --extra dev --output-file constraints.txt
+	$(COMPILE) --extra vllm --output-file constraints-vllm.txt
+	$(PORTABLE)
+
+upgrade: $(TOOLS)/.ready  ## install the newest versions that pyproject.toml allows, except torch; then lint and test
+	$(COMPILE) --extra dev --output-file constraints.txt \
+		--upgrade --upgrade-package $$(grep -o '^torch==[0-9.]*' constraints.txt)
+	$(COMPILE) --extra vllm --output-file constraints-vllm.txt --upgrade
+	$(PORTABLE)
+	rm -rf $(VENV)
+	$(MAKE) lint test
+
+licences: $(READY) $(TOOLS)/.ready  ## list the licences of the packages in .venv, of the sample chat and of the base model
+	@$(TOOLS)/bin/pip-licenses --python $(VENV)/bin/python --from mixed --order license
+	@python -m tests.licences
+
+pr-comment: $(READY)  ## print the comment on a pull request against BASE
+	@python -m stages.reporting.comment "$$BASE" size.png

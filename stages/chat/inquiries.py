@@ -1,0 +1,62 @@
+"""Inquiries: the turns that ask something, each with the turns before it (paper, section 2, "Filter")."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import click
+import ibis
+from ibis import _
+
+from stages.pipeline.params import Filter, Scorer
+from stages.pipeline.tables import split_by_group
+
+PART_CHARACTERS = 2**28  # of turns that windows are cut from at a time
+
+
+def filter_turns(turns: ibis.Table, scores: ibis.Table, scorers: Sequence[Scorer], p: Filter) -> ibis.Table:
+    """Turns without their text, with each scorer's score and the `reason` why one is no inquiry: the first scorer that
+    it fell at, or its length; null for an inquiry.
+    """
+    scored_turns = turns.select("id", "messages", chars=_.text.length())
+    falls = []
+    for scorer in scorers:
+        name = scorer.name
+        of_scorer = scores.filter(scores.scorer == name).select("id", _.score.name(name))
+        scored_turns = scored_turns.left_join(of_scorer, "id").drop("id_right")
+        falls += [(_[name].isnull(), f"unreadable_{name}"), (_[name] < p.throttles[name], f"not_{name}")]
+    return scored_turns.mutate(reason=ibis.cases(*falls, (_.chars < p.min_chars, "too_short")))
+
+
+def windows(turns: ibis.Table, size: int) -> ibis.Table:
+    """The turns that are kept, with `cr_window`: up to `size` turns before each in its group, oldest first.
+
+    Lags, since they are far faster than a list collected over each turn's window.
+    """
+    turn = ibis.struct({"sender": _.sender, "text": _.text, "timestamp": _.timestamp})
+    before = ibis.window(group_by="group", order_by="position")
+    lags = {f"before_{n}": _.turn.lag(n).over(before) for n in range(size, 0, -1)}
+    return (
+        turns.mutate(turn=turn)
+        .mutate(**lags)
+        .filter(_.is_inquiry)
+        .mutate(cr_window=ibis.array([_[name] for name in lags]).filter(lambda turn: turn.notnull()))
+        .drop("turn", "is_inquiry", *lags)
+    )
+
+
+def inquiries_of(
+    turns: ibis.Table, inquiry_turns: ibis.Table, scorers: Sequence[Scorer], size: int, folder: Path
+) -> Iterator[ibis.Table]:
+    """The inquiries with their windows, in parts, one after the other, cut from a copy in `folder`."""
+    turns_with_mark = turns.left_join(inquiry_turns.select("id", is_inquiry=ibis.literal(True)), "id").drop("id_right")
+    passed = {scorer.name: ibis.literal(True) for scorer in scorers}
+    parts = split_by_group(turns_with_mark, folder, PART_CHARACTERS)
+    return (windows(part, size).mutate(**passed) for part in parts)
+
+
+def check_filtered(turn_count: int, inquiry_count: int, reject_count: int) -> None:
+    """Raises click.ClickException where a turn is in no table or in two."""
+    if inquiry_count + reject_count != turn_count:
+        raise click.ClickException(
+            f"of {turn_count} turns {inquiry_count} are inquiries and {reject_count} are not: one was lost or doubled"
+        )

@@ -1,0 +1,123 @@
+"""Probabilities of needed for items whose own label is kept from the model, by cross-validation.
+
+Logistic regression learns from a vanilla model's hidden states (a linear probe; Alain and Bengio, 2016) and from the
+words of the message. That takes seconds; a fine-tuned model for each fold would take an hour.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stages.judging.classifiers import Indices, log_odds_from_states, log_odds_from_words
+from stages.judging.metrics import Bools, Floats, sigmoid
+from stages.llm import prompts
+
+FOLDS = 5
+DEPTHS = (0.5, 0.65)  # of the layers: meaning shows best in the middle, the last layers turn to the next token
+BATCH_TOKENS = 2048
+SUSPECTS = 0.1  # share of each label's items that the second round doesn't learn from
+Items = Sequence[dict[str, Any]]
+
+
+def hidden_states(base: Path, items: Items, window: int) -> list[Floats]:
+    """The model's hidden states [items, hidden] after the last token of each item, at each of DEPTHS."""
+    import torch
+    from tqdm import tqdm
+
+    from stages.llm.weights import load
+
+    model, tokenizer = load(base, torch.float32)
+    model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+    layers = [round(depth * model.config.num_hidden_layers) for depth in DEPTHS]
+    model.base_model.layers = model.base_model.layers[: max(layers) + 1]  # the last one's state is normalized
+    context = model.config.max_position_embeddings
+    tokens = [tokenizer.encode(chat(item, window), split_special_tokens=True)[-context:] for item in items]
+    states = np.zeros((len(layers), len(items), model.config.hidden_size))
+    with torch.inference_mode(), tqdm(total=len(items), desc="hidden states", unit=" items", delay=1) as bar:
+        for batch in batches_by_length([len(sequence) for sequence in tokens]):
+            lengths = [len(tokens[i]) for i in batch]
+            padded = torch.zeros((len(batch), max(lengths)), dtype=torch.long)
+            for row, i in enumerate(batch):  # padding stands on the right, where a causal model never looks
+                padded[row, : len(tokens[i])] = torch.tensor(tokens[i])
+            rows, last = torch.arange(len(batch)), torch.tensor(lengths) - 1
+            outputs = model.base_model(padded.to(model.device), output_hidden_states=True)
+            for place, layer in enumerate(layers):
+                states[place, batch] = outputs.hidden_states[layer][rows, last].float().cpu().numpy()
+            bar.update(len(batch))
+    return list(states)
+
+
+def batches_by_length(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Indices of sequences in batches of at most BATCH_TOKENS tokens with padding, the longest sequences first."""
+    order = sorted(range(len(lengths)), key=lambda i: lengths[i], reverse=True)
+    while order:
+        size = max(1, BATCH_TOKENS // lengths[order[0]])
+        yield order[:size]
+        order = order[size:]
+
+
+def chat(item: dict[str, Any], window: int) -> str:
+    """The item under its last `window` turns, a line each."""
+    return "\n".join(prompts.lines(item, window))
+
+
+def folds(items: Items, labels: Bools, seed: int) -> list[tuple[Indices, Indices]]:
+    """Indices to train on and indices to test on, for each fold.
+
+    A conversation lies whole on one side, except in a log of few conversations.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+    groups = [item["group"] for item in items]
+    if len(set(groups)) >= 2 * FOLDS:
+        return list(StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed).split(groups, labels, groups))
+    return list(StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(groups, labels))
+
+
+def suspects(doubt: Floats, labels: Bools) -> Bools:
+    """Which items [items] are doubted most, a share of each label.
+
+    Among all items together they would be those of the rarer label, which models doubt more, and little of it would be
+    left to learn from.
+    """
+    doubted = np.zeros(len(labels), dtype=bool)
+    for label in np.unique(labels):
+        has_label = labels == label
+        doubted |= has_label & (doubt >= np.quantile(doubt[has_label], 1 - SUSPECTS))
+    return doubted
+
+
+def out_of_sample(items: Items, states: Sequence[Floats], labels: Bools, seed: int) -> dict[str, Floats]:
+    """The probability of needed [items] by models that saw neither the item's label nor, where the log has enough of
+    them, its conversation.
+
+    `words` and `states` are models of one kind of feature, in one round. `all` is the mean of their log-odds over two
+    rounds; the second learns without the labels that the first doubts most (Northcutt et al., 2021).
+    """
+    from threadpoolctl import threadpool_limits
+
+    texts = np.array([item["text"] for item in items], dtype=object)
+    item_folds = folds(items, labels, seed)
+
+    def cross_validate(usable: Bools) -> Floats:
+        """Log-odds [1 + layers, items], words first, learnt from `usable` items alone."""
+        log_odds = np.zeros((1 + len(states), len(items)))
+        for all_train, test in item_folds:
+            train = all_train[usable[all_train]]
+            if len(set(labels[train])) < 2:
+                continue  # one label alone teaches nothing: even odds
+            log_odds[0, test] = log_odds_from_words(
+                texts[train].tolist(), labels[train].tolist(), texts[test].tolist()
+            )
+            for place, layer_states in enumerate(states, start=1):
+                log_odds[place, test] = log_odds_from_states(layer_states, labels, train, test)
+        return log_odds
+
+    with threadpool_limits(1):  # matrices this small only wait for more threads
+        first = cross_validate(np.ones(len(items), dtype=bool))
+        doubt = np.where(labels, -1, 1) * first.mean(0)
+        second = cross_validate(~suspects(doubt, labels))
+    log_odds = {"words": first[0], "states": first[1:].mean(0), "all": (first + second).mean(0) / 2}
+    return {name: sigmoid(values) for name, values in log_odds.items()}

@@ -1,0 +1,150 @@
+"""One annotator's label file, written by one process at a time. A label that was appended survives any crash."""
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import click
+
+from stages.labels.store import Line, guideline_version, labelled_at, latest_lines, load, refuse_conflict
+from stages.pipeline.schemas import Label, QuestionLabel
+
+FOLDERS = {Label: "", QuestionLabel: "filter"}  # under data/annotations/
+ALWAYS_WRITTEN = ("label", "seconds")  # fields that every line has, null or not
+
+
+class AnnotatorFile:
+    """An annotator's file, open for appending by this process alone. `lines` has the line that counts, by item."""
+
+    def __init__(self, file: Path, guideline: str, model: type[Label]):
+        self.annotator, self.guideline, self.file = file.stem, guideline, file
+        history = load([file], model)
+        self.lines = {id: by_annotator[self.annotator] for id, by_annotator in latest_lines(history).items()}
+        self._label_at = {(line["id"], line["at"]): line["label"] for line in history}
+        self._labels_ever = {(line["id"], line["label"]) for line in history}
+
+    def append(
+        self,
+        id: int,
+        label: str | None,
+        seconds: float | None = None,
+        note: str | None = None,
+        restored_from: Line | None = None,
+    ) -> None:
+        """Put a label on disk; when this returns, no crash can lose it.
+
+        With `restored_from` the label is not a new one: it keeps the time and the guideline of that earlier line.
+        """
+        line = {
+            "id": id,
+            "annotator": self.annotator,
+            "label": label,
+            "at": self._next_time(id),
+            "seconds": seconds,
+            "guideline": restored_from["guideline"] if restored_from else self.guideline,
+            "note": note,
+            "given": labelled_at(restored_from) if restored_from else None,
+        }
+        self._write([line], "the last label or note is not kept")
+        self.lines[id] = line
+
+    def extend(self, lines: list[Line]) -> int:
+        """Put labels that were made elsewhere on disk, except those that are here already; return how many are new.
+
+        A label without a time was made now, unless the annotator has ever given it to the item. Raises
+        click.ClickException where another label of the same time is here.
+        """
+        for line in lines:
+            earlier = self._label_at.get((line["id"], line["at"]), line["label"])
+            if earlier != line["label"]:
+                raise click.ClickException(
+                    f"id {line['id']}: at {line['at']} {self.annotator} said {earlier} and now {line['label']}:"
+                    " a changed label needs a later time, or none"
+                )
+        new = [line | {"at": line["at"] or self._next_time(line["id"])} for line in lines if not self._is_known(line)]
+        self._write(new, f"none of {self.annotator}'s {len(new)} new labels is kept")
+        return len(new)
+
+    def _is_known(self, line: Line) -> bool:
+        if line["at"] is None:
+            return (line["id"], line["label"]) in self._labels_ever
+        if (line["id"], line["at"]) in self._label_at:
+            return True
+        current = self.lines.get(line["id"])
+        return current is not None and current["label"] == line["label"] and current["at"] <= line["at"]
+
+    def _next_time(self, id: int) -> int:
+        """Now in epoch seconds, or a second after the item's last label where that is later."""
+        now = int(time.time())
+        last = self.lines.get(id)
+        return max(now, last["at"] + 1) if last else now
+
+    def _write(self, lines: list[Line], consequence: str) -> None:
+        """Append lines in one write. Fields that are null are left out, except ALWAYS_WRITTEN."""
+        text = ""
+        for line in lines:
+            fields = {name: value for name, value in line.items() if value is not None or name in ALWAYS_WRITTEN}
+            text += json.dumps(fields, separators=(",", ":"), ensure_ascii=False) + "\n"
+        append_bytes(self.file, text.encode(), consequence)
+
+
+def append_bytes(file: Path, content: bytes, consequence: str) -> None:
+    """Append to a file and wait until the content is on the disk.
+
+    Where it can't be written, the file stays as it was and click.ClickException states the `consequence`.
+    """
+    size = file.stat().st_size if file.exists() else 0
+    try:
+        with file.open("ab") as target:
+            target.write(content)
+            target.flush()
+            os.fsync(target.fileno())
+    except OSError as error:
+        with suppress(OSError):  # where this fails too, the next start puts the torn line aside
+            os.truncate(file, size)
+        raise write_error(file, error, consequence) from error
+
+
+def write_error(file: Path, error: OSError, consequence: str) -> click.ClickException:
+    return click.ClickException(f"{file.parent}: {file.name} can't be written: {error.strerror}; {consequence}")
+
+
+@contextmanager
+def open_for(annotator: str, folder: Path, model: type[Label] = Label) -> Iterator[AnnotatorFile]:
+    """The file of an annotator under data/annotations, made if there is none, locked against other processes."""
+    label_folder = folder / FOLDERS[model]
+    file = label_folder / f"{annotator}.jsonl"
+    version = guideline_version(label_folder)
+    try:
+        label_folder.mkdir(exist_ok=True)
+        lock = file.open("ab")
+    except OSError as error:
+        raise write_error(file, error, "nothing was labelled") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise click.ClickException(f"{file} is open in another terminal") from error
+        refuse_conflict(file)
+        repair_last_line(file)
+        yield AnnotatorFile(file, version, model)
+
+
+def repair_last_line(file: Path) -> None:
+    """Move a last line that a crash cut in the middle to a file of its own; nobody was told that it was kept."""
+    complete, _, last = file.read_bytes().rpartition(b"\n")
+    if not last:
+        return
+    try:
+        json.loads(last)
+    except ValueError:
+        torn = file.with_suffix(".torn")
+        append_bytes(torn, last + b"\n", f"{file.name} keeps its torn last line")
+        os.truncate(file, len(complete) + 1 if complete else 0)
+        click.echo(f"{file}: the last line was cut in the middle; it is kept in {torn}", err=True)
+    else:
+        append_bytes(file, b"\n", "nothing was labelled")  # only the line's end was never written

@@ -1,0 +1,143 @@
+"""Combines several annotators' labels of an item into one, by `annotate.policy`."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from stages.judging.metrics import proportion
+from stages.labels.agreement import majority
+from stages.labels.store import Line, labelled_at, latest_lines, load, votes
+from stages.pipeline.params import Annotate
+from stages.pipeline.schemas import NO_GUIDELINE, QuestionLabel
+
+
+def settle(votes: Mapping[str, str], p: Annotate) -> tuple[str | None, str | None]:
+    """The label of an item, or the reason why it has none.
+
+    Policy `majority`: the label of more than half of the annotators. `unanimous`: the label that all of them gave.
+    `adjudicator`: the adjudicator's label where there is one, otherwise as `unanimous`.
+    """
+    if not votes:
+        return None, "unlabelled"
+    label: str | None
+    if p.policy == "adjudicator" and p.adjudicator and p.adjudicator in votes:
+        label = votes[p.adjudicator]
+    elif p.policy == "majority":
+        label = majority(votes.values())
+    else:
+        label = unanimous_label(votes)
+    return (label, None) if label else (None, "contradicting_labels")
+
+
+def unanimous_label(votes: Mapping[str, str]) -> str | None:
+    """The label that all annotators gave."""
+    labels = set(votes.values())
+    return labels.pop() if len(labels) == 1 else None
+
+
+class Settlement(NamedTuple):
+    """The inquiries, by id: the votes of those that have any, by annotator; whether the settled ones need context; the
+    reasons why the others are rejected.
+    """
+
+    votes_by_id: dict[int, dict[str, str]]
+    needs_context_by_id: dict[int, bool]
+    reject_reason_by_id: dict[int, str]
+
+    @property
+    def reason_counts(self) -> Counter[str]:
+        """How many inquiries have each reason."""
+        return Counter(self.reject_reason_by_id.values())
+
+
+def settle_inquiries(ids: Sequence[int], votes_by_id: Mapping[int, dict[str, str]], p: Annotate) -> Settlement:
+    """Settle the label of each inquiry. An inquiry that annotators call no question is rejected."""
+    needs_context_by_id, reject_reason_by_id = {}, {}
+    for id in ids:
+        label, reason = settle(votes_by_id.get(id, {}), p)
+        if label == "not_question":
+            reason = "not_question"
+        if reason:
+            reject_reason_by_id[id] = reason
+        else:
+            needs_context_by_id[id] = label == "needed"
+    votes_of_inquiries = {id: votes_by_id[id] for id in ids if id in votes_by_id}
+    return Settlement(votes_of_inquiries, needs_context_by_id, reject_reason_by_id)
+
+
+def nothing_settled_error(settlement: Settlement) -> str:
+    """The message for labels that settle no inquiry as needed or not."""
+    counts = ", ".join(f"{reason} {count}" for reason, count in settlement.reason_counts.most_common())
+    return (
+        f"settles none of the {len(settlement.reject_reason_by_id)} inquiries as needed or not ({counts}): label more,"
+        " or resolve contradicting labels (python -m stages.labels --help)"
+    )
+
+
+def annotation_queue(lines: Sequence[Line], settlement: Settlement, guideline_version: str) -> list[dict[str, Any]]:
+    """The inquiries to look at again: for contradicting labels, or else for a label under another version of the
+    guideline. `at` is when the last of their labels was made.
+    """
+    lines_by_id = labelled_lines(lines, settlement)
+    outdated_ids = ids_under_another_guideline(lines_by_id, guideline_version)
+    queue = []
+    for id, lines_of_item in lines_by_id.items():
+        if settlement.reject_reason_by_id.get(id) == "contradicting_labels":
+            reason = "contradicting_labels"
+        elif id in outdated_ids:
+            reason = "older_guideline"
+        else:
+            continue
+        queue.append({"id": id, "reason": reason, "at": max(map(labelled_at, lines_of_item))})
+    return queue
+
+
+def coverage_of(
+    lines: Sequence[Line], settlement: Settlement, votes_by_id: Mapping[int, dict[str, str]], guideline_version: str
+) -> dict[str, int]:
+    """Counts of inquiries without a label, of labelled items that are no inquiries, and of inquiries with a label
+    under another version of the guideline, contradicting labels or not.
+    """
+    return {
+        "unlabelled": settlement.reason_counts["unlabelled"],
+        "labels_without_inquiry": len(votes_by_id) - len(settlement.votes_by_id),
+        "older_guideline": len(ids_under_another_guideline(labelled_lines(lines, settlement), guideline_version)),
+    }
+
+
+def labelled_lines(lines: Sequence[Line], settlement: Settlement) -> dict[int, list[Line]]:
+    """The lines that count and have a label, by inquiry; inquiries without such a line are left out."""
+    return {
+        id: [line for line in lines_by_annotator.values() if line["label"]]
+        for id, lines_by_annotator in latest_lines(lines).items()
+        if id in settlement.votes_by_id
+    }
+
+
+def ids_under_another_guideline(lines_by_id: Mapping[int, list[Line]], guideline_version: str) -> set[int]:
+    current = (guideline_version, NO_GUIDELINE)
+    return {id for id, lines in lines_by_id.items() if any(line["guideline"] not in current for line in lines)}
+
+
+def summary(settlement: Settlement) -> dict[str, Any]:
+    """The counts of metrics/details/annotate.json. The share of questions is the filter's precision over all settled
+    items.
+    """
+    labelled = len(settlement.needs_context_by_id)
+    votes = settlement.votes_by_id.values()
+    return {
+        "inquiries": labelled + len(settlement.reject_reason_by_id),
+        "labelled": labelled,
+        "needed": sum(settlement.needs_context_by_id.values()),
+        "labels": sum(len(votes_by_annotator) for votes_by_annotator in votes),
+        "disagreeing": sum(len(set(votes_by_annotator.values())) > 1 for votes_by_annotator in votes),
+        "rejected": dict(sorted(settlement.reason_counts.items())),
+    } | proportion("filter_precision", labelled, labelled + settlement.reason_counts["not_question"])
+
+
+def labelled_questions(folder: Path) -> dict[int, bool]:
+    """Whether a labelled turn is a question, by id, by the majority of its annotators where there is one."""
+    votes_by_id = votes(load(sorted(folder.glob("*.jsonl")), QuestionLabel))
+    labels = {id: majority(votes_by_annotator.values()) for id, votes_by_annotator in votes_by_id.items()}
+    return {id: label == "question" for id, label in labels.items() if label}

@@ -1,0 +1,108 @@
+"""The official client of OpenAI-compatible servers with an endpoint's limits, retries, and errors in one line.
+
+The client itself retries refused, failed and interrupted requests with backoff and honours Retry-After. `retrying`
+repeats requests whose answer is invalid (broken JSON, an HTML page).
+"""
+
+import asyncio
+import json
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+import click
+
+from stages.pipeline.params import Endpoint
+from stages.pipeline.text import quoted
+
+Result = TypeVar("Result")
+
+MINUTE = 60  # seconds
+BYTES_PER_TOKEN = 3  # estimate, for the limit of tokens a minute
+RETRIES = 8
+MAX_TIMEOUTS = 3  # attempts that may each last for endpoint.timeout
+# The exceptions that reading an invalid answer raises.
+INVALID_ANSWER = (ValueError, AttributeError, TypeError, LookupError, RecursionError)
+
+
+class BudgetSpentError(Exception):
+    """The budget of tokens is used up."""
+
+
+def open_client(endpoint: Endpoint, api_key: str) -> Any:
+    """A client that keeps the endpoint's limits of requests and tokens a minute and of seconds an answer."""
+    from aiolimiter import AsyncLimiter
+    from openai import AsyncOpenAI
+
+    from stages.llm.connection import LimitedClient
+
+    request_limiter = AsyncLimiter(endpoint.requests_per_minute, MINUTE)
+    token_limiter = AsyncLimiter(endpoint.tokens_per_minute, MINUTE)
+
+    async def rate_limit(request: Any) -> None:
+        await request_limiter.acquire()
+        if request.content:
+            expected_tokens = len(request.content) / BYTES_PER_TOKEN + json.loads(request.content)["max_tokens"]
+            await token_limiter.acquire(min(expected_tokens, endpoint.tokens_per_minute))
+
+    return AsyncOpenAI(
+        base_url=endpoint.url,
+        api_key=api_key,
+        http_client=LimitedClient(endpoint.url, endpoint.timeout, rate_limit),
+        max_retries=RETRIES,
+        timeout=None,  # LimitedClient limits the time of a complete answer
+        _strict_response_validation=True,
+    )
+
+
+def retrying() -> Any:
+    """A caller that repeats a request whose answer is invalid, after a longer wait each time."""
+    from openai import APIResponseValidationError
+    from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
+
+    from stages.llm.connection import AnswerTimeoutError
+
+    def is_last_attempt(state: RetryCallState) -> bool:
+        timed_out = state.outcome is not None and isinstance(state.outcome.exception(), AnswerTimeoutError)
+        return state.attempt_number >= (min(MAX_TIMEOUTS, RETRIES) if timed_out else RETRIES)
+
+    return AsyncRetrying(
+        retry=retry_if_exception_type((APIResponseValidationError, AnswerTimeoutError, *INVALID_ANSWER)),
+        stop=is_last_attempt,
+        wait=wait_random_exponential(0.5, 30, min=0.5),
+        reraise=True,
+    )
+
+
+def run_requests(requests: Coroutine[Any, Any, Result], endpoint: Endpoint, api_key: str) -> Result:
+    """The result of a coroutine that sends requests.
+
+    Raises click.ClickException, in one line without the key, for whatever a server does wrong.
+    """
+    from openai import APIConnectionError, OpenAIError
+
+    from stages.llm.connection import AnswerTimeoutError, failure_reason
+
+    try:
+        return asyncio.run(requests)
+    except BudgetSpentError as error:
+        raise click.ClickException(
+            f"{endpoint.model}: the budget of {endpoint.token_budget} tokens is spent; the answers so"
+            " far are kept: run again to spend as many more, or raise token_budget"
+        ) from error
+    except APIConnectionError as error:
+        raise click.ClickException(f"{endpoint.url}: {failure_reason(error)}") from error
+    except RecursionError as error:
+        raise click.ClickException(f"{endpoint.url}: an answer that is nested too deep") from error
+    except AnswerTimeoutError as error:
+        raise click.ClickException(f"{endpoint.url}: {error}") from error
+    except (OpenAIError, *INVALID_ANSWER) as error:
+        description = f"{type(error).__name__}: {quoted(error, api_key)}"
+        raise click.ClickException(f"{endpoint.url}: {description}") from error
+
+
+def total_tokens(completion: Any) -> int:
+    """The tokens that the server charges for an answer. Raises ValueError for a negative number."""
+    tokens = completion.usage.total_tokens
+    if tokens < 0:
+        raise ValueError(f"usage.total_tokens is {tokens}")
+    return tokens

@@ -1,0 +1,195 @@
+"""Predictions of a model: does an item need its context (paper, section 2, "LLM Evaluation")?
+
+Protocol `choice` compares the log-probabilities of the options' letters. Protocol `generate` is the paper's: the model
+reasons freely, and a second turn reduces its own answer to a letter.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import chain, islice
+from typing import Any, NamedTuple
+
+import click
+
+from stages.llm import answer_cache, prompts
+from stages.llm.answer_cache import Engine
+from stages.llm.answer_parsing import UNREADABLE, parse_choice
+from stages.pipeline.params import Params
+
+LETTER_TOKENS = 16  # limit of the second turn's answer
+REDUCTION_TOKENS = 64  # upper estimate of the second turn's question
+NO_LETTER = "-"  # in `letters`, for an unreadable answer
+
+
+class Question(NamedTuple):
+    """An item's question in one order of its options, and how many turns of its history didn't fit."""
+
+    order: list[str]
+    chat: list[dict[str, str]]
+    turns_lost: int
+
+
+class Answer(NamedTuple):
+    """The answer to a question: an option or UNREADABLE, with its source."""
+
+    option: str
+    logprobs: dict[str, float]  # of each option; empty by protocol `generate`
+    text: str  # of the second turn; empty by protocol `choice`
+
+
+def predict(items: Sequence[dict[str, Any]], engine: Engine, p: Params, progress_title: str) -> list[dict[str, Any]]:
+    """A prediction for each item over all orders of its options, asked as `question` and `evaluate` say.
+
+    Raises click.ClickException for an item whose question alone doesn't fit into the model's context.
+    """
+    template = prompts.load(p.question.prompt)
+    questions_by_item = [questions_in_all_orders(item, template, p, engine) for item in items]
+    questions = list(chain.from_iterable(questions_by_item))
+    if p.evaluate.protocol == "choice":
+        answers = answer_by_choice(questions, engine, progress_title)
+        combine = combine_logprobs
+    else:
+        answers = answer_by_generation(questions, engine, template, p.evaluate.max_tokens, progress_title)
+        combine = combine_texts
+    remaining = iter(answers)
+    predictions = []
+    for item, item_questions in zip(items, questions_by_item, strict=True):
+        item_answers = list(islice(remaining, len(item_questions)))
+        about_item = {
+            "id": item["id"],
+            "prompt": p.question.prompt,
+            "letters": "".join(map(answer_letter, item_questions, item_answers)),
+            "turns_lost": max(question.turns_lost for question in item_questions),
+        }
+        predictions.append(combine(item_answers) | about_item)
+    return predictions
+
+
+def option_orders(id: int, p: Params) -> list[list[str]]:
+    """The orders of the options in which an item is asked."""
+    first = prompts.option_order(id, p.question.option_order, p.question.seed)
+    return prompts.option_permutations(first, p.evaluate.permutations)
+
+
+def questions_in_all_orders(
+    item: dict[str, Any], template: prompts.PromptTemplate, p: Params, engine: Engine
+) -> list[Question]:
+    return [fitting_question(item, order, template, p, engine) for order in option_orders(item["id"], p)]
+
+
+def fitting_question(
+    item: dict[str, Any], order: list[str], template: prompts.PromptTemplate, p: Params, engine: Engine
+) -> Question:
+    """An item's question with as many turns of its history as fit.
+
+    The oldest turns are left out first, the question and the options never. Raises click.ClickException where the
+    question alone doesn't fit.
+    """
+    tokens_of_generation = p.evaluate.max_tokens + REDUCTION_TOKENS + LETTER_TOKENS
+    answer_tokens = 1 if p.evaluate.protocol == "choice" else tokens_of_generation
+    history = min(p.question.turns, len(item["cr_window"]))
+    for turns in range(history, -1, -1):
+        chat = [{"role": "user", "content": prompts.render(item, template, order, turns)}]
+        if engine.fits(chat, answer_tokens):
+            return Question(order, chat, turns_lost=history - turns)
+    raise click.ClickException(
+        f"id {item['id']}: the question alone and {answer_tokens} tokens of answer don't fit into the model's"
+        f" {engine.context} tokens; lower evaluate.max_tokens, or ingest.max_chars, which leaves such messages out"
+    )
+
+
+def answer_by_choice(questions: Sequence[Question], engine: Engine, progress_title: str) -> list[Answer]:
+    """The option whose letter is likeliest as the next token."""
+    chats = [question.chat for question in questions]
+    letter_logprobs = answer_cache.choose(engine, chats, list(prompts.LETTERS), progress_title)
+    answers = []
+    for question, logprobs in zip(questions, letter_logprobs, strict=True):
+        logprob_by_option = dict(zip(question.order, logprobs, strict=True))
+        answers.append(Answer(likeliest(logprob_by_option), logprob_by_option, text=""))
+    return answers
+
+
+def answer_by_generation(
+    questions: Sequence[Question],
+    engine: Engine,
+    template: prompts.PromptTemplate,
+    max_tokens: int,
+    progress_title: str,
+) -> list[Answer]:
+    """The option that the model names in a second turn, after it has reasoned with up to `max_tokens` tokens."""
+    first_turns = [question.chat for question in questions]
+    reasonings = answer_cache.generate(engine, first_turns, max_tokens, f"{progress_title}, reasons")
+    second_turns = [
+        [
+            *question.chat,
+            {"role": "assistant", "content": reasoning},
+            {"role": "user", "content": prompts.render_reduction(template, question.order)},
+        ]
+        for question, reasoning in zip(questions, reasonings, strict=True)
+    ]
+    texts = answer_cache.generate(engine, second_turns, LETTER_TOKENS, f"{progress_title}, decides")
+    return [
+        Answer(parse_choice(text, template, question.order), {}, text)
+        for question, text in zip(questions, texts, strict=True)
+    ]
+
+
+def combine_logprobs(answers: Sequence[Answer]) -> dict[str, Any]:
+    """An item's mean log-probability of each option over its orders, and the likeliest option."""
+    means = {}
+    for option in prompts.OPTIONS:
+        logprobs = [answer.logprobs[option] for answer in answers]
+        means[option] = round(sum(logprobs) / len(logprobs), 6)
+    return means | {"said": None, "answer": likeliest(means)}
+
+
+def combine_texts(answers: Sequence[Answer]) -> dict[str, Any]:
+    """An item's texts over its orders, each in a line, and the option that most of them name."""
+    texts = "\n".join(answer.text for answer in answers)
+    return dict.fromkeys(prompts.OPTIONS) | {"said": texts, "answer": majority([answer.option for answer in answers])}
+
+
+def likeliest(logprobs: dict[str, float]) -> str:
+    return max(logprobs, key=lambda option: logprobs[option])
+
+
+def majority(votes: Sequence[str]) -> str:
+    """The option with the most votes; UNREADABLE where no vote is readable or the first two options are tied."""
+    ranking = Counter(vote for vote in votes if vote != UNREADABLE).most_common(2)
+    if not ranking:
+        return UNREADABLE
+    is_tied = len(ranking) == 2 and ranking[0][1] == ranking[1][1]
+    return UNREADABLE if is_tied else ranking[0][0]
+
+
+def answer_letter(question: Question, answer: Answer) -> str:
+    """The letter that the answer's option has in the question, or NO_LETTER."""
+    return NO_LETTER if answer.option == UNREADABLE else prompts.LETTERS[question.order.index(answer.option)]
+
+
+def summary(predictions: Sequence[dict[str, Any]], p: Params) -> dict[str, float]:
+    """Figures over all predictions.
+
+    `letter_share`: the share of the commonest letter. `shortened`: items that lost turns of their history, since they
+    didn't fit. `turns_lost`: these turns. `order_changes`, with several orders: the share of items whose answer
+    depends on the order of the options.
+    """
+    letter_counts = Counter("".join(prediction["letters"] for prediction in predictions))
+    figures = {
+        "letter_share": round(max(letter_counts.values()) / letter_counts.total(), 6),
+        "shortened": sum(prediction["turns_lost"] > 0 for prediction in predictions),
+        "turns_lost": sum(prediction["turns_lost"] for prediction in predictions),
+    }
+    if p.evaluate.permutations > 1:
+        changes = sum(len(distinct_answers(prediction, p)) > 1 for prediction in predictions)
+        figures["order_changes"] = round(changes / len(predictions), 6)
+    return figures
+
+
+def distinct_answers(prediction: dict[str, Any], p: Params) -> set[str]:
+    """The different answers to an item over the orders of its options."""
+    orders = option_orders(prediction["id"], p)
+    return {
+        UNREADABLE if letter == NO_LETTER else order[prompts.LETTERS.index(letter)]
+        for letter, order in zip(prediction["letters"], orders, strict=True)
+    }

@@ -1,0 +1,151 @@
+"""Fine-tuning of a model with LoRA, or of its linear layers in full (paper, section 4)."""
+
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import click
+
+from stages.llm.training_examples import Example, load_examples
+from stages.llm.training_settings import hyperparameters, lora_config, sft_config, too_few_steps
+from stages.pipeline.command import full_disk_message
+from stages.pipeline.params import Params, cache_directory
+
+# Raise this by hand with a change of a training module, trainer.py, loss.py, tokenization.py, control_tokens.py or
+# weights.py that may change what is learnt: checkpoints of earlier code are then not resumed.
+FORMAT = 1
+
+
+def train(name: str, base: Path, rows: Path, p: Params, adapter: Path, curve: Path, full: bool = False) -> None:
+    """Train a model on alpaca rows; write the adapter to `adapter` and the loss curve to `curve`.
+
+    With `full` the matrices that LoRA would update are trained themselves, and `adapter` receives the whole model. An
+    interrupted training resumes from its last checkpoint and ends with the same bytes as an undisturbed one.
+
+    Raises click.ClickException for a row that is too long, too little memory and a full disk.
+    """
+    with _readable_errors():
+        trainer = _prepare(name, base, rows, p, curve, full)
+        checkpoints = Path(trainer.args.output_dir)
+        trainer.train(resume_from_checkpoint=last_complete_checkpoint(checkpoints))
+        _save(trainer, adapter, full)
+
+
+def _prepare(name: str, base: Path, rows: Path, p: Params, curve: Path, full: bool) -> Any:
+    """The trainer with model, examples and settings."""
+    import transformers
+    from datasets import Dataset, disable_progress_bars
+
+    from stages.llm.trainer import LossCurve, Trainer
+    from stages.llm.weights import compute_dtype, load
+
+    if p.train.load_in_4bit or re.search("8bit|bnb|paged", p.train.optimizer):
+        import bitsandbytes  # noqa: F401  # a missing extra shows before the weights are read
+    disable_progress_bars()
+    lora_rank, lr, batch_size = hyperparameters(name, p)
+    model, tokenizer = load(base, compute_dtype(p.models[name].dtype), p.train.load_in_4bit)
+    examples = load_examples(rows, tokenizer, p.max_length)
+    lora = None if full else lora_config(lora_rank, p)
+    if full:
+        _freeze_all_but_linear_layers(model)
+    settings = sft_config(lr, batch_size, model.dtype, p)
+    run = _run_identity(base, examples, lora, settings, model.dtype, p)
+    settings.output_dir = str(cache_directory("checkpoints") / run)
+    trainer = Trainer(
+        model=model,
+        processing_class=tokenizer,
+        train_dataset=Dataset.from_list(cast(Any, examples)),
+        peft_config=lora,
+        args=settings,
+        callbacks=[LossCurve(curve)],
+        p=p,
+    )
+    trainer.remove_callback(transformers.PrinterCallback)
+    sequences = cast(Any, trainer.train_dataset)["input_ids"]
+    _check_token_count(examples, sequences)
+    problem = too_few_steps(len(sequences), batch_size, p.epochs, p.warmup_steps)
+    if problem:  # in a study's part of the labels, or once rows are packed; the stage has refused the rest
+        click.echo(f"warning: {rows}: {problem}", err=True)
+    return trainer
+
+
+def _freeze_all_but_linear_layers(model: Any) -> None:
+    from stages.llm.weights import linear_weights
+
+    model.requires_grad_(False)
+    for weight in linear_weights(model).values():
+        weight.requires_grad_(True)
+
+
+def _run_identity(base: Path, examples: Sequence[Example], lora: Any, settings: Any, dtype: Any, p: Params) -> str:
+    """A hash of everything that decides the result. Checkpoints lie under it, so only the same run resumes them."""
+    import peft
+    import torch
+    import transformers
+    import trl
+
+    from stages.llm.weights import fingerprint
+
+    lora_settings = lora and lora.to_dict()
+    inputs = [fingerprint(base), examples, lora_settings, settings.to_dict(), p.loraplus_ratio, p.lr_decay]
+    number_types = [str(dtype), p.train.load_in_4bit]
+    versions = [FORMAT, *(library.__version__ for library in (torch, transformers, peft, trl))]
+    text = json.dumps([inputs, number_types, versions], default=sorted, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _check_token_count(examples: Sequence[Example], sequences: Sequence[Sequence[int]]) -> None:
+    """Raises click.ClickException if the trainer dropped or added tokens while it prepared its sequences."""
+    before = sum(len(example["input_ids"]) for example in examples)
+    after = sum(map(len, sequences))
+    if before != after:
+        raise click.ClickException(f"of {before} tokens the trainer kept {after}")
+
+
+def last_complete_checkpoint(folder: Path) -> str | None:
+    """The latest checkpoint whose trainer_state.json can be read: the trainer writes this file last."""
+    checkpoints = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]), reverse=True)
+    for checkpoint in checkpoints:
+        try:
+            json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+        except (FileNotFoundError, json.JSONDecodeError):
+            continue
+        return str(checkpoint)
+    return None
+
+
+def _save(trainer: Any, folder: Path, full: bool) -> None:
+    """Write the adapter, or with `full` the model, and delete the checkpoints."""
+    weights = trainer.accelerator.get_state_dict(trainer.model)  # all processes gather the weights
+    if not trainer.is_world_process_zero():
+        return
+    tuned = trainer.accelerator.unwrap_model(trainer.model)
+    if not full:
+        for config in tuned.peft_config.values():
+            config.target_modules = sorted(config.target_modules)  # a set, whose order changes from run to run
+    tuned.save_pretrained(str(folder), state_dict=weights)
+    shutil.rmtree(trainer.args.output_dir)
+
+
+@contextmanager
+def _readable_errors() -> Iterator[None]:
+    """Turns too little memory and a full disk into one line that says what to do."""
+    try:
+        yield
+    except click.ClickException:
+        raise
+    except Exception as error:
+        full_disk = full_disk_message(error)
+        if full_disk:
+            raise click.ClickException(f"{full_disk}; training goes on from its last checkpoint") from error
+        if isinstance(error, MemoryError) or re.search("out of memory|can't allocate memory", str(error)):
+            raise click.ClickException(
+                "out of memory: lower batch_size, or set train.gradient_checkpointing; what was trained with these"
+                " settings is kept"
+            ) from error
+        raise

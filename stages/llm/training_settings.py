@@ -1,0 +1,95 @@
+"""The settings of a training: params.yaml as peft's and TRL's configurations."""
+
+import math
+import os
+from typing import Any, NamedTuple
+
+import click
+
+from stages.pipeline.params import Params
+
+CHECKPOINTS = 10  # in a run
+
+
+class Hyperparameters(NamedTuple):
+    """What a model may set for itself in `models.NAME.train`; otherwise the value for all models applies."""
+
+    lora_rank: int
+    lr: float
+    batch_size: int
+
+
+def hyperparameters(name: str, p: Params) -> Hyperparameters:
+    overrides = p.named(name).train
+    return Hyperparameters(
+        lora_rank=overrides.lora_rank or p.lora_rank,
+        lr=overrides.lr or p.lr,
+        batch_size=overrides.batch_size or p.batch_size,
+    )
+
+
+def lora_config(lora_rank: int, p: Params) -> Any:
+    import peft
+
+    return peft.LoraConfig(
+        r=lora_rank,
+        lora_alpha=p.lora_alpha,
+        lora_dropout=p.lora_dropout,
+        target_modules=p.train.targets,
+        task_type="CAUSAL_LM",
+    )
+
+
+def sft_config(lr: float, batch_size: int, dtype: Any, p: Params) -> Any:
+    """TRL's configuration; `dtype` is the model's. `output_dir` is set later, since it is named after the rest."""
+    import torch
+    import trl
+
+    return trl.SFTConfig(
+        output_dir="checkpoints",
+        seed=p.seed,
+        learning_rate=lr,
+        num_train_epochs=p.epochs,
+        per_device_train_batch_size=process_batch_size(batch_size),
+        lr_scheduler_type="warmup_stable_decay",
+        warmup_steps=p.warmup_steps,
+        max_grad_norm=p.max_grad_norm,
+        optim=p.train.optimizer,
+        adam_beta2=p.adam_beta2,
+        packing=p.train.packing,
+        max_length=p.max_length if p.train.packing else None,  # of a pack; rows are checked when they are tokenized
+        gradient_checkpointing=p.train.gradient_checkpointing,
+        bf16=dtype == torch.bfloat16,
+        use_cpu=not torch.cuda.is_available(),
+        logging_steps=1,
+        save_steps=1 / CHECKPOINTS,
+        save_total_limit=1,
+        report_to=p.train.report_to,
+        disable_tqdm=True,  # LossCurve has a progress bar
+    )
+
+
+def process_batch_size(batch_size: int) -> int:
+    """The sequences of one process in a step. The launcher says in WORLD_SIZE how many processes train together.
+
+    Raises click.ClickException where the batch can't be divided among them.
+    """
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    if batch_size % processes:
+        raise click.ClickException(f"a batch of {batch_size} sequences can't be shared by {processes} processes")
+    return batch_size // processes
+
+
+def too_few_steps(items: int, batch_size: int, epochs: float, warmup: float) -> str | None:
+    """What is wrong with a training that ends before its learning rate has warmed up; None where nothing is.
+
+    `warmup` is a number of steps, or below 1 a share of them, as in transformers' Trainer.
+    """
+    steps = math.ceil(epochs * math.ceil(items / batch_size))
+    warmup_steps = int(warmup) if warmup >= 1 else math.ceil(warmup * steps)
+    if warmup_steps < steps:
+        return None
+    return (
+        f"{items} items in batches of {batch_size} for {epochs:g} epochs are {steps} steps, and warmup_steps is"
+        f" {warmup:g}: next to nothing would be learnt; lower warmup_steps or batch_size, or raise epochs"
+    )

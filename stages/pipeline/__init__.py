@@ -1,0 +1,1 @@
+"""What every stage stands on: params, tables and their contracts, files, commands."""

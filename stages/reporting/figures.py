@@ -1,0 +1,124 @@
+"""The numbers that the figures draw, each a list of points; templates in .dvc/plots/ draw them."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import ibis
+import numpy as np
+
+from stages.judging.metrics import wilson
+from stages.judging.predictions import log_odds_of
+from stages.pipeline.params import Model, Params
+from stages.reporting.run import Answers, Rows, Run, Scores
+
+VANILLA, TUNED = "vanilla", "tuned"
+ANSWERS = ("needed", "not_needed", "dont_know", "unreadable")
+BINS = 10  # of probability, each as wide
+LEVELS = 50  # of recall, each as far from the next
+EDGES = [round(10 * (i / 20) ** 2, 4) for i in range(21)]  # of scores from 0 to 10: finer where throttles of odds lie
+
+
+def figures_of_run(run: Run, scores: ibis.Table, p: Params) -> dict[str, Rows]:
+    """The points of each figure by its name; `scores` are the filter's."""
+    answers = {VANILLA: run.vanilla_answers, TUNED: run.tuned_answers}
+    return {
+        "size": size(run.vanilla, run.tuned, run.floors, p.models),
+        "confusion": confusion(answers),
+        "reliability": reliability(answers),
+        "precision_recall": precision_recall(answers),
+        "scores": histogram(scores, p.filter.throttles),
+    }
+
+
+def size(
+    vanilla: Mapping[str, Scores],
+    tuned: Mapping[str, Scores],
+    floors: Mapping[str, Scores],
+    models: Mapping[str, Model],
+) -> Rows:
+    """Precision and F1 against model size (paper, Figure 4), in percent with 95% bounds; floors have no size."""
+    return [
+        {"score": label, "state": state, "model": name, "parameters": models[name].size if name in models else None}
+        | {
+            end: round(100 * scores[f"{key}{rest}"], 2)
+            for end, rest in (("value", ""), ("low", "_low"), ("high", "_high"))
+        }
+        for key, label in (("precision", "precision"), ("f1", "F1 score"))
+        for state, scores_by_model in ((VANILLA, vanilla), (TUNED, tuned), ("floor", floors))
+        for name, scores in scores_by_model.items()
+    ]
+
+
+def confusion(answers_by_state: Mapping[str, Answers]) -> Rows:
+    """How many items with each label got each answer, and that as a share of the label."""
+    points = []
+    for state, model, rows in _each(answers_by_state):
+        for label in ("needed", "not_needed"):
+            counts = Counter(row["answer"] for row in rows if row["cr_need_gt"] == (label == "needed"))
+            points += [
+                {"state": state, "model": model, "label": label, "answer": answer, "items": counts[answer]}
+                | {"share": round(counts[answer] / max(counts.total(), 1), 4)}
+                for answer in ANSWERS
+            ]
+    return points
+
+
+def probability(row: Mapping[str, Any]) -> float:
+    """That of "needed" among the three options."""
+    weights = np.exp([row["needed"], row["not_needed"], row["dont_know"]])
+    return float(weights[0] / weights.sum())
+
+
+def reliability(answers_by_state: Mapping[str, Answers]) -> Rows:
+    """Of items with about the same probability of needed, how many are: mean probability, share, 95% bounds (Wilson)
+    and n of each bin that holds any. Models that only said something have no probabilities.
+    """
+    points = []
+    for state, model, rows in _each(answers_by_state):
+        if any(row["needed"] is None for row in rows):
+            continue
+        probabilities = np.array([probability(row) for row in rows])
+        truth = np.array([row["cr_need_gt"] for row in rows])
+        bins = np.minimum((probabilities * BINS).astype(int), BINS - 1)
+        for bin in sorted(set(bins.tolist())):
+            in_bin = bins == bin
+            low, high = wilson(int(truth[in_bin].sum()), int(in_bin.sum()))
+            points.append(
+                {"state": state, "model": model, "probability": round(float(probabilities[in_bin].mean()), 4)}
+                | {"needed": round(float(truth[in_bin].mean()), 4), "low": round(low, 4), "high": round(high, 4)}
+                | {"items": int(in_bin.sum())}
+            )
+    return points
+
+
+def precision_recall(answers_by_state: Mapping[str, Answers]) -> Rows:
+    """The best precision at each level of recall or above it (interpolated), over all thresholds of the odds."""
+    from sklearn.metrics import precision_recall_curve
+
+    points = []
+    for state, model, rows in _each(answers_by_state):
+        truth = [row["cr_need_gt"] for row in rows]
+        precision, recall, _ = precision_recall_curve(truth, [log_odds_of(row) for row in rows])
+        for level in np.linspace(0, 1, LEVELS + 1):
+            best = float(precision[recall >= level - 1e-9].max())
+            points.append(
+                {"state": state, "model": model, "recall": round(float(level), 4), "precision": round(best, 4)}
+            )
+    return points
+
+
+def histogram(scores: ibis.Table, throttles: Mapping[str, float]) -> Rows:
+    """How many turns each scorer gave a score from `low` to below `high` (10 itself in the last), and its throttle."""
+    points = []
+    for scorer, throttle in throttles.items():
+        counts, _ = np.histogram(scores.filter(scores.scorer == scorer).score.execute(), EDGES)
+        points += [
+            {"scorer": scorer, "low": low, "high": high, "turns": turns, "throttle": throttle}
+            for low, high, turns in zip(EDGES, EDGES[1:], counts.tolist(), strict=False)
+        ]
+    return points
+
+
+def _each(answers_by_state: Mapping[str, Answers]) -> list[tuple[str, str, Rows]]:
+    return [(state, model, rows) for state, answers in answers_by_state.items() for model, rows in answers.items()]

@@ -1,0 +1,131 @@
+"""The law's verdict in words, with what to do next (paper, section 2, "Check")."""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from stages.judging.bootstrap import BootstrapScores
+from stages.judging.ladder import (
+    HOLDS,
+    INCONCLUSIVE,
+    MIN_MODELS,
+    NO_SIGNAL,
+    TOO_FEW,
+    VIOLATED,
+    Ladder,
+    has_signal,
+    labels_to_change,
+)
+from stages.judging.metrics import SCORES
+from stages.pipeline.markdown import in_percent, markdown_table
+
+VERDICTS = {
+    HOLDS: "holds",
+    INCONCLUSIVE: "inconclusive",
+    VIOLATED: "violated",
+    NO_SIGNAL: "no signal",
+    TOO_FEW: "too few models",
+}
+NEXT = {
+    HOLDS: "go on with these labels. That the law holds is no proof that every single one is right.",
+    INCONCLUSIVE: "more labelled items.",
+    VIOLATED: "read what the two biggest models get wrong. Where they are right, label anew; where they"
+    " misunderstand the question, revise the prompt or the guideline.",
+    NO_SIGNAL: "bigger models, another prompt, `evaluate.permutations: 6`, or the law on the tuned models.",
+    TOO_FEW: "name more models in `ladder`, and in `finetune` for the law on the tuned models.",
+}
+
+
+def plural(n: int, noun: str) -> str:
+    """As in 1 model, 2 models, 1,034 items."""
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
+def change_in_points(law: Mapping[str, float], name: str) -> str:
+    """As in +1.20 points (95% bounds -0.30 to +2.70)."""
+    low, high = 100 * law[f"{name}_low"], 100 * law[f"{name}_high"]
+    return f"{100 * law[name]:+.2f} points (95% bounds {low:+.2f} to {high:+.2f})"
+
+
+def in_brief(law: Mapping[str, Any]) -> str:
+    """What a verdict rests on, in a line."""
+    if law["verdict"] == TOO_FEW:
+        reason = f"{plural(law['models'], 'dense model')}, and a trend needs {MIN_MODELS}"
+    elif law["verdict"] == NO_SIGNAL:
+        reason = f"{law['counted']} of {plural(law['models'], 'model')} can tell needed from not needed"
+    else:
+        reason = f"with each doubling of parameters precision changes by {change_in_points(law, 'slope')}"
+    return f"{reason}; n = {law['n']:,}"
+
+
+def table_rows(ladder: Ladder, scores: BootstrapScores, signals: Sequence[str]) -> list[list[str]]:
+    """A row for each model: its size, its scores with their bounds, and its signal."""
+    rows = []
+    for i, (name, signal) in enumerate(zip(ladder.names, signals, strict=True)):
+        cells = [in_percent(scores.observed[score][i], *scores.bounds(score)[:, i]) for score in SCORES]
+        rows.append([name, f"{ladder.sizes[i]:,}", *cells, signal])
+    return rows
+
+
+def verdict_in_words(
+    ladder: Ladder,
+    scores: BootstrapScores,
+    law: Mapping[str, Any],
+    max_letter_share: float,
+    prompt: str,
+    reference: Sequence[Sequence[str]] = (),
+) -> str:
+    """The verdict for a reader: what was found, which pair breaks the law and by how much, what to do next.
+
+    `reference` are rows of the table for models that aren't counted.
+    """
+    signal = has_signal(ladder, scores, max_letter_share)
+    signals = np.where(signal, np.where(scores.observed["auc"] < 0.5, "reversed", "yes"), "none").tolist()
+    columns = ["model", "parameters", *(f"{name} (%)" for name in SCORES), "signal"]
+    paragraphs = [
+        f"# The law, prompt {prompt}: {VERDICTS[law['verdict']]}",
+        f"n = {plural(law['n'], 'labelled item')}, asked of each model.",
+        markdown_table(columns, [*table_rows(ladder, scores, signals), *reference]),
+    ]
+    if law["verdict"] == TOO_FEW:
+        paragraphs.append(f"The ladder has {plural(law['models'], 'dense model')}; a trend needs {MIN_MODELS}.")
+    elif law["verdict"] == NO_SIGNAL:
+        paragraphs.append(missing_signal_in_words(law, max_letter_share))
+    else:
+        paragraphs += trend_in_words(ladder, np.flatnonzero(signal).tolist(), law)
+    return "\n\n".join([*paragraphs, f"Next: {NEXT[law['verdict']]}"]) + "\n"
+
+
+def missing_signal_in_words(law: Mapping[str, Any], max_letter_share: float) -> str:
+    return (
+        f"Models that tell needed from not needed: {law['counted']} of {law['models']}. The others give one"
+        f" letter more than {max_letter_share:.0%} of the time, or the bounds of their AUC cover 50%. A model that"
+        " always gives one letter scores the share of needed items (or 0) whatever the labels, so it says nothing"
+        " about them."
+    )
+
+
+def trend_in_words(ladder: Ladder, signal_indices: Sequence[int], law: Mapping[str, Any]) -> list[str]:
+    """Paragraphs: the trend over the models with a signal, and each step that falls."""
+    paragraphs = [
+        f"With each doubling of parameters precision changes by {change_in_points(law, 'slope')}; it rises in"
+        f" {100 * law['slope_increase_probability']:.1f}% of the resamples."
+    ]
+    for (smaller, bigger), step in zip(pairwise(signal_indices), law["steps"].values(), strict=True):
+        if step["step"] <= 0:
+            paragraphs.append(fall_in_words(ladder, smaller, bigger, step))
+    if law["verdict"] == INCONCLUSIVE:
+        paragraphs.append("Neither the law nor its violation is beyond chance here.")
+    return paragraphs
+
+
+def fall_in_words(ladder: Ladder, smaller: int, bigger: int, step: Mapping[str, float]) -> str:
+    """A step between two models at which precision falls, and the labels that would reverse it."""
+    fewest = labels_to_change(ladder, smaller, bigger)
+    change = f"At least {plural(fewest, 'label')} would have to change" if fewest else "No change of labels is enough"
+    return (
+        f"From {ladder.names[smaller]} to {ladder.names[bigger]} precision falls, {change_in_points(step, 'step')}; it"
+        f" rises in {100 * step['step_increase_probability']:.1f}% of the resamples. {change} to reverse this step."
+    )

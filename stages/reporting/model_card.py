@@ -1,0 +1,137 @@
+"""The model card of an adapter: what it does, how well, what it was made of."""
+
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from stages.llm import prompts
+from stages.pipeline.files import read_yaml
+from stages.pipeline.markdown import markdown_table
+from stages.pipeline.params import Model, Params, Question, Wheel
+from stages.reporting.run import Run, Scores
+from stages.reporting.tables import bounded
+
+KINDS = ("precision", "recall", "f1", "auc")
+PACKAGES = ("torch", "transformers", "peft", "trl")
+Stages = Mapping[str, Any]  # of dvc.lock, by name
+
+
+def hashes(stage: Mapping[str, Any]) -> dict[str, str]:
+    """The hashes of the data that a stage in dvc.lock read and wrote, by path. Its code is the commit's."""
+    files = (*stage["deps"], *stage["outs"])
+    return {file["path"]: f"md5 {file['md5']}" for file in files if not file["path"].startswith("stages/")}
+
+
+def of_the_labels(locked: Stages, p: Params) -> dict[str, str]:
+    """The hashes of the chat, its labels and the alpaca files that came of them."""
+    hash_by_path = hashes(locked["ingest"]) | hashes(locked["annotate"]) | hashes(locked["export"])
+    [export] = (
+        path for path in hash_by_path if Path(path).resolve() == Path(p.ingest.path).resolve()
+    )  # ./ or absolute
+    return {path: hash_by_path[path] for path in (export, "data/annotations", "data/alpaca")}
+
+
+def settings(stage: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """What a model was trained with, by its stage in dvc.lock; its own values go before those of all models."""
+    values = dict(stage["params"]["params.yaml"])
+    general, model_values = values.pop("train"), values.pop(f"models.{name}")
+    return values | general | model_values.get("train", {})
+
+
+def versions() -> dict[str, str]:
+    """Of the packages that train and answer, as they are installed."""
+    return {package: version(package) for package in PACKAGES}
+
+
+def source(model: Model, base: Wheel) -> str:
+    """Where a base model is from, pinned."""
+    if model.endpoint:  # pinned as far as its owner does
+        return f"{model.endpoint.model} at {model.endpoint.url}, options by its {model.endpoint.choose_by} answers"
+    if model.hub:
+        return f"{model.hub}, revision {model.revision}"
+    return f"the first {model.layers} layers of {base.file} in {base.requirement}, sha256 {base.sha256}"
+
+
+def asked(how: Question) -> str:
+    """The question that a model is asked, with `$history` and `$message` still in it."""
+    prompt = prompts.load(how.prompt)
+    return prompt.task.replace("$options", prompts.option_list(prompt, prompts.OPTIONS))
+
+
+def made_of(locked: Stages, names: Sequence[str], p: Params) -> str:
+    """What the tables' models were made of, in Markdown: data and adapters by hash, the filter's models and bases by
+    revision, packages.
+    """
+    sources = of_the_labels(locked, p)
+    for scorer in p.score.scorers:
+        sources[scorer.name] = f"{scorer.kind}, at least {p.filter.throttles[scorer.name]:g}"
+        if scorer.model:
+            sources[scorer.name] += f", by {source(p.models[scorer.model], p.fetch.base)}"
+    for name in names:
+        sources[name] = source(p.models[name], p.fetch.base)
+        if name in p.finetune:
+            adapter = f"data/adapters/{name}"
+            sources[adapter] = hashes(locked[f"train@{name}"])[adapter]
+    table = markdown_table(["", ""], list((sources | versions()).items()))
+    return f"**Data, models and packages.** Hashes are those of dvc.lock.\n\n{table}\n"
+
+
+def locked_stages(lock: Path) -> Stages:
+    """The stages of dvc.lock, which says what each of them read and wrote."""
+    return read_yaml(lock)["stages"]
+
+
+def cards_of_run(run: Run, counts: Mapping[str, Any], locked: Stages, p: Params) -> dict[str, str]:
+    """The card of each adapter by its model's name; `counts` are export's metrics."""
+    return {
+        name: card(name, {"this adapter": scores, "the base alone": run.vanilla[name]} | run.floors, counts, locked, p)
+        for name, scores in run.tuned.items()
+    }
+
+
+def card(name: str, rows: Mapping[str, Scores], counts: Mapping[str, Any], locked: Stages, p: Params) -> str:
+    """The card of a model's adapter, Markdown with the hub's head.
+
+    `rows` are scores by what they are of, the adapter's first; `counts` are export's, `locked` the stages of dvc.lock.
+    """
+    from huggingface_hub import EvalResult, ModelCard, ModelCardData
+
+    tuned = next(iter(rows.values()))
+    model = p.models[name]
+    how = p.question
+    head = ModelCardData(
+        model_name=name,
+        base_model=model.hub,
+        library_name="peft",
+        pipeline_tag="text-generation",
+        tags=["lora"],
+        eval_results=[
+            EvalResult(
+                task_type="text-classification",
+                dataset_type="chat",
+                dataset_name=f"{p.ingest.format}, {p.evaluate.split}",
+                metric_type=kind,
+                metric_value=tuned[kind],
+            )
+            for kind in KINDS
+        ],
+    )
+    card = ModelCard.from_template(
+        head,
+        template_path=str(Path(__file__).with_suffix(".md")),
+        name=name,
+        base=source(model, p.fetch.base),
+        split=p.evaluate.split,
+        tuned=tuned,
+        rows=rows.items(),
+        kinds=KINDS,
+        bounded=bounded,
+        counts=counts,
+        hashes=of_the_labels(locked, p) | hashes(locked[f"train@{name}"]),
+        settings=settings(locked[f"train@{name}"], name),
+        versions=versions(),
+        how=how,
+        question=asked(how),
+    )
+    return str(card)

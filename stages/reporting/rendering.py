@@ -1,0 +1,60 @@
+"""The figures of dvc.yaml as DVC fills their templates, drawn without a browser."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+WIDER = 2.1  # times a template's width: one fits a phone, this the column of a page
+
+
+def figures(revisions: Sequence[str] = (), targets: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
+    """Vega-Lite specifications by the file that they draw: of the workspace, or of revisions and experiments."""
+    which = ["diff", *revisions, *(["--targets"] if targets else [])] if revisions else ["show"]
+    plots = json.loads(dvc("plots", *which, *targets, "--json"))["data"]
+    return {name: plot["content"] for name, drawn in plots.items() for plot in drawn}
+
+
+def dvc(*command: str) -> str:
+    """What a command of DVC prints; click.ClickException with what it complains of where it fails."""
+    process = subprocess.run([sys.executable, "-m", "dvc", *command], capture_output=True, text=True)
+    if process.returncode:
+        raise click.ClickException(f"dvc {' '.join(command)}: {process.stderr.strip()}")
+    return process.stdout
+
+
+def svg(spec: dict[str, Any], prefix: str, wider: float = 1) -> str:
+    """An SVG to stand in a page beside others: without the title, which the page writes, in the page's colour of text,
+    and with ids that begin with `prefix`.
+    """
+    from vl_convert import vegalite_to_svg
+
+    ink, size = "currentColor", 12
+    marks = {"labelColor": ink, "titleColor": ink, "labelFontSize": size, "titleFontSize": size}
+    look = {
+        "background": "transparent",
+        "axis": marks | {"domainColor": "#8a8a8a", "tickColor": "#8a8a8a", "gridColor": "#8a8a8a", "gridOpacity": 0.3},
+        "header": marks,
+        "legend": marks | {"symbolBaseFillColor": ink, "symbolBaseStrokeColor": ink},
+        "view": {"stroke": "#8a8a8a", "strokeOpacity": 0.3},
+    }
+    image = vegalite_to_svg(widened(spec, wider) | {"title": None}, config=look, allowed_base_urls=[])
+    return re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{prefix}-", image)
+
+
+def widened(spec: dict[str, Any], times: float) -> dict[str, Any]:
+    """A specification whose plots, those of a facet too, are so many times as wide."""
+    if "spec" in spec:
+        return spec | {"spec": widened(spec["spec"], times)}
+    return spec | {"width": spec["width"] * times}
+
+
+def png(spec: dict[str, Any]) -> bytes:
+    """A picture on white, at twice the size, for places that show no SVG."""
+    from vl_convert import vegalite_to_png
+
+    return vegalite_to_png(spec, scale=2, allowed_base_urls=[])

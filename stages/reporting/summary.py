@@ -1,0 +1,126 @@
+"""The answer of a run on one screen: what the labels are worth, what the models reach, what to do next."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from stages.judging.ladder import HOLDS, INCONCLUSIVE, VIOLATED
+from stages.pipeline.params import Model
+from stages.reporting.figures import size
+from stages.reporting.law_text import NEXT, VERDICTS, in_brief, plural
+from stages.reporting.run import Rows, Scores
+
+TONES = {HOLDS: "good", VIOLATED: "bad"}  # of verdicts; the others leave the question open
+BASELINE_NAMES = {"always_needed": "always “needed”", "tfidf_lr": "words alone (TF-IDF)"}
+LABEL = "`python -m stages.labels label NAME`"
+Metrics = Mapping[str, Any]  # of a stage; empty where it has not run
+
+
+class Finding(NamedTuple):
+    """A question about the labels, its answer in a word or a number, what it rests on, and the tone of a verdict."""
+
+    question: str
+    answer: str
+    detail: str
+    tone: str = ""
+
+
+def findings(laws: Mapping[str, Metrics], annotate: Metrics, agreement: Metrics) -> list[Finding]:
+    """What the labels are worth; `laws` are the law's metrics by the models that it judged, vanilla and tuned."""
+    return [
+        *(law_finding(models, law) for models, law in laws.items()),
+        agreement_finding(agreement),
+        filter_finding(annotate),
+    ]
+
+
+def law_finding(models: str, law: Metrics) -> Finding:
+    question = f"The law on {models} models"
+    if not law:
+        return Finding(question, "not judged yet", f"{models} models have not been asked", "open")
+    others = [f"prompt {prompt}: {VERDICTS[verdict['verdict']]}" for prompt, verdict in law.get("prompts", {}).items()]
+    detail = "; ".join([in_brief(law), *others])
+    return Finding(question, VERDICTS[law["verdict"]], detail, TONES.get(law["verdict"], "open"))
+
+
+def agreement_finding(agreement: Metrics) -> Finding:
+    question = "Agreement of the annotators"
+    if "agreement" not in agreement:
+        return Finding(question, "not measured", "no two annotators labelled the same items with different labels")
+    low, high = agreement["agreement_low"], agreement["agreement_high"]
+    detail = (
+        f"{agreement['statistic']}, 95% bounds {low:.2f} to {high:.2f}; 1 is full agreement, 0 is chance;"
+        f" n = {agreement['n']:,}"
+    )
+    return Finding(question, f"{agreement['agreement']:.2f}", detail)
+
+
+def filter_finding(annotate: Metrics) -> Finding:
+    question = "Precision of the question filter"
+    if "filter_precision" not in annotate:
+        return Finding(question, "not measured", "nothing is labelled yet")
+    low, high = annotate["filter_precision_low"], annotate["filter_precision_high"]
+    detail = (
+        f"of what passed it, so many are questions, 95% bounds {100 * low:.1f} to {100 * high:.1f}%;"
+        f" n = {annotate['filter_precision_n']:,}"
+    )
+    return Finding(question, f"{100 * annotate['filter_precision']:.1f}%", detail)
+
+
+def next_steps(laws: Mapping[str, Metrics], annotate: Metrics, doubts: Metrics) -> list[str]:
+    """What to do next, in Markdown: as the verdicts say, and what waits for annotators; `doubts` are the metrics of
+    reannotate. A verdict without signal only counts where no other says more.
+    """
+    verdicts = {models: law["verdict"] for models, law in laws.items() if law}
+    decided = {models: verdict for models, verdict in verdicts.items() if verdict in (HOLDS, INCONCLUSIVE, VIOLATED)}
+    models_by_step: dict[str, list[str]] = {}
+    for models, verdict in (decided or verdicts).items():
+        models_by_step.setdefault(f"**{VERDICTS[verdict]}**: {NEXT[verdict]}", []).append(models)
+    steps = [f"The law on {' and '.join(models)} models, {step}" for step, models in models_by_step.items()]
+    if unlabelled := annotate.get("unlabelled", 0):
+        steps.append(f"{plural(unlabelled, 'question')} without a label: {LABEL}.")
+    contradicting = annotate.get("rejected", {}).get("contradicting_labels", 0)
+    outdated = annotate.get("older_guideline", 0)
+    if contradicting or outdated:
+        steps.append(
+            f"{plural(contradicting, 'question')} with contradicting labels, {outdated} with labels under another"
+            f" guideline: {LABEL[:-1]} --queue data/queue.jsonl`."
+        )
+    if suspects := sum(doubts.get(reason, 0) for reason in ("annotators_disagree", "biggest_models_disagree")):
+        steps.append(
+            f"{plural(suspects, 'label')} that the annotators or the two biggest models contradict, the likeliest"
+            f" wrong first: {LABEL[:-1]} --queue data/reannotate.jsonl`."
+        )
+    return steps
+
+
+def reached(vanilla: Mapping[str, Scores], tuned: Mapping[str, Scores], floors: Mapping[str, Scores]) -> str:
+    """The F1 of the best tuned model beside the same model untrained and the best baseline, in a sentence."""
+    if not (tuned or vanilla):
+        return "No model has been evaluated yet."
+    state, scores = ("tuned", tuned) if tuned else ("vanilla", vanilla)
+    best = max(scores, key=lambda name: scores[name]["f1"])
+    parts = [f"The best {state} model, {best}, has F1 {in_points(scores[best])}"]
+    if tuned and best in vanilla:
+        parts.append(f"the same model before tuning {in_points(vanilla[best])}")
+    if floors:
+        baseline = max(floors, key=lambda name: floors[name]["f1"])
+        parts.append(f"the best baseline, {BASELINE_NAMES[baseline]}, {in_points(floors[baseline])}")
+    return "; ".join(parts) + f". n = {scores[best]['n']:,}."
+
+
+def in_points(scores: Scores) -> str:
+    return f"{100 * scores['f1']:.1f} ({100 * scores['f1_low']:.1f} to {100 * scores['f1_high']:.1f})"
+
+
+def picture_points(
+    vanilla: Mapping[str, Scores],
+    tuned: Mapping[str, Scores],
+    floors: Mapping[str, Scores],
+    models: Mapping[str, Model],
+) -> Rows:
+    """What the picture of the answer draws: F1 in percent with bounds, models by size and then the baselines."""
+    points = [point for point in size(vanilla, tuned, floors, models) if point["score"] == "F1 score"]
+    for point in points:
+        point["name"] = BASELINE_NAMES.get(point["model"], point["model"])
+        point["state"] = "baseline" if point["state"] == "floor" else point["state"]
+    return sorted(points, key=lambda point: point["parameters"] or float("inf"))

@@ -1,0 +1,38 @@
+"""Rate how likely each turn is a question (paper, section 2, "Filter").
+
+    python -m stages.score data/turns.jsonl data/base data/scores.jsonl metrics/details/score.json
+
+Each scorer of params.yaml gives a turn 0 to 10. A turn below a scorer's `next_from` is not rated by the scorers after
+it, which cost more. Throttles are the stage filter's: another one needs no new scores.
+"""
+
+from pathlib import Path
+
+import click
+
+from stages.llm.scorers import score_turns
+from stages.pipeline.command import Command
+from stages.pipeline.files import write_json
+from stages.pipeline.params import params
+from stages.pipeline.schemas import Score, Turn
+from stages.pipeline.tables import compute_on, read, write
+
+
+@click.command(cls=Command, help=__doc__)
+@click.argument("turns", type=click.Path())
+@click.argument("base", type=click.Path(path_type=Path))
+@click.argument("scores", type=click.Path())
+@click.argument("details", type=click.Path())
+def main(turns: str, base: Path, scores: str, details: str) -> None:
+    p = params()
+    compute_on(p.backend)
+    score_table, counts = score_turns(read(turns, Turn), base, p)
+    row_count = write(scores, score_table, Score)
+    readable_scores = sum(count["rated"] - count["unreadable"] for count in counts.values())
+    if row_count != readable_scores:
+        raise click.ClickException(f"{scores} has {row_count} scores of {readable_scores}: one was lost or doubled")
+    write_json(details, counts)
+
+
+if __name__ == "__main__":
+    main()

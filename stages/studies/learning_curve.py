@@ -1,0 +1,151 @@
+"""The learning curve: F1 by the number of labels, and a forecast for twice as many.
+
+    python -m stages.studies.learning_curve smollm2_135m metrics/curve.json metrics/plots/curve.json
+
+Trains on an eighth, a quarter, half and all of the labels, three times each, and asks the items of `evaluate.split`. A
+power law is fitted to the error, 1 - F1 = a labels^-b, and read off at twice the labels. Its bounds are 95% of 1,000
+resamples of items and of trainings. A run that was killed goes on where it was.
+"""
+
+import random
+import shutil
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.judging.bootstrap import bounds, resample_counts
+from stages.judging.metrics import Bools, Floats, weighted_scores
+from stages.llm.training import train
+from stages.pipeline.command import Command
+from stages.pipeline.files import read_json, write_json
+from stages.pipeline.params import cache_directory, params
+from stages.pipeline.tables import split_items
+from stages.pipeline.window import with_window
+from stages.studies import training_fingerprint
+
+PARTS = (8, 4, 2, 1)
+SEEDS = (0, 1, 2)
+RESAMPLES = 1000
+
+
+def subset(examples: list[dict[str, Any]], part: int, seed: int) -> list[dict[str, Any]]:
+    """One in `part` of the training examples, each class alike, in the file's order. A smaller subset lies in a larger
+    one.
+    """
+    ids_of_class: dict[str, list[int]] = {}
+    for row in examples:
+        ids_of_class.setdefault(row["output"][2:], []).append(row["id"])  # the answer without its letter
+    chosen: set[int] = set()
+    for answer, ids in ids_of_class.items():
+        random.Random(f"{seed}-{answer}").shuffle(ids)
+        chosen |= set(ids[: round(len(ids) / part)])
+    return [row for row in examples if row["id"] in chosen]
+
+
+def power_law(labels: NDArray[Any], error: NDArray[Any]) -> tuple[float, float]:
+    """a and b of error = a labels^-b, by least squares on logarithms."""
+    slope, start = np.polyfit(np.log(labels), np.log(np.clip(error, 1e-6, None)), 1)
+    return float(np.exp(start)), float(-slope)
+
+
+def f1(answers: NDArray[Any], log_odds: Floats, truth: Bools, counts: NDArray[Any]) -> Floats:
+    """F1 of each training, [samples, sizes, seeds]; answers and log_odds are [sizes, seeds, items]."""
+    sizes, seeds, n = answers.shape
+    scores = weighted_scores(answers.reshape(-1, n), log_odds.reshape(-1, n), truth, counts)["f1"]
+    return scores.reshape(-1, sizes, seeds)
+
+
+def observed_f1(answers: NDArray[Any], log_odds: Floats, truth: Bools) -> Floats:
+    """F1 of each training, [sizes, seeds], over the items as they are."""
+    return f1(answers, log_odds, truth, np.ones((1, len(truth))))[0]
+
+
+def forecast(labels: NDArray[Any], scores: Floats) -> list[float]:
+    """The exponent of the power law through F1 [sizes, seeds] at numbers of labels [sizes], and F1 at twice the most
+    labels.
+    """
+    a, b = power_law(np.repeat(labels, scores.shape[1]), 1 - scores.ravel())
+    return [b, 1 - a * (2 * labels.max()) ** -b]
+
+
+def fit(labels: NDArray[Any], answers: NDArray[Any], log_odds: Floats, truth: Bools, seed: int) -> dict[str, float]:
+    """The power law through all trainings, F1 at twice the labels, and bounds of both.
+
+    labels [sizes]; answers and log_odds of needed [sizes, seeds, items]; truth [items].
+    """
+    sizes, seeds, n = answers.shape
+    rng = np.random.default_rng(seed)
+    observed = forecast(labels, observed_f1(answers, log_odds, truth))
+    resampled = []
+    for scores in f1(answers, log_odds, truth, resample_counts(n, RESAMPLES, seed)):
+        trainings = rng.integers(0, seeds, (sizes, seeds))
+        resampled.append(forecast(labels, np.take_along_axis(scores, trainings, axis=1)))
+    low, high = bounds(np.array(resampled))
+    result: dict[str, float] = {"n": n}
+    for i, name in enumerate(("exponent", "f1_at_twice")):
+        result |= {name: round(observed[i], 6), f"{name}_low": round(low[i], 6), f"{name}_high": round(high[i], 6)}
+    return result
+
+
+def train_and_predict(
+    name: str, examples: list[dict[str, Any]], items: list[dict[str, Any]], seed: int, work: Path
+) -> list[dict[str, Any]]:
+    """The predictions for the items of a model trained on these examples. A training that finished in the folder
+    `work` is not repeated.
+    """
+    from stages.llm.catalogue import engine
+    from stages.llm.predictions import predict
+
+    p = params().model_copy(update={"seed": seed})
+    base, adapter = Path("data/base") / name, work / "adapter"
+    if not (work / "done").exists():
+        shutil.rmtree(adapter, ignore_errors=True)
+        write_json(work / "labels.json", examples)
+        train(name, base, work / "labels.json", p, adapter, work / "curve")
+        (work / "labels.json").unlink()  # texts of the chat
+        (work / "done").touch()
+    return predict(items, engine(name, base, p, adapter), p, work.name)
+
+
+@click.command(cls=Command, help=__doc__)
+@click.argument("name")
+@click.argument("metrics", type=click.Path())
+@click.argument("plot", type=click.Path())
+def main(name: str, metrics: str, plot: str) -> None:
+    from stages.judging.predictions import log_odds_of
+
+    p = with_window(params())
+    p.named(name)
+    alpaca = Path("data/alpaca")
+    items = split_items("data/items.jsonl", p.evaluate.split)
+    all_examples = read_json(alpaca / "train.json")
+    folder = cache_directory("curve") / training_fingerprint(Path("data/base") / name, alpaca, p)
+    sizes, predictions = [], []  # predictions [sizes, seeds, items]
+    for part in PARTS:
+        subsets = [subset(all_examples, part, seed) for seed in SEEDS]
+        size = len(subsets[0])
+        of_seeds = []
+        for seed, examples in zip(SEEDS, subsets, strict=True):
+            click.echo(f"{size} labels, seed {seed}", err=True)
+            of_seeds.append(train_and_predict(name, examples, items, seed, folder / f"{name}_{size}_{seed}"))
+        sizes.append(size)
+        predictions.append(of_seeds)
+    answers = np.array([[[row["answer"] for row in rows] for rows in of_seeds] for of_seeds in predictions])
+    log_odds = np.array([[[log_odds_of(row) for row in rows] for rows in of_seeds] for of_seeds in predictions])
+    truth = np.array([item["cr_need_gt"] for item in items])
+    result: dict[str, Any] = fit(np.array(sizes), answers, log_odds, truth, p.seed)
+    points = []
+    for size, scores in zip(sizes, observed_f1(answers, log_odds, truth), strict=True):
+        rounded = [round(float(score), 6) for score in scores]
+        points += [{"labels": size, "seed": seed, "f1": score} for seed, score in zip(SEEDS, rounded, strict=True)]
+        mean = round(sum(rounded) / len(rounded), 6)
+        result[f"labels_{size}"] = {"f1": mean, "f1_least": min(rounded), "f1_most": max(rounded)}
+    write_json(metrics, result)
+    write_json(plot, points)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""A tuned model's answers for a chat log: which questions need their context to be understood.
+
+    python -m stages.tools.predict chat.jsonl answers.jsonl smollm2_135m [--adapter data/adapters/smollm2_135m]
+
+The log is read whole, joined and filtered as params.yaml says; its format is detected where it isn't that of
+`ingest.format`. Messages and turns that are left out on the way are counted; they stand with their reasons in a folder
+beside the answers. Each line of the answers has a question's id, its text, the probability that it needs its context
+(against that it doesn't; null with protocol generate, which gives none) and the model's answer.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+import ibis
+from ibis import _
+
+from stages.chat.detection import detect_format, is_of_format, reader
+from stages.chat.fingerprint import ANNOTATIONS, SAMPLE_FINGERPRINT, check_key, secret_key, stored_fingerprint
+from stages.chat.ingestion import check_complete, check_usable, count_reasons, ingest
+from stages.chat.inquiries import check_filtered, filter_turns, inquiries_of
+from stages.chat.spill import workspace
+from stages.chat.turns import check_turns, turns_of
+from stages.judging.metrics import sigmoid
+from stages.judging.predictions import log_odds_of
+from stages.llm.catalogue import engine
+from stages.llm.predictions import predict
+from stages.llm.scorers import score_turns
+from stages.pipeline.command import Command
+from stages.pipeline.params import Ingest, Params, params
+from stages.pipeline.schemas import Inquiry, Message, Reject, Turn
+from stages.pipeline.tables import compute_on, materialize, read, rows, write
+from stages.pipeline.temporary import temporary_folder
+from stages.pipeline.window import with_window
+
+Rows = list[dict[str, Any]]
+
+
+def with_format(log: Path, p: Ingest) -> Ingest:
+    """The parameters themselves where the log fits `ingest.format`; otherwise with the format that it begins like."""
+    return p if p.format != "auto" and is_of_format(log, p) else detect_format(log, p)
+
+
+def write_messages(log: Path, key: bytes, messages: Path, rejects: Path, p: Ingest) -> int:
+    """The messages of the whole log to a table, as the stage ingest makes them; returns their number."""
+    with workspace():
+        ingested = ingest(reader(log, p), key, None, p.min_senders, p.max_chars, p.phone_regions)
+        reject_count = write(rejects, ingested.rejects.mutate(id=ibis.null("int64")), Reject)
+        reasons = count_reasons(ingested.rejects)
+        message_count = int(ingested.messages.count().execute())
+        check_usable(message_count, reasons, log, p.format, rejects)
+        write(messages, ingested.messages, Message)
+        check_complete(log, ingested.counts, message_count, reject_count)
+    click.echo(left_out("ingest", "messages", message_count + reject_count, reasons), err=True)
+    return message_count
+
+
+def inquiries_in(messages: Path, message_count: int, base: Path, rejects: Path, folder: Path, p: Params) -> Rows:
+    """The questions among messages with their windows, as the stages concat, score and filter make them."""
+    compute_on(p.backend)
+    turns_file = folder / "turns.jsonl"
+    turn_count = write(turns_file, turns_of(read(messages, Message), p.concat.gap_seconds, folder), Turn)
+    turns = read(turns_file, Turn)
+    check_turns(turns, message_count)
+    scores, _counts = score_turns(turns, base, p)
+    turns_with_reason = materialize(filter_turns(turns, scores, p.score.scorers, p.filter))
+    other_turns = turns_with_reason.filter(_.reason.notnull())
+    reject_count = write(rejects, other_turns.select("id", "reason", at=ibis.null("string")), Reject)
+    inquiry_turns = turns_with_reason.filter(_.reason.isnull())
+    inquiries_file = folder / "inquiries.jsonl"
+    parts = inquiries_of(turns, inquiry_turns, p.score.scorers, p.filter.window, folder)
+    check_filtered(turn_count, write(inquiries_file, parts, Inquiry), reject_count)
+    click.echo(left_out("filter", "turns", turn_count, count_reasons(other_turns)), err=True)
+    return rows(read(inquiries_file, Inquiry))
+
+
+def left_out(stage: str, noun: str, total: int, reasons: Mapping[str, int]) -> str:
+    """A line that counts, by reason, the rows that a stage left out."""
+    counts = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items())) or "none"
+    return f"{stage}: of {total} {noun} left out: {counts}"
+
+
+@click.command(cls=Command, help=__doc__)
+@click.argument("log", type=click.Path(exists=True, path_type=Path))
+@click.argument("answers", type=click.Path(path_type=Path))
+@click.argument("name")
+@click.option("--adapter", type=click.Path(exists=True, path_type=Path), help="LoRA adapter of the tuned model.")
+@click.option("--base", type=click.Path(exists=True, path_type=Path), default=Path("data/base"), show_default=True)
+def main(log: Path, answers: Path, name: str, adapter: Path | None, base: Path) -> None:
+    p = with_window(params())
+    p.named(name)
+    ingest_params = with_format(log, p.ingest)
+    if stored_fingerprint(ANNOTATIONS) != SAMPLE_FINGERPRINT:  # models of the sample answer for any chat
+        check_key(ANNOTATIONS, ingest_params.format)
+    rejects = answers.with_suffix(".rejects")
+    with temporary_folder() as folder:
+        key = secret_key(ingest_params.format, annotations=folder / "no_labels")
+        messages = folder / "messages.jsonl"
+        message_count = write_messages(log, key, messages, rejects / "ingest.jsonl", ingest_params)
+        items = inquiries_in(messages, message_count, base, rejects / "filter.jsonl", folder, p)
+    predictions = predict(items, engine(name, base / name, p, adapter), p, name)
+    with answers.open("w", encoding="utf-8") as file:
+        for item, prediction in zip(items, predictions, strict=True):
+            has_probability = prediction["needed"] is not None
+            line = {
+                "id": item["id"],
+                "text": item["text"],
+                "needed": round(float(sigmoid(log_odds_of(prediction))), 4) if has_probability else None,
+                "answer": prediction["answer"],
+            }
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    main()

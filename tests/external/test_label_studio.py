@@ -1,0 +1,120 @@
+"""The round trip through a real Label Studio server: tasks in, two people annotate, exports come back as labels."""
+
+import json
+import os
+import random
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from stages.labels import store
+from stages.pipeline.schemas import LABELS, Inquiry, Score
+from stages.pipeline.tables import from_rows, write
+from tests.conftest import ROOT, inquiry
+from tests.unit.test_labels import call
+
+SERVER = ROOT / ".venv-label-studio" / "bin" / "label-studio"
+pytestmark = pytest.mark.skipif(not SERVER.exists(), reason="Label Studio is not installed: make test-label-studio")
+USERS = ("ann@example.org", "bob@example.org")
+PASSWORD = "only for this test"
+
+
+class Client(requests.Session):
+    """A browser session; Label Studio refuses its older tokens by default."""
+
+    def __init__(self, url: str, email: str, path: str = "/user/login/"):
+        super().__init__()
+        self.url = url
+        self.get(url + path).raise_for_status()
+        form = {"email": email, "password": PASSWORD, "csrfmiddlewaretoken": self.cookies["csrftoken"]}
+        self.post(url + path, data=form).raise_for_status()
+
+    def api(self, method: str, path: str, **more: Any) -> Any:
+        headers = {"X-CSRFToken": self.cookies["csrftoken"], "Referer": self.url}
+        answer = self.request(method, f"{self.url}/api/{path}", headers=headers, **more)
+        assert answer.ok, (path, answer.status_code, answer.text[:500])
+        return answer
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("label_studio")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = os.environ | {
+        "LABEL_STUDIO_BASE_DATA_DIR": str(folder),
+        "LABEL_STUDIO_HOST": f"http://127.0.0.1:{port}",
+        "COLLECT_ANALYTICS": "0",
+        "LATEST_VERSION_CHECK": "0",
+    }
+    command = [SERVER, "start", "--no-browser", "--port", port, "--username", USERS[0], "--password", PASSWORD]
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(list(map(str, command)), cwd=folder, env=environment, stdout=log, stderr=log)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(240):
+            try:
+                if requests.get(f"{url}/health", timeout=5).ok:
+                    break
+            except requests.ConnectionError:
+                time.sleep(1)
+            assert process.poll() is None, (folder / "log").read_text()[-2000:]
+        yield url
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def test_two_annotators_and_back(server: str, project: Path) -> None:
+    folder = project / "data" / "annotations"
+    folder.mkdir(parents=True)
+    (folder / "GUIDELINE.md").write_text("A question needs its context if …")
+    items = [inquiry(2**53 - 1 - i, f"那这个 {i}? <b>&amp;") for i in range(12)]  # ids at the edge of a double
+    write(project / "data" / "inquiries.jsonl", from_rows(items, Inquiry), Inquiry)
+    doubt = [{"id": item["id"], "scorer": "is_question", "score": 1.0} for item in items]
+    write(project / "data" / "scores.jsonl", from_rows(doubt, Score), Score)
+    assert call("tasks", "studio").exit_code == 0
+
+    ann = Client(server, USERS[0])
+    config = (project / "studio" / "config.xml").read_text()
+    room = ann.api("POST", "projects", json={"title": "room", "label_config": config}).json()["id"]
+    tasks = json.loads((project / "studio" / "tasks.json").read_text())
+    ann.api("POST", f"projects/{room}/import", json=tasks)
+    server_tasks = ann.api("GET", f"tasks?project={room}&fields=all&page_size=100").json()["tasks"]
+    assert {task["data"]["inquiry"] for task in server_tasks} == {item["id"] for item in items}
+    assert all(task["predictions"] for task in server_tasks)
+
+    invitation = ann.api("GET", "invite").json()["invite_url"]
+    people = {"ann": ann, "bob": Client(server, USERS[1], invitation.removeprefix(server))}
+    names = {person.api("GET", "current-user/whoami").json()["id"]: name for name, person in people.items()}
+    rng = random.Random(0)
+    expected: dict[int, dict[str, str]] = {}
+    for task in server_tasks:
+        for name, person in people.items():
+            for attempt in range(2):  # everybody thinks again
+                label = rng.choice(LABELS)
+                choice = {"from_name": "label", "to_name": "chat", "type": "choices", "value": {"choices": [label]}}
+                body = {"result": [choice], "lead_time": 2.5}
+                if attempt == 0:
+                    annotation_id = person.api("POST", f"tasks/{task['id']}/annotations", json=body).json()["id"]
+                else:
+                    person.api("PATCH", f"annotations/{annotation_id}", json=body)
+            expected.setdefault(task["data"]["inquiry"], {})[name] = label
+
+    rename = [word for id, name in names.items() for word in ("--rename", f"{id}={name}")]
+    for kind, new in (("JSON", 12), ("JSON_MIN", 0), ("CSV", 0)):  # the same labels three times
+        file = project / f"export_{kind}.{kind.lower().removesuffix('_min')}"
+        file.write_bytes(ann.api("GET", f"projects/{room}/export?exportType={kind}").content)
+        result = call("import", file.name, *rename)
+        assert result.exit_code == 0, result.output
+        assert f"ann: {new} of 12 labels are new" in result.output, (kind, result.output)
+        assert f"bob: {new} of 12 labels are new" in result.output, (kind, result.output)
+        assert store.votes(store.load(sorted(folder.glob("*.jsonl")))) == expected, kind
+    assert json.loads((folder / "ann.jsonl").read_text().splitlines()[0])["seconds"] == 2.5

@@ -1,0 +1,89 @@
+"""What is done with an adapter: answers for a chat log, merging into the base, its card, publication."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stages.tools.merge import main as merge
+from stages.tools.predict import main as predict
+from tests.conftest import ROOT, RULES_ALONE, run
+
+NAME = "smollm2_135m_10"
+
+
+@pytest.fixture(scope="module")
+def adapter(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    from stages.llm.weights import load
+
+    torch.manual_seed(0)
+    config = LoraConfig(r=2, lora_alpha=6, target_modules="all-linear", init_lora_weights=False)
+    folder = tmp_path_factory.mktemp("adapter")
+    get_peft_model(load(base / NAME, torch.float32)[0], config).save_pretrained(str(folder))
+    return folder
+
+
+def test_a_merged_model_is_base_and_update(base: Path, adapter: Path, tmp_path: Path) -> None:
+    import torch
+    from safetensors.torch import load_file
+
+    assert run(merge, base / NAME, adapter, tmp_path / "merged").exit_code == 0
+    before, after = (load_file(folder / "model.safetensors") for folder in (base / NAME, tmp_path / "merged"))
+    factors = load_file(adapter / "adapter_model.safetensors")
+    assert before.keys() == after.keys()
+    updated = 0
+    for name, weight in before.items():
+        a, b = (factors.get(f"base_model.model.{name.removesuffix('weight')}lora_{x}.weight") for x in "AB")
+        expected = weight if a is None or b is None else (weight.float() + 3 * b @ a).to(weight.dtype)
+        updated += a is not None
+        assert after[name].dtype == weight.dtype
+        assert torch.allclose(after[name].float(), expected.float(), rtol=1e-2, atol=1e-6), name
+    assert updated == 10 * 7
+    assert (tmp_path / "merged" / "tokenizer.json").exists()
+
+
+def test_answers_for_a_chat_log(
+    project: Path, base: Path, adapter: Path, set_params: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LABELS_CACHE", str(project / "cache"))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    set_params(**{"ingest.format": "paper", "ingest.min_senders": 1, "ingest.limit": None} | RULES_ALONE)
+    texts = ["hello there", "how do I install it on Windows?", "no idea", "and which version was that?", "thanks"]
+    log = project / "log.jsonl"
+    lines: list[dict[str, Any]] = [
+        {"id": i, "sender": f"s{i % 2}", "text": text, "timestamp": 1_700_000_000 + 60 * i}
+        for i, text in enumerate(texts)
+    ]
+    log.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    odds = []
+    for options in ([], ["--adapter", str(adapter)]):
+        result = run(predict, log, project / "answers.jsonl", NAME, "--base", base, *options)
+        assert result.exit_code == 0, result.output
+        answers = [json.loads(line) for line in (project / "answers.jsonl").read_text().splitlines()]
+        assert sorted(answer["text"] for answer in answers) == sorted([texts[1], texts[3]])
+        assert all(0 <= answer["needed"] <= 1 for answer in answers)
+        odds.append([answer["needed"] for answer in answers])
+    assert odds[0] != odds[1]
+    set_params(**{"ingest.limit": 1, "evaluate.protocol": "generate", "evaluate.max_tokens": 2})
+    with log.open("a") as file:
+        file.write('{"id": 9, "sender": "s1", "text": " ", "timestamp": 1700000999}\n')
+    result = run(predict, log, project / "answers.jsonl", NAME, "--base", base)
+    assert result.exit_code == 0, result.output
+    assert "ingest: of 6 messages left out: 1 empty_text" in result.output
+    assert "filter: of 5 turns left out: 3 not_is_question" in result.output
+    assert len((project / "answers.rejects" / "filter.jsonl").read_text().splitlines()) == 3
+    answers = [json.loads(line) for line in (project / "answers.jsonl").read_text().splitlines()]
+    assert {answer["needed"] for answer in answers} == {None}
+
+
+def test_an_unknown_model_is_named(project: Path) -> None:
+    log = project / "log.jsonl"
+    log.write_text("")
+    result = run(predict, log, project / "answers.jsonl", "smollm3", "--base", project)
+    assert result.exit_code == 1
+    assert "smollm3 is not under models in params.yaml (known: smollm2_135m_10" in result.output

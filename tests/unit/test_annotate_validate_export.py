@@ -1,0 +1,350 @@
+"""From label files to alpaca files."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stages import annotate, export, validate
+from stages.pipeline.schemas import SPLITS, Inquiry, Labelled, Message, Turn
+from stages.pipeline.tables import from_rows, split_items, write
+from tests.conftest import Row, inquiry, messages, run
+
+
+def label(id: int, annotator: str = "ann", value: str = "needed", at: int = 1, **more: Any) -> Row:
+    return {
+        "id": id,
+        "annotator": annotator,
+        "label": value,
+        "at": at,
+        "seconds": None,
+        "guideline": "0" * 12,
+    } | more
+
+
+@pytest.fixture
+def annotated(project: Path, set_params: Callable[..., None]) -> Callable[..., tuple[Any, Path]]:
+    """Run annotate over inquiries 1 to 4 and the given labels; one file an annotator."""
+
+    def call(*labels: Row | str, policy: str = "adjudicator") -> tuple[Any, Path]:
+        set_params(**{"annotate.policy": policy, "annotate.adjudicator": "judge"})
+        folder = project / "annotations"
+        folder.mkdir()
+        (folder / "GUIDELINE.md").write_text("The second version.")
+        for row in labels:
+            name = "broken" if isinstance(row, str) else row["annotator"]
+            with (folder / f"{name}.jsonl").open("a") as file:
+                file.write((row if isinstance(row, str) else json.dumps(row)) + "\n")
+        (project / "imported.jsonl").touch()
+        write(project / "inquiries.jsonl", from_rows([inquiry(i) for i in range(1, 5)], Inquiry), Inquiry)
+        names = (
+            "labelled.jsonl",
+            "queue.jsonl",
+            "rejects.jsonl",
+            "n.json",
+            "metrics.json",
+            "kappa.json",
+            "agreement.json",
+        )
+        outs = [project / name for name in names]
+        return run(annotate.main, project / "inquiries.jsonl", folder, project / "imported.jsonl", *outs), project
+
+    return call
+
+
+def read(file: Path) -> list[Row]:
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def test_labels_are_joined_and_every_inquiry_is_accounted_for(annotated: Callable[..., tuple[Any, Path]]) -> None:
+    result, project = annotated(
+        label(1, value="not_needed", at=1),
+        label(1, value="needed", at=2),  # the same annotator's later word
+        label(2, "ann"),
+        label(2, "bob", "not_needed"),
+        label(3, value="not_question"),
+        label(99),
+    )
+    assert result.exit_code == 0, result.output
+    assert [(row["id"], row["cr_need_gt"]) for row in read(project / "labelled.jsonl")] == [(1, True)]
+    assert [(row["id"], row["reason"]) for row in read(project / "rejects.jsonl")] == [
+        (2, "contradicting_labels"),
+        (3, "not_question"),
+        (4, "unlabelled"),
+    ]
+    metrics = json.loads((project / "metrics.json").read_text())
+    assert metrics["labels_without_inquiry"] == 1
+    assert metrics["unlabelled"] == 1
+    assert "warning: labels without inquiry: 1" in result.output
+    assert "warning: unlabelled: 1" in result.output
+    assert metrics["inquiries"] == metrics["labelled"] + sum(metrics["rejected"].values())
+    assert (metrics["filter_precision"], metrics["filter_precision_n"]) == (0.5, 2)  # 1 and 3 are settled
+
+
+@pytest.mark.parametrize(
+    ("line", "errors"),
+    [
+        (
+            {"id": 1, "annotator": "bob", "lable": "needed", "at": 1},
+            ["lable: is no field of this table", "label: is missing"],
+        ),
+        (
+            {"id": 1.5, "annotator": "bob", "label": "needed", "at": 1},
+            ["id: must be a whole number, is a number"],
+        ),
+        ({"annotator": "bob", "label": "needed", "at": 1}, ["id: is missing"]),
+    ],
+)
+def test_a_label_with_a_slip_of_the_pen_is_an_error(
+    annotated: Callable[..., tuple[Any, Path]], line: Row, errors: list[str]
+) -> None:
+    """Not one that takes the label before it back."""
+    result, project = annotated(label(1), label(2, "bob"), json.dumps({"seconds": None, "guideline": "0" * 12} | line))
+    assert result.exit_code == 1
+    assert not (project / "labelled.jsonl").exists()
+    for error in errors:
+        assert "broken.jsonl: row 1" + (f", id {line['id']}, " if "id" in line else ", ") in result.output
+        assert error in result.output
+
+
+def test_the_adjudicator_settles(annotated: Callable[..., tuple[Any, Path]]) -> None:
+    _, project = annotated(label(2, "ann"), label(2, "bob", "not_needed"), label(2, "judge", "not_needed"))
+    assert [(row["id"], row["cr_need_gt"]) for row in read(project / "labelled.jsonl")] == [(2, False)]
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ([label(1, value="maybe")], "ann.jsonl: row 1, id 1, label: isin"),
+        ([label(1), label(2, seconds=-1.0)], "ann.jsonl: row 2, id 2, seconds"),
+        ([label(1, at=5), label(1, value="not_needed", at=5)], "annotator ann, id 1, at 5: 2 rows, must be one"),
+        ([label(1), '{"id": '], "broken.jsonl"),
+        ([label(1), "[1]"], "broken.jsonl: row 1, must be an object, is a list"),
+        ([label(1), label(2) | {"id": None}], "ann.jsonl: row 2, id: must be a whole number, is null"),
+        (
+            [label(1) | {"label": None}],
+            "settles none of the 4 inquiries as needed or not (unlabelled 4)",
+        ),  # taken back
+        ([label(99)], "settles none of the 4 inquiries as needed or not (unlabelled 4)"),
+        ([label(1) | {"label": "not_question"}], "(unlabelled 3, not_question 1)"),
+    ],
+)
+def test_wrong_label_files(annotated: Callable[..., tuple[Any, Path]], labels: list[Row | str], message: str) -> None:
+    result, project = annotated(*labels)
+    assert result.exit_code == 1
+    assert message in result.output, result.output
+    assert not (project / "labelled.jsonl").exists()
+
+
+VOTES = {
+    1: [label(1, "ann"), label(1, "bob"), label(1, "cid", "not_needed")],
+    2: [label(2, "ann"), label(2, "bob", "not_needed")],
+    3: [label(3, "ann"), label(3, "bob", "not_needed"), label(3, "judge", "not_needed")],
+    4: [label(4, "ann"), label(4, "bob")],
+}
+
+
+@pytest.mark.parametrize(
+    ("policy", "settled"),
+    [
+        ("majority", {1: True, 3: False, 4: True}),
+        ("unanimous", {4: True}),
+        ("adjudicator", {3: False, 4: True}),
+    ],
+)
+def test_policies(annotated: Callable[..., tuple[Any, Path]], policy: str, settled: dict[int, bool]) -> None:
+    result, project = annotated(*(row for rows in VOTES.values() for row in rows), policy=policy)
+    assert result.exit_code == 0, result.output
+    assert {row["id"]: row["cr_need_gt"] for row in read(project / "labelled.jsonl")} == settled
+    assert [row["id"] for row in read(project / "queue.jsonl")] == sorted(VOTES.keys() - settled.keys())
+    assert json.loads((project / "agreement.json").read_text())["annotators"] == 3  # the judge saw the others' labels
+
+
+def test_a_label_under_an_older_guideline_counts_and_is_listed(annotated: Callable[..., tuple[Any, Path]]) -> None:
+    now = hashlib.sha256(b"The second version.").hexdigest()[:12]
+    result, project = annotated(label(1, guideline="a" * 12, at=7), label(2, guideline=now), label(3))
+    assert [row["id"] for row in read(project / "labelled.jsonl")] == [1, 2, 3]
+    assert read(project / "queue.jsonl") == [{"id": 1, "reason": "older_guideline", "at": 7}]
+    assert "warning: older guideline: 1" in result.output
+
+
+def valid_tables(folder: Path) -> list[Path]:
+    chat = messages(("a", 0, "mmpose?"), ("b", 100, "And it?"))
+    turns = [row | {"messages": 1} for row in chat]
+    questions = [inquiry(2, at=100)]
+    tables: list[tuple[str, list[Row], Any]] = [
+        ("messages", chat, Message),
+        ("turns", turns, Turn),
+        ("inquiries", questions, Inquiry),
+        ("labelled", [row | {"cr_need_gt": True} for row in questions], Labelled),
+    ]
+    for name, rows, model in tables:
+        write(folder / f"{name}.jsonl", from_rows(rows, model), model)
+    return [folder / f"{name}.jsonl" for name, _, _ in tables] + [folder / "valid.jsonl"]
+
+
+def test_validate_passes_on_what_is_right(tmp_path: Path) -> None:
+    paths = valid_tables(tmp_path)
+    assert run(validate.main, *paths).exit_code == 0
+    assert paths[-1].read_bytes() == paths[-2].read_bytes()
+
+
+def test_validate_names_everything_that_is_wrong(tmp_path: Path) -> None:
+    paths = valid_tables(tmp_path)
+    chat = read(paths[0])
+    chat[0]["sender"] = "Ann"
+    chat[1]["timestamp"] = 1_700_000_000_000
+    chat.append(chat[1] | {"timestamp": 5})
+    paths[0].write_text("".join(json.dumps(row) + "\n" for row in chat))
+    stranger = read(paths[2])[0] | {"id": 77}
+    paths[2].write_text(json.dumps(stranger) + "\n")
+    result = run(validate.main, *paths)
+    assert result.exit_code == 1
+    for expected in (
+        "messages.jsonl: row 1, id 1, sender",
+        "messages.jsonl: row 2, id 2, timestamp",
+        "messages.jsonl: id 2: 2 rows, must be one",
+        "inquiries.jsonl: id 77, id: is not in",
+        "labelled.jsonl: id 2, id: is not in",
+    ):
+        assert expected in result.output, result.output
+    assert not paths[-1].exists()
+
+
+def grouped_items(groups: int, size: int, start: int = 0) -> list[Row]:
+    return [
+        inquiry(start + 1000 * g + i, group=f"g{g}", at=100 * i, window=min(i, 12), cr_need_gt=(g + i) % 3 == 0)
+        for g in range(groups)
+        for i in range(size)
+    ]
+
+
+def test_split_of_many_groups_keeps_conversations_whole() -> None:
+    items = grouped_items(400, 3)
+    splits, gap_items = export.split(items, 0.15, 0.25, 0)
+    assert gap_items == []
+    groups = {name: {item["group"] for item in part} for name, part in splits.items()}
+    assert not groups["train"] & groups["dev"] | groups["train"] & groups["test"] | groups["dev"] & groups["test"]
+    assert sorted(item["id"] for part in splits.values() for item in part) == sorted(item["id"] for item in items)
+    for name, share in (("dev", 0.15), ("test", 0.25)):
+        assert len(splits[name]) / len(items) == pytest.approx(share, abs=0.05)
+    assert export.split(items, 0.15, 0.25, 1)[0] != splits
+
+
+def test_no_item_changes_sides_when_others_are_added_or_left_out_or_labelled_otherwise() -> None:
+    def sides(items: list[Row]) -> dict[int, str]:
+        return {item["id"]: name for name, part in export.split(items, 0.15, 0.25, 0)[0].items() for item in part}
+
+    items = grouped_items(100, 10)
+    before, other = sides(items), [item | {"cr_need_gt": not item["cr_need_gt"]} for item in items]
+    assert sides(other) == before
+    after = sides([*grouped_items(200, 10), *grouped_items(3, 10, start=10**6)][5:])
+    assert all(after[id] == side for id, side in before.items() if id in after)
+    assert len(after.keys() & before.keys()) == 995
+
+
+def test_split_of_one_group_is_by_time_and_leaks_no_turn() -> None:
+    items = grouped_items(1, 200)
+    splits, gap_items = export.split(items, 0.15, 0.25, 0)
+    assert len(items) == sum(map(len, splits.values())) + len(gap_items)
+    assert len(gap_items) == 24  # two borders, each with a window of twelve
+    for earlier, later in (("train", "dev"), ("dev", "test")):
+        last = max(item["timestamp"] for item in splits[earlier])
+        assert min(turn["timestamp"] for item in splits[later] for turn in (*item["cr_window"], item)) > last
+
+
+def test_a_few_conversations_are_split_by_time() -> None:
+    """Which gives each side its share, where chance might give one none."""
+    items = [inquiry(i, group=f"g{i}", at=i) | {"cr_need_gt": i % 3 == 0} for i in range(25)]
+    splits, _ = export.split(items, 0.15, 0.25, 0)
+    assert [len(splits[name]) for name in ("train", "dev", "test")] == [15, 4, 6]
+
+
+def test_one_group_that_holds_nearly_everything_is_split_by_time() -> None:
+    items = grouped_items(2 * export.MIN_GROUPS, 1) + [
+        item | {"group": "all"} for item in grouped_items(1, 300, start=500_000)
+    ]
+    splits, _ = export.split(items, 0.15, 0.25, 0)
+    assert not export.many_and_small(items, 0.15, 0.25)
+    assert 0.5 < len(splits["train"]) / len(items) < 0.7
+
+
+def exported(project: Path, items: list[Row]) -> Any:
+    write(project / "valid.jsonl", from_rows(items, Labelled), Labelled)
+    outputs = ("valid.jsonl", "items.jsonl", "alpaca", "rejects.jsonl", "n.json", "metrics.json")
+    return run(export.main, *(project / name for name in outputs))
+
+
+def test_export(project: Path) -> None:
+    items = grouped_items(80, 5)
+    assert exported(project, items).exit_code == 0
+    assert json.loads((project / "metrics.json").read_text())["by_time"] == 0
+    rows = [row for name in SPLITS for row in json.loads((project / "alpaca" / f"{name}.json").read_text())]
+    truth = {item["id"]: item["cr_need_gt"] for item in items}
+    assert {row["id"] for row in rows} == set(truth)
+    for name in SPLITS:
+        in_alpaca = [row["id"] for row in json.loads((project / "alpaca" / f"{name}.json").read_text())]
+        assert [item["id"] for item in split_items(project / "items.jsonl", name)] == in_alpaca
+    assert {item["id"] for item in split_items(project / "items.jsonl", "all")} == set(truth)
+    for row in rows:
+        assert set(row) == {"id", "instruction", "input", "output"}
+        assert row["input"] == ""
+        letter, text = row["output"].split(":")
+        assert f"\n{letter}. {text}" in row["instruction"]
+        assert (text == "needed") is truth[row["id"]]
+
+
+def test_items_between_two_blocks_of_time_are_in_no_split(project: Path) -> None:
+    items = grouped_items(1, 100)
+    assert exported(project, items).exit_code == 0
+    rejects = {row["id"] for row in read(project / "rejects.jsonl")}
+    assert rejects
+    assert {row["id"] for row in read(project / "items.jsonl") if row["split"] is None} == rejects
+    assert len(split_items(project / "items.jsonl", "all")) == len(items) - len(rejects)
+
+
+def test_a_split_without_positives_is_an_error(project: Path) -> None:
+    result = exported(project, [item | {"cr_need_gt": False} for item in grouped_items(40, 2)])
+    assert result.exit_code == 1
+    assert "0 needed, and every score needs both labels" in result.output
+
+
+def test_a_contradicting_item_with_a_label_under_another_guideline_is_counted_as_both(
+    annotated: Callable[..., tuple[Any, Path]],
+) -> None:
+    result, project = annotated(
+        label(1, "ann", guideline="a" * 12), label(1, "bob", "not_needed"), label(2, guideline="a" * 12), label(3)
+    )
+    assert result.exit_code == 0, result.output
+    details = json.loads((project / "metrics.json").read_text())
+    assert details["rejected"]["contradicting_labels"] == 1
+    assert details["older_guideline"] == 2
+    assert [(row["id"], row["reason"]) for row in read(project / "queue.jsonl")] == [
+        (1, "contradicting_labels"),
+        (2, "older_guideline"),
+    ]
+
+
+def test_an_item_is_in_the_queue_since_its_last_label(annotated: Callable[..., tuple[Any, Path]]) -> None:
+    """Neither a note on a label nor a label that was taken back is a new label."""
+    _, project = annotated(
+        label(1, "ann", at=5),
+        label(1, "bob", "not_needed", at=6),
+        label(1, "ann", at=8, note="hard", given=5),
+        label(1, "cid", at=7),
+        label(1, "cid", at=9) | {"label": None},
+        label(2, "ann"),
+    )
+    assert read(project / "queue.jsonl") == [{"id": 1, "reason": "contradicting_labels", "at": 6}]
+
+
+def test_metrics_have_the_agreement_and_its_number_of_items(annotated: Callable[..., tuple[Any, Path]]) -> None:
+    names = ["needed", "not_needed", "not_question", "needed"]
+    _, project = annotated(*(label(i + 1, annotator, names[i]) for i in range(4) for annotator in ("ann", "bob")))
+    assert json.loads((project / "kappa.json").read_text()) == {"agreement": 1.0, "n": 4}
+    details = json.loads((project / "agreement.json").read_text())
+    assert details["statistic"] == "Cohen's kappa"
+    assert details["pairs"]["ann / bob"]["kappa"] == 1

@@ -1,0 +1,103 @@
+"""What the comment on a pull request compares."""
+
+import pytest
+from scipy.stats import binomtest
+from sklearn.metrics import f1_score, precision_score, recall_score
+
+from stages.reporting.comment import unexplained
+from stages.reporting.comparison import Comparison, compare_answers, compare_bounds, comparison_row
+from tests.conftest import Row
+
+
+def prediction(id: int, truth: bool, right: bool) -> Row:
+    answer = "needed" if truth is right else "not_needed"
+    logs = {"needed": -3.0, "not_needed": -3.0, "dont_know": -9.0} | {answer: -0.1}
+    return {"id": id, "cr_need_gt": truth, "answer": answer} | logs
+
+
+@pytest.mark.parametrize(
+    ("better", "worse", "moved"), [(4, 0, ""), (5, 0, ""), (6, 0, "better"), (1, 9, "worse"), (3, 9, ""), (12, 12, "")]
+)
+def test_a_difference_is_beyond_chance_where_a_sign_test_says_so(better: int, worse: int, moved: str) -> None:
+    """Of recall, whose answers are right or wrong one by one, the test is the exact one of McNemar. Bounds of a paired
+    bootstrap would exclude 0 from four changes on.
+    """
+    n, truth = 100, [i < 60 for i in range(100)]
+    before = [prediction(i, truth[i], i >= better and i < 90) for i in range(n)]
+    after = [prediction(i, truth[i], not better <= i < better + worse and i < 90) for i in range(n)]
+    comparison = compare_answers(before, after, 2000, 0)
+    assert comparison is not None
+    exact = binomtest(better, better + worse).pvalue <= 0.05
+    assert comparison.moved.get("recall", "") == moved
+    assert bool(exact) is bool(moved)
+    assert comparison.other_answers == better + worse
+    for rows, scores in ((before, comparison.before), (after, comparison.after)):
+        predicted = [row["answer"] == "needed" for row in rows]
+        assert scores["precision"] == pytest.approx(precision_score(truth, predicted))
+        assert scores["recall"] == pytest.approx(recall_score(truth, predicted))
+        assert scores["f1"] == pytest.approx(f1_score(truth, predicted))
+
+
+def test_only_items_that_both_answered_count_by_the_later_labels() -> None:
+    before = [prediction(i, i % 2 == 0, True) for i in range(20)]
+    after = [prediction(i, i % 2 == 0, True) for i in range(10, 30)]
+    after[0] |= {"cr_need_gt": False}
+    comparison = compare_answers(before, after, 100, 0)
+    assert comparison is not None
+    assert (comparison.n, comparison.other_answers, comparison.other_labels) == (10, 0, 1)
+    assert comparison.before == comparison.after == {"precision": 0.8, "recall": 1.0, "f1": pytest.approx(8 / 9)}
+    assert comparison.in_words() == "the same answers"
+    assert compare_answers(before[:5], after, 100, 0) is None
+
+
+def test_bounds_that_do_not_overlap() -> None:
+    before = {"n": 9} | bounded(precision=(0.4, 0.5, 0.6), recall=(0.4, 0.5, 0.6), f1=(0.4, 0.5, 0.6))
+    after = {"n": 9} | bounded(precision=(0.61, 0.7, 0.8), recall=(0.55, 0.7, 0.8), f1=(0.1, 0.2, 0.39))
+    assert compare_bounds(before, after).moved == {"precision": "better", "f1": "worse"}
+    assert compare_bounds(after, before).moved == {"precision": "worse", "f1": "better"}
+    assert compare_bounds(before, after).in_words() == "**precision better; F1 worse beyond chance**"
+    assert compare_bounds(before, before).in_words() == "within chance"
+
+
+def test_a_new_model_has_nothing_before() -> None:
+    scores = {"n": 9} | bounded(precision=(0.61, 0.7, 0.8), recall=(0.55, 0.65, 0.8), f1=(0.1, 0.2, 0.39))
+    row = comparison_row("a, tuned", Comparison({}, scores, {}, 9))
+    assert row == ["a, tuned", "70.00", "65.00", "20.00", "9", "", "new"]
+
+
+def bounded(**scores: tuple[float, float, float]) -> dict[str, float]:
+    return {
+        f"{name}{end}": value
+        for name, values in scores.items()
+        for end, value in zip(("_low", "", "_high"), values, strict=True)
+    }
+
+
+def stage(deps: dict[str, str], outs: dict[str, str], **params: float) -> dict[str, object]:
+    files = {
+        kind: [{"path": path, "md5": md5} for path, md5 in md5_by_path.items()]
+        for kind, md5_by_path in (("deps", deps), ("outs", outs))
+    }
+    return files | ({"params": {"params.yaml": params}} if params else {})
+
+
+def test_why_data_changed() -> None:
+    """A folder that a stage depends on is made by all stages that write into it."""
+    before = {
+        "concat": stage({"stages/concat.py": "1"}, {"data/turns.jsonl": "1"}),
+        "one": stage({"data/turns.jsonl": "1"}, {"data/all/one": "1"}, lr=1),
+        "two": stage({"data/raw": "1"}, {"data/all/two": "1"}),
+        "join": stage({"data/all": "1"}, {"data/joined": "1"}),
+    }
+    code = before | {"concat": stage({"stages/concat.py": "2"}, {"data/turns.jsonl": "2"})}
+    assert unexplained(before, code) == [("`stages/concat.py`", "`data/turns.jsonl`")]
+    rate = before | {"one": stage({"data/turns.jsonl": "1"}, {"data/all/one": "2"}, lr=2)}
+    rate["join"] = stage({"data/all": "2"}, {"data/joined": "2"})
+    assert unexplained(before, rate) == []
+    raw = before | {
+        "two": stage({"data/raw": "2"}, {"data/all/two": "2"}),
+        "join": stage({"data/all": "2"}, {"data/joined": "2"}),
+    }
+    assert unexplained(before, raw) == [("`data/raw`", "`data/all/two`, `data/joined`")]
+    chance = before | {"two": stage({"data/raw": "1"}, {"data/all/two": "2"})}
+    assert unexplained(before, chance) == [("nothing that DVC knows of", "`data/all/two`")]

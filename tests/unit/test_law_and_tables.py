@@ -1,0 +1,182 @@
+"""The law and the tables against the paper's own numbers (Table 1, Table 2)."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.metrics import f1_score
+
+from stages.gate import main as gate
+from stages.judging.ladder import HOLDS, INCONCLUSIVE, NO_SIGNAL, TOO_FEW, VIOLATED, rising
+from stages.law import main as law
+from stages.pipeline.params import Model, params
+from stages.pipeline.schemas import Prediction
+from stages.pipeline.tables import from_rows, write
+from stages.reporting.tables import FLOOR, improvements, markdown_1, markdown_2, table_1, table_2
+from tests.conftest import ROOT, run
+
+# Paper, in percent: precision and F1 of Table 1, F1 and improvement of Table 2
+PAPER = {
+    "qwen1_5_0_5b": (55.68, 52.43, 60.60, "+8.17"),
+    "qwen1_5_1_8b": (56.15, 50.02, 62.90, "+12.88"),
+    "qwen1_5_4b": (56.92, 62.75, 51.25, "-11.50"),
+    "qwen1_5_7b": (57.11, 68.17, 69.22, "+1.05"),
+    "qwen1_5_14b": (60.77, 64.59, 77.09, "+12.50"),
+    "qwen1_5_32b": (68.29, 60.15, 85.58, "+25.43"),
+    "qwen1_5_moe_a2_7b": (61.79, 32.86, 61.93, "+29.07"),
+}
+
+
+@pytest.fixture(scope="module")
+def models() -> dict[str, Model]:
+    return params(ROOT / "params.yaml").models
+
+
+# Points from a score down and up to its bounds.
+MARGINS = {"precision": (1, 2), "f1": (3, 4), "recall": (5, 6), "accuracy": (7, 8)}
+
+
+def scores(precision: float, f1: float, recall: float = 40) -> dict[str, Any]:
+    """Each score and each bound is another number, so that swapped columns show."""
+    points = {"precision": precision, "f1": f1, "recall": recall, "accuracy": recall + 20}
+    row = {name: value / 100 for name, value in points.items()}
+    for name, (below, above) in MARGINS.items():
+        row |= {f"{name}_low": (points[name] - below) / 100, f"{name}_high": (points[name] + above) / 100}
+    return row | {"n": 300, "letter_share": 0.87}
+
+
+def test_the_law_holds_over_table_1(models: dict[str, Model]) -> None:
+    """In precision, not in F1."""
+    dense = [name for name in PAPER if not models[name].moe]
+    assert rising([PAPER[name][0] for name in dense])
+    assert not rising([PAPER[name][1] for name in dense])
+
+
+@pytest.mark.parametrize(("scores", "holds"), [([0.5, 0.5, 0.6], 0), ([0.5], 0), ([0.5, 0.4], 0), ([0.1, 0.2], 1)])
+def test_strictly(scores: list[float], holds: int) -> None:
+    assert rising(scores) == holds
+
+
+def test_table_2_gives_the_papers_improvements(models: dict[str, Model]) -> None:
+    baseline = {name: scores(precision, f1, 30 + i) for i, (name, (precision, f1, _, _)) in enumerate(PAPER.items())}
+    tuned = {name: scores(precision, f1, 50 + i) for i, (name, (precision, _, f1, _)) in enumerate(PAPER.items())}
+    gains = {name: {"improvement_low": -1.0, "improvement_high": 2.5} for name in PAPER}
+    floors = {"always_needed": scores(90, 92)}
+    vanilla_lines = markdown_1(table_1(baseline, floors, models)).splitlines()
+    assert vanilla_lines[0] == (
+        "| Model | Precision (%) | F1 score (%) | Recall (%) | Accuracy (%) | n | one letter (%) |"
+    )
+    assert [vanilla_lines[2], *vanilla_lines[-2:]] == [
+        "| qwen1_5_0_5b | 55.68 (54.68 to 57.68) | 52.43 (49.43 to 56.43) | 30.00 (25.00 to 36.00)"
+        " | 50.00 (43.00 to 58.00) | 300 | 87.00 |",
+        "| qwen1_5_moe_a2_7b (MoE, for reference) | 61.79 (60.79 to 63.79) | 32.86 (29.86 to 36.86)"
+        " | 36.00 (31.00 to 42.00) | 56.00 (49.00 to 64.00) | 300 | 87.00 |",
+        "| *always_needed* | 90.00 (89.00 to 92.00) | 92.00 (89.00 to 96.00) | 40.00 (35.00 to 46.00)"
+        " | 60.00 (53.00 to 68.00) | 300 | 87.00 |",
+    ]
+    tuned_lines = markdown_2(table_2(baseline, tuned, gains, floors, models)).splitlines()
+    assert tuned_lines[0] == (
+        "| Model | F1 score (%) | improvement (points) | recall (%) before | recall (%) after | n |"
+    )
+    assert [line.split(" | ")[2] for line in tuned_lines[2:-1]] == [
+        f"{row[3]} (-1.00 to +2.50)" for row in PAPER.values()
+    ]
+    assert [tuned_lines[2], *tuned_lines[-2:]] == [
+        "| qwen1_5_0_5b | 60.60 (57.60 to 64.60) | +8.17 (-1.00 to +2.50) | 30.00 | 50.00 | 300 |",
+        "| qwen1_5_moe_a2_7b (MoE, for reference) | 61.93 (58.93 to 65.93) | +29.07 (-1.00 to +2.50)"
+        " | 36.00 | 56.00 | 300 |",
+        "| *always_needed* | 92.00 (89.00 to 96.00) |  |  | 40.00 | 300 |",
+    ]
+
+
+def test_the_best_is_bold_and_neither_a_floor_nor_the_reference_is(models: dict[str, Model]) -> None:
+    vanilla = {"qwen1_5_0_5b": scores(50, 60), "qwen1_5_1_8b": scores(60, 60), "qwen1_5_moe_a2_7b": scores(70, 70)}
+    rows = table_1(vanilla, {"always_needed": scores(99, 99)}, models)
+    small, large, moe, floor = markdown_1(rows).splitlines()[2:]
+    assert "| **60.00 (59.00 to 62.00)** | **60.00 (57.00 to 64.00)** |" in large
+    assert "| 50.00 (49.00 to 52.00) | **60.00 (57.00 to 64.00)** |" in small  # a tie is best twice
+    assert "**70" not in moe
+    assert "**99" not in floor
+    assert [row["kind"] for row in rows][-1] == FLOOR
+
+
+def answer_rows(truth: Any, hits: Any) -> list[dict[str, Any]]:
+    names = "not_needed", "needed"
+    return [
+        {"id": id, "cr_need_gt": bool(true), "answer": names[bool(true) == bool(hit)], "needed": None}
+        for id, (true, hit) in enumerate(zip(truth, hits, strict=True))
+    ]
+
+
+def test_improvements_are_bounded_by_pairs() -> None:
+    """As a plain loop over resampled items with scikit-learn's F1 has it; narrower than unpaired, and nothing where
+    nothing changed.
+    """
+    rng = np.random.default_rng(0)
+    truth = rng.random(200) < 0.4
+    before = answer_rows(truth, rng.random(200) < 0.7)
+    after = [row | {"answer": "needed" if row["cr_need_gt"] else row["answer"]} for row in before]
+    bounds = improvements({"a": before, "b": before}, {"a": after, "b": before}, 4000, 0)
+    assert bounds["b"] == {"improvement_low": 0, "improvement_high": 0}
+
+    first, second = (np.array([row["answer"] == "needed" for row in rows]) for rows in (before, after))
+    gains = []
+    for _ in range(1000):
+        i = rng.integers(0, 200, 200)
+        gains.append(100 * (f1_score(truth[i], second[i]) - f1_score(truth[i], first[i])))
+    low, high = np.percentile(gains, [2.5, 97.5])
+    assert bounds["a"]["improvement_low"] == pytest.approx(low, abs=0.8)
+    assert bounds["a"]["improvement_high"] == pytest.approx(high, abs=0.8)
+
+
+def test_law_reads_the_dense_models_that_params_name(project: Path, set_params: Callable[..., None]) -> None:
+    """By size, whatever the order of the ladder; a model that was left behind and a mixture of experts don't count."""
+    moe = {"qwen1_5_moe_a2_7b": 0}
+    hits_by_name = {"qwen1_5_0_5b": 60, "qwen1_5_1_8b": 70, "qwen1_5_4b": 80}
+    set_params(ladder=["qwen1_5_4b", *moe, "qwen1_5_0_5b", "qwen1_5_1_8b"], finetune=["qwen1_5_4b"])
+    for name, hits in {"left_behind": 99, **hits_by_name, **moe}.items():
+        answers = []
+        for id in range(100):
+            truth, correct = id % 2 == 0, (id * 37) % 100 < hits
+            answer = "needed" if truth == correct else "not_needed"
+            sure = {"needed": -0.1, "not_needed": -3.0, "dont_know": -9.0}
+            odds = sure if answer == "needed" else sure | {"needed": -3.0, "not_needed": -0.1}
+            answers.append(
+                {
+                    "id": id,
+                    "cr_need_gt": truth,
+                    "answer": answer,
+                    "letters": "AB"[answer == "needed"],
+                    "said": None,
+                    "prompt": "en",
+                    "turns_lost": 0,
+                }
+                | odds
+            )
+        write(project / "predictions" / f"{name}.jsonl", from_rows(answers, Prediction), Prediction)
+    result = run(law, project / "predictions", project / "n.json", project / "law.json", project / "law.md")
+    assert result.exit_code == 0, result.output
+    verdict = json.loads((project / "law.json").read_text())
+    assert (verdict["models"], verdict["strictly_rising"], verdict["spearman"], verdict["verdict"]) == (3, 1, 1, HOLDS)
+    assert list(verdict["steps"]) == ["qwen1_5_0_5b_to_qwen1_5_1_8b", "qwen1_5_1_8b_to_qwen1_5_4b"]
+    assert verdict["steps"]["qwen1_5_1_8b_to_qwen1_5_4b"]["step"] == pytest.approx(0.1, abs=0.02)
+    moe_lines = [line for line in (project / "law.md").read_text().splitlines() if "moe" in line]
+    assert len(moe_lines) == 1
+    assert moe_lines[0].endswith("| MoE, for reference |")
+
+
+@pytest.mark.parametrize("how", ["off", "warn", "stop"])
+@pytest.mark.parametrize("verdict", [HOLDS, INCONCLUSIVE, VIOLATED, NO_SIGNAL, TOO_FEW])
+def test_the_gate_stops_at_a_violated_law_alone(
+    project: Path, set_params: Callable[..., None], how: str, verdict: int
+) -> None:
+    set_params(**{"law.gate": how})
+    (project / "law.json").write_text(json.dumps({"verdict": verdict, "n": 7}))
+    result = run(gate, project / "law.json", project / "gate.json")
+    stopped = verdict == VIOLATED and how == "stop"
+    assert result.exit_code == int(stopped)
+    assert ("the law is violated" in result.output) == (verdict == VIOLATED and how != "off")
+    assert (project / "gate.json").exists() != stopped
