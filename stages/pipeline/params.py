@@ -120,6 +120,7 @@ class Ingest(Section):
     bridges: list[Text]
     limit: Count | None
     min_senders: Count
+    min_messages: Count
     max_chars: Annotated[int, Field(ge=1, le=2**23)]
 
     @field_validator("timezone")
