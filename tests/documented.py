@@ -181,7 +181,7 @@ COMMANDS: dict[str, Runs | RunBy | NotRun] = {
     "git checkout . && dvc checkout": RunBy("test_experiments_by_hand", "git checkout ."),
     "dvc plots diff HEAD slow": RunBy(CHANGED_RATE, "dvc plots diff HEAD"),
     "dvc exp run -S question.window=auto -S evaluate.split=dev": TRAINS,
-    "dvc exp run -S question.option_order=shuffled -S evaluate.split=dev": TRAINS,
+    "dvc exp run -S question.option_order.training=shuffled -S evaluate.split=dev": TRAINS,
     "dvc exp run -S evaluate.split=dev -S evaluate.protocol=generate -S evaluate.max_tokens=64": TRAINS,
     "dvc exp run -S evaluate.split=dev -S evaluate.permutations=3": TRAINS,
     "dvc exp run -S train.launcher=accelerate -S train.launcher_config=recipes/ddp.yaml": RunBy(
