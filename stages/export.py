@@ -5,7 +5,8 @@
 
 data/items.jsonl says which item is in which split. The alpaca files are for training and other tools: `instruction`
 holds the task, the window, the message and three options; `input` is empty; `output` is letter and text of the right
-option. `id` stands beside them, since everything is joined by it.
+option. All three have the options in the order that `question.option_order.training` gives. `id` stands beside them,
+since everything is joined by it.
 """
 
 import hashlib
@@ -117,7 +118,7 @@ def main(valid: str, items: str, folder: Path, rejects: str, metrics: str, detai
         result[name] = split_counts(name, splits[name], valid)
         examples = []
         for item in sorted(splits[name], key=lambda item: item["id"]):
-            order = prompts.option_order(item["id"], question.option_order, question.seed)
+            order = prompts.option_order(item["id"], question.option_order.training, question.seed)
             examples.append(alpaca(item, prompt, order, question.turns))
         write_json(folder / f"{name}.json", examples)
     split_by_id = {item["id"]: name for name in SPLITS for item in splits[name]}

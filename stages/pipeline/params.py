@@ -120,6 +120,7 @@ class Ingest(Section):
     bridges: list[Text]
     limit: Count | None
     min_senders: Count
+    min_messages: Count
     max_chars: Annotated[int, Field(ge=1, le=2**23)]
 
     @field_validator("timezone")
@@ -181,13 +182,23 @@ class Filter(Section):
     window: Turns
 
 
+OrderOfOptions = Literal["shuffled", "fixed"]
+
+
+class OptionOrder(Section):
+    """The order of the three options, shuffled for each item or fixed."""
+
+    evaluation: OrderOfOptions
+    training: OrderOfOptions
+
+
 class Question(Section):
     prompt: Name
     window: Annotated[
         Annotated[Literal["auto"], Tag("auto")] | Annotated[int, Field(ge=0, le=10_000), Tag("turns")],
         Discriminator(lambda window: "auto" if window == "auto" else "turns"),
     ]
-    option_order: Literal["shuffled", "fixed"]
+    option_order: OptionOrder
     seed: Seed
 
     @property
