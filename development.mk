@@ -75,20 +75,26 @@ $(TOOLS)/.ready: requirements/tools.txt
 	touch $@
 
 COMPILE := CUSTOM_COMPILE_COMMAND='make constraints' $(TOOLS)/bin/pip-compile --quiet --strip-extras --no-annotate \
-	--no-emit-options pyproject.toml
+	--no-emit-options --extra dev --output-file constraints.txt pyproject.toml
 # Neither a build of torch nor this folder, which pip-compile writes where an extra names another.
 PORTABLE := sed -i.bak -e 's/+cpu$$//' -e '/^labels-by-law @/d' constraints.txt && rm constraints.txt.bak
+# For a Linux machine with CUDA, whatever this one is: uv reads the wheels' metadata alone, and no builds on this disk.
+# torch is the one that constraints.txt has. FlashInfer takes any cuda-python, and uv would pair 12.6 with CUDA 13.
+COMPILE_GPU := { grep '^torch==' constraints.txt; echo 'cuda-python>=13'; } | $(TOOLS)/bin/uv pip compile --quiet \
+	--python-version 3.11 --python-platform x86_64-manylinux_2_28 --only-binary :all: --strip-extras --no-annotate \
+	--no-emit-package pip --no-emit-package setuptools --custom-compile-command 'make constraints' --constraints - \
+	--extra dev --extra gpu --extra vllm --output-file constraints-gpu.txt pyproject.toml
 
 constraints: $(TOOLS)/.ready  ## update constraints*.txt after a change of pyproject.toml; pinned versions stay where the ranges allow them
-	$(COMPILE) --extra dev --output-file constraints.txt
-	$(COMPILE) --extra vllm --output-file constraints-vllm.txt
+	$(COMPILE)
 	$(PORTABLE)
+	$(COMPILE_GPU)
 
 upgrade: $(TOOLS)/.ready  ## install the newest versions that pyproject.toml allows, except torch; then lint and test
-	$(COMPILE) --extra dev --output-file constraints.txt \
-		--upgrade --upgrade-package $$(grep -o '^torch==[0-9.]*' constraints.txt)
-	$(COMPILE) --extra vllm --output-file constraints-vllm.txt --upgrade
+	$(COMPILE) --upgrade --upgrade-package $$(grep -o '^torch==[0-9.]*' constraints.txt)
 	$(PORTABLE)
+	cp constraints.txt constraints-gpu.txt
+	$(COMPILE_GPU)
 	rm -rf $(VENV)
 	$(MAKE) lint test
 

