@@ -1,5 +1,5 @@
 # Targets for whoever changes the code; `make help-development` lists them. Other software has environments of its own.
-.PHONY: help-development java browser test-label-studio test-vllm test-spark test-report test-alpaca bench constraints \
+.PHONY: help-development java browser test-label-studio test-vllm test-spark test-rent test-report test-alpaca bench constraints \
 	upgrade licences pr-comment
 
 help-development:  ## list these targets
@@ -33,6 +33,18 @@ $(SPARK)/.ready: $(READY) requirements/spark.txt  # sees the pipeline's packages
 	$(SPARK)/bin/python -m pip install --quiet --constraint constraints.txt --requirement requirements/spark.txt
 	touch $@
 
+TOOLS := .venv-tools
+$(TOOLS)/.ready: requirements/tools.txt
+	"$$PYTHON" -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --quiet --requirement requirements/tools.txt
+	touch $@
+
+SKY := .venv-sky
+$(SKY)/.ready: requirements/sky.txt
+	"$$PYTHON" -m venv $(SKY)
+	$(SKY)/bin/python -m pip install --quiet --requirement requirements/sky.txt
+	touch $@
+
 LLAMA_FACTORY := .venv-llama-factory
 $(LLAMA_FACTORY)/.ready: requirements/llama-factory.txt  # torchvision and torchaudio are for CUDA and break the import
 	"$$PYTHON" -m venv $(LLAMA_FACTORY)
@@ -57,6 +69,9 @@ test-vllm: $(READY) $(VLLM)/.ready  ## test that transformers, vLLM and a real `
 test-spark: java $(SPARK)/.ready  ## test that Spark and DuckDB write the same bytes; needs a Java runtime
 	python -m pytest tests/external/test_spark.py
 
+test-rent: $(READY) $(SKY)/.ready $(TOOLS)/.ready  ## test that a GPU machine can be rented and what it installs resolves: SkyPilot's parser, a dry run of uv
+	python -m pytest tests/external/test_rent.py
+
 test-report: browser  ## test the page of a run in a headless browser; needs Chromium
 	python -m pytest tests/external/test_page.py
 
@@ -67,12 +82,6 @@ TRAINERS := $(if $(filter training,$(BENCH)),$(LLAMA_FACTORY)/.ready $(AXOLOTL)/
 bench: $(READY) $(TRAINERS)  ## measure speed, after make repro: BENCH=engines, scale [ARGUMENTS="58000 5800000"], exports ARGUMENTS="read 20", training or masking
 	python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	set -f; python -m "tests.benchmarks.$$BENCH" $$ARGUMENTS
-
-TOOLS := .venv-tools
-$(TOOLS)/.ready: requirements/tools.txt
-	"$$PYTHON" -m venv $(TOOLS)
-	$(TOOLS)/bin/python -m pip install --quiet --requirement requirements/tools.txt
-	touch $@
 
 COMPILE := CUSTOM_COMPILE_COMMAND='make constraints' $(TOOLS)/bin/pip-compile --quiet --strip-extras --no-annotate \
 	--no-emit-options --extra dev --output-file constraints.txt pyproject.toml

@@ -110,9 +110,13 @@ def runs_on_gpu(name: str, p: Params, has_gpu: bool) -> bool:
     return has_gpu or trains_on_gpu or (p.models[name].engine == "vllm" and not is_vllm_for_cpu())
 
 
-def work_of(name: str, p: Params) -> Work:
+def labelled_items() -> int:
+    """The items of this project, or the paper's where there are none yet."""
+    return sum(1 for _ in ITEMS.open(encoding="utf-8")) if ITEMS.exists() else PAPER_ITEMS
+
+
+def work_of(name: str, p: Params, items: int) -> Work:
     """How much the run asks of a model. All rows are taken to be as long as max_length allows."""
-    items = sum(1 for _ in ITEMS.open(encoding="utf-8")) if ITEMS.exists() else PAPER_ITEMS
     shares = {"dev": p.export.dev, "test": p.export.test, "train": 1 - p.export.dev - p.export.test, "all": 1.0}
     prompts = (1 + len(p.law.prompts)) * (name in p.ladder) + (name in p.finetune)
     return Work(
@@ -327,7 +331,7 @@ def footprints(p: Params, has_gpu: bool, ask_hub: bool) -> tuple[dict[str, Footp
         except click.ClickException as error:
             problems.append(error.message)
             continue
-        needs[name] = footprint(name, config, p, work_of(name, p), runs_on_gpu(name, p, has_gpu))
+        needs[name] = footprint(name, config, p, work_of(name, p, labelled_items()), runs_on_gpu(name, p, has_gpu))
     return needs, problems
 
 

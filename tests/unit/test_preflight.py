@@ -154,9 +154,10 @@ def test_an_installed_package_that_cannot_be_imported() -> None:
 
 
 def test_wrong_settings_are_a_line(on: Any) -> None:
-    assert on(H200, "qwen1_5_8b").output == (
-        "Error: params.yaml with these settings:\n  Value error, ladder names the model 'qwen1_5_8b', which is not under"
-        " models; did you mean qwen1_5_1_8b?\n"
+    output = on(H200, "qwen1_5_8b").output
+    assert output.startswith("Error: params.yaml with these settings:\n")
+    assert output.endswith(
+        "ladder names the model 'qwen1_5_8b', which is not under models; did you mean qwen1_5_1_8b?\n"
     )
     assert "Could not override 'lorarank'" in on(H200, "-S", "lorarank=8").output
 
