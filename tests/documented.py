@@ -84,7 +84,7 @@ COMMANDS: dict[str, Runs | RunBy | NotRun] = {
     "make constraints": INSTALLS,
     "make upgrade": INSTALLS,
     "make licences": INSTALLS,
-    ".venv/bin/python -m pip install -c constraints-gpu.txt -e '.[gpu,vllm]'": RunBy(
+    "pip install -c constraints-gpu.txt -e '.[gpu,vllm]'": RunBy(
         "test_the_line_in_the_docs_installs_pinned_packages_for_cuda", "uv pip install --dry-run"
     ),
     "sky jobs launch recipes/sky.yaml --secret AWS_ACCESS_KEY_ID --secret AWS_SECRET_ACCESS_KEY": RunBy(

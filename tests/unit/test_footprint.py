@@ -103,7 +103,7 @@ def test_lora_has_a_row_and_a_column_for_each_direction(rank: int, p: Params) ->
 @pytest.mark.parametrize("dropout", [0.0, 0.05])
 def test_what_a_layer_keeps(hidden: int, mlp: int, keys: int, dropout: float) -> None:
     """The bytes that PyTorch keeps for the backward pass of a layer, in bfloat16 with LoRA in float32."""
-    shapes = {"hidden_size": hidden, "intermediate_size": mlp, "num_key_value_heads": keys}
+    shapes: dict[str, Any] = {"hidden_size": hidden, "intermediate_size": mlp, "num_key_value_heads": keys}
     two, four = (kept_bytes(config(**shapes, num_hidden_layers=layers), dropout) for layers in (2, 4))
     kept = (four - two) / 2 / TOKENS
     assert kept_by_a_layer(architecture(config(**shapes)), dropout) == pytest.approx(kept, rel=0.1)
@@ -118,7 +118,7 @@ def kept_bytes(config: Any, dropout: float) -> int:
     import torch
 
     lora = peft.LoraConfig(r=4, lora_dropout=dropout, target_modules="all-linear", task_type="CAUSAL_LM")
-    model = peft.get_peft_model(model_of(config, "bfloat16"), lora).train()
+    model: Any = peft.get_peft_model(model_of(config, "bfloat16"), lora).train()
     weights = {weight.untyped_storage().data_ptr() for weight in model.parameters()}
     kept = []  # held, so that no storage is used twice
 
