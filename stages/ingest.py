@@ -69,7 +69,7 @@ def main(exports: tuple[Path, ...], messages: str, labels: str, rejects: str, me
     read = reader(export, p)
     key = secret_key(p.format)
     with workspace():
-        ingested = ingest(read, key, p.limit, p.min_senders, p.max_chars, p.phone_regions)
+        ingested = ingest(read, key, p.limit, p.min_senders, p.min_messages, p.max_chars, p.phone_regions)
         reject_count = write(rejects, ingested.rejects.mutate(id=ibis.null("int64")), Reject)
         reasons, total = count_reasons(ingested.rejects), totals(ingested.messages)
         check_usable(total["messages"], reasons, export, p.format, rejects)

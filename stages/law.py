@@ -17,6 +17,7 @@ from stages.judging.ladder import bootstrap_ladder, judge, ladder_of
 from stages.judging.predictions import load_predictions
 from stages.pipeline.command import Command
 from stages.pipeline.files import write_metrics, write_text
+from stages.pipeline.model_sizes import with_sizes
 from stages.pipeline.params import params
 from stages.reporting.law_text import VERDICTS, table_rows, verdict_in_words
 
@@ -35,7 +36,7 @@ def rounded(value: Any) -> Any:
 @click.argument("words", type=click.Path(path_type=Path))
 @click.option("--tuned", is_flag=True, help="Judge the models of `finetune`, not those of `ladder`.")
 def main(predictions: Path, metrics: str, details: str, words: Path, tuned: bool) -> None:
-    p = params()
+    p = with_sizes(params())
     names = p.finetune if tuned else p.ladder
     prompts = {p.question.prompt, *([] if tuned else p.law.prompts)}
     verdicts, sections = {}, []

@@ -22,6 +22,7 @@ from stages.judging.probe import hidden_states, out_of_sample
 from stages.labels.store import Line, labelled_at, latest_lines, load
 from stages.pipeline.command import Command
 from stages.pipeline.files import write_json
+from stages.pipeline.model_sizes import with_sizes
 from stages.pipeline.params import Params, params
 from stages.pipeline.schemas import Labelled, Reannotate
 from stages.pipeline.tables import from_rows, read, rows, write
@@ -68,7 +69,7 @@ def summary(
 def main(
     valid: str, predictions: Path, annotations: Path, imported: Path, base: Path, queue: str, details: str
 ) -> None:
-    p = with_window(params())
+    p = with_sizes(with_window(params()))
     check_key(annotations, p.ingest.format)
     items = rows(read(valid, Labelled))
     labels = np.array([item["cr_need_gt"] for item in items])

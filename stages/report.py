@@ -12,6 +12,7 @@ import click
 
 from stages.pipeline.command import Command
 from stages.pipeline.files import read_json, write_json, write_text
+from stages.pipeline.model_sizes import with_sizes
 from stages.pipeline.params import params
 from stages.pipeline.schemas import Score
 from stages.pipeline.tables import read
@@ -30,16 +31,17 @@ from stages.reporting.tables import tables_in_markdown, tables_of_run
 @click.argument("plots", type=click.Path(path_type=Path))
 @click.argument("cards", type=click.Path(path_type=Path))
 def main(metrics: Path, data: Path, lock: Path, tables: Path, plots: Path, cards: Path) -> None:
-    p = with_window(params())
+    p = with_sizes(with_window(params()))
     run = load_run(metrics, data, p)
-    stages = locked_stages(lock)
+    stages, fetched = locked_stages(lock), read_json(data / "models.json")
     paper_tables = tables_of_run(run, p)
     write_json(tables.with_suffix(".json"), paper_tables)
-    words = tables_in_markdown(paper_tables, run, p) + "\n" + made_of(stages, list(run.vanilla), p)
+    words = tables_in_markdown(paper_tables, run, p) + "\n" + made_of(stages, fetched, list(run.vanilla), p)
     write_text(tables.with_suffix(".md"), words)
     for name, points in figures_of_run(run, read(data / "scores.jsonl", Score), p).items():
         write_json(plots / f"{name}.json", points)
-    for name, card in cards_of_run(run, read_json(metrics / "details" / "export.json"), stages, p).items():
+    counts = read_json(metrics / "details" / "export.json")
+    for name, card in cards_of_run(run, counts, fetched, stages, p).items():
         write_text(cards / f"{name}.md", card)
 
 

@@ -18,7 +18,7 @@ from ibis import _
 
 from stages.judging.reach import Distances, Items, reach, smallest_window, windows_up_to
 from stages.llm import prompts
-from stages.llm.weights import pretrained_source
+from stages.llm.weights import load_tokenizer
 from stages.pipeline.command import Command
 from stages.pipeline.files import write_json, write_metrics
 from stages.pipeline.params import params
@@ -48,11 +48,7 @@ def reply_distances(messages: ibis.Table, turns: ibis.Table, items: Items) -> Di
 
 def prompt_tokens(items: Items, prompt: prompts.PromptTemplate, base: Path, windows: Sequence[int]) -> dict[str, int]:
     """With each window the tokens that SHARE of the prompts have at most."""
-    from transformers import AutoTokenizer
-
-    name, revision = pretrained_source(base)
-    pin = {"revision": revision, "local_files_only": True} if revision else {}
-    tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False, **pin)
+    tokenizer = load_tokenizer(base)
     tokens = {}
     for window in windows:
         texts = [prompts.render(item, prompt, prompts.OPTIONS, window) for item in items]

@@ -213,7 +213,7 @@ def outcome(reader: str, path: Path) -> dict[str, Any]:
     """Numbers of messages and rejects, or the error that was said, or the exception that escaped."""
     try:
         read = partial(read_export, reader, path)
-        messages, rejects, *_ = ingest(read, PUBLIC_KEY, None, 1, 20_000)
+        messages, rejects, *_ = ingest(read, PUBLIC_KEY, None, 1, 1, 20_000)
     except click.ClickException as error:
         return {"error": error.message}
     except Exception as error:

@@ -104,9 +104,12 @@ def ingested(
     key: bytes = PUBLIC_KEY,
     limit: int | None = None,
     min_senders: int = 1,
+    min_messages: int = 1,
 ) -> tuple[list[Row], list[Row], Counter[str]]:
     """What ingest makes of a reader's entries: messages in order, rejects by place, and its counts."""
-    message_table, reject_table, counts, _ = ingest(lambda: entries, key, limit, min_senders, max_chars=20_000)
+    message_table, reject_table, counts, _ = ingest(
+        lambda: entries, key, limit, min_senders, min_messages, max_chars=20_000
+    )
     return to_rows(message_table.order_by("group", "position")), to_rows(reject_table.order_by("at")), counts
 
 

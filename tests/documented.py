@@ -127,6 +127,12 @@ COMMANDS: dict[str, Runs | RunBy | NotRun] = {
     "python -m stages.tools.experiment recipes/paper.yaml small -S lora_rank=8": RunBy(
         "test_a_recipe_is_an_experiment_beside_the_workspace"
     ),
+    "python -m stages.tools.experiment recipes/paper.yaml paper -S question.prompt=paper_en": RunBy(
+        "test_a_recipe_is_an_experiment_beside_the_workspace"
+    ),
+    "python -m stages.tools.experiment recipes/paper.yaml paper-all -S evaluate.split=all": RunBy(
+        "test_a_recipe_is_an_experiment_beside_the_workspace"
+    ),
     "dvc exp apply paper": RunBy("test_a_recipe_is_an_experiment_beside_the_workspace", "dvc exp apply long"),
     "python -m stages.tools.compare metrics/tables.json metrics/ablation.json data/paper.yaml": Runs("paper: f1"),
     "python -m stages.reporting.comment main size.png > comment.md": RunBy("test_the_comment_on_a_branch"),
@@ -191,7 +197,7 @@ COMMANDS: dict[str, Runs | RunBy | NotRun] = {
     "git checkout . && dvc checkout": RunBy("test_experiments_by_hand", "git checkout ."),
     "dvc plots diff HEAD slow": RunBy(CHANGED_RATE, "dvc plots diff HEAD"),
     "dvc exp run -S question.window=auto -S evaluate.split=dev": TRAINS,
-    "dvc exp run -S question.option_order=shuffled -S evaluate.split=dev": TRAINS,
+    "dvc exp run -S question.option_order.training=shuffled -S evaluate.split=dev": TRAINS,
     "dvc exp run -S evaluate.split=dev -S evaluate.protocol=generate -S evaluate.max_tokens=64": TRAINS,
     "dvc exp run -S evaluate.split=dev -S evaluate.permutations=3": TRAINS,
     "dvc exp run -S train.launcher=accelerate -S train.launcher_config=recipes/ddp.yaml": RunBy(

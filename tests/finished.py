@@ -39,7 +39,8 @@ def rule(truth: dict[int, bool], skill: float, seed: str) -> Callable[[Any], lis
 
 def finish(folder: Path, rows: list[Row] | None = None) -> None:
     """Fill `folder`, the working directory, which has the repository's params.yaml, with data and metrics."""
-    change_params(folder, {"evaluate.bootstrap": 50, "question.option_order": "fixed"})
+    fixed = {"evaluation": "fixed", "training": "fixed"}
+    change_params(folder, {"evaluate.bootstrap": 50, "question.option_order": fixed})
     for name in ("metrics", ".dvc/plots"):
         shutil.copytree(ROOT / name, folder / name, dirs_exist_ok=True)
     shutil.copy(ROOT / "dvc.lock", folder)

@@ -24,6 +24,8 @@ from stages.chat.screening import (
     CACHED_HASHES,
     ENTRY_COLUMNS,
     OVER_LIMIT,
+    TOO_FEW_MESSAGES,
+    TOO_FEW_SENDERS,
     ReadExport,
     screened_entries,
     screening_results,
@@ -100,13 +102,15 @@ def ingest(
     key: bytes,
     limit: int | None,
     min_senders: int,
+    min_messages: int,
     max_chars: int,
     phone_regions: Sequence[str] = (),
 ) -> Ingested:
     """The messages of an export, with pseudonyms and masks, and its rejects. Call it inside `spill.workspace`.
 
-    The first `limit` groups are taken. Of these, all messages of a group with fewer than `min_senders` senders are
-    rejects. Raises click.ClickException if the second pass reads other entries than the first.
+    The first `limit` groups are taken. Of these, all messages of a group with fewer than `min_senders` senders or
+    `min_messages` messages are rejects. Raises click.ClickException if the second pass reads other entries than the
+    first.
     """
     names = Names(partial(pseudonym, key))
     entries, messages, rejects = Spool(ENTRY_COLUMNS), Spool(MESSAGE_COLUMNS), Spool(REJECT_COLUMNS)
@@ -115,7 +119,7 @@ def ingest(
     entries.extend(screened_entries(lambda: watch.watched(read()), key, names, limit, max_chars))
     counts: Counter[str] = Counter()
     masker = RowMasker(key, names, phone_regions, counts)
-    screenings = in_order(screening_results(entries.table(), min_senders), "seq")
+    screenings = in_order(screening_results(entries.table(), min_senders, min_messages), "seq")
     second_pass = tqdm(read(), "ingest", unit=" entries", delay=2)
     for entry, screening in zip_longest(second_pass, screenings):
         if entry is None or screening is None or (isinstance(entry, Reject) and entry.reason != screening["reason"]):
@@ -149,7 +153,7 @@ def check_usable(messages: int, reasons: Counter[str], export: Path, format: str
         raise click.ClickException(
             f"{export}: not one usable message ({counts}); is it of the format {format}? See {rejects}"
         )
-    unusable = reasons.total() - reasons["too_few_senders"]
+    unusable = reasons.total() - reasons[TOO_FEW_SENDERS] - reasons[TOO_FEW_MESSAGES]
     if unusable:
         click.echo(f"{export}: {unusable} messages can't be used, see {rejects}", err=True)
 

@@ -20,6 +20,8 @@ from stages.chat.mentions import Names
 ReadExport = Callable[[], Iterable[Message | Reject]]  # begins at the first entry with each call
 
 OVER_LIMIT = "over_limit"
+TOO_FEW_SENDERS = "too_few_senders"
+TOO_FEW_MESSAGES = "too_few_messages"
 NOT_UNICODE = re.compile("[\0\ud800-\udfff]")
 CLOCK_TOLERANCE = 86_400  # seconds by which a phone's clock may be ahead
 CACHED_HASHES = 2**16
@@ -78,9 +80,11 @@ def screened_entries(
         }
 
 
-def screening_results(entries: ibis.Table, min_senders: int) -> ibis.Table:
+def screening_results(entries: ibis.Table, min_senders: int, min_messages: int) -> ibis.Table:
     """What becomes of each entry: `seq`, the `reason` if it is left out, else its `position` in its group, and
     `repeat`, the number of earlier messages with the same fields.
+
+    Senders and messages of a group are counted over the entries that have no other reason.
     """
 
     def rank(group_by: str, order_by: Sequence[str] = ("seq",)) -> ibis.Value:
@@ -94,7 +98,9 @@ def screening_results(entries: ibis.Table, min_senders: int) -> ibis.Table:
     is_duplicate = _.key.notnull() & (rank("key") > 0)
     entries = entries.mutate(reason=reason_where(is_duplicate, "duplicate_id"))
     entries = entries.mutate(repeat=rank("content"))
-    senders = entries.filter(_.reason.isnull()).group_by("group").agg(senders=_.sender.nunique())
-    entries = entries.left_join(senders, "group")
-    entries = entries.mutate(reason=reason_where(_.senders < min_senders, "too_few_senders"))
+    usable = entries.filter(_.reason.isnull())
+    group_sizes = usable.group_by("group").agg(senders=_.sender.nunique(), messages=_.count())
+    entries = entries.left_join(group_sizes, "group")
+    entries = entries.mutate(reason=reason_where(_.senders < min_senders, TOO_FEW_SENDERS))
+    entries = entries.mutate(reason=reason_where(_.messages < min_messages, TOO_FEW_MESSAGES))
     return entries.mutate(position=rank("group", ["timestamp", "seq"])).select("seq", "reason", "repeat", "position")

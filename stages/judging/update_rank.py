@@ -8,15 +8,21 @@ from typing import Any
 
 import click
 
+from stages.pipeline.files import read_json
+
 ENERGY = 0.9  # share of the energy that directions_90 counts
 MEASURES = ("effective_rank", "stable_rank", "directions_90")
-FACTOR = re.compile(r"layers\.(\d+)\.(?:\w+\.)*(\w+)\.lora_([AB])\.weight$")
+FACTOR = re.compile(r"\.(\d+)\.(?:\w+\.)*?((?:experts\.\d+\.)?\w+)\.lora_([AB])\.weight$")  # layer, module, factor
+# A mixture's experts are stacked in two parameters of one module, which peft wraps one around the other.
+STACKED = {"base_layer": "gate_up_proj", "experts": "down_proj"}
 Matrix = tuple[int, str]  # layer and module
 
 
 def factors(adapter: Path) -> dict[Matrix, dict[str, Any]]:
-    """The factors A [rank, in] and B [out, rank] of each matrix that an adapter updates."""
+    """The factors A [rank, in] and B [out, rank] of each matrix that an adapter updates, each expert's by itself."""
     from safetensors.torch import load_file
+
+    rank = read_json(adapter / "adapter_config.json")["r"]
 
     by_matrix: dict[Matrix, dict[str, Any]] = defaultdict(dict)
     for name, weight in load_file(adapter / "adapter_model.safetensors").items():
@@ -25,7 +31,19 @@ def factors(adapter: Path) -> dict[Matrix, dict[str, Any]]:
             raise click.ClickException(f"{adapter}: {name} is no factor of a LoRA update")
         layer, module, factor = match.groups()
         by_matrix[int(layer), module][factor] = weight
+    for layer, module in [matrix for matrix in by_matrix if matrix[1] in STACKED]:
+        stacked = by_matrix.pop((layer, module))
+        for expert, pair in enumerate(split_by_expert(stacked["A"], stacked["B"], rank)):
+            by_matrix[layer, f"experts.{expert}.{STACKED[module]}"] = pair
     return by_matrix
+
+
+def split_by_expert(a: Any, b: Any, rank: int) -> list[dict[str, Any]]:
+    """The factors of each expert from peft's stacked ones, A [experts * rank, in] and B [out, rank * experts]."""
+    experts = len(a) // rank
+    a_by_expert = a.reshape(experts, rank, -1)
+    b_by_expert = b.reshape(len(b), rank, experts).permute(2, 0, 1)
+    return [{"A": a_by_expert[i], "B": b_by_expert[i]} for i in range(experts)]
 
 
 def singular_values(a: Any, b: Any) -> Any:

@@ -19,7 +19,7 @@ def engine(name: str, base: Path, p: Params, adapter: Path | None = None, exact:
     if model.engine == "vllm":
         from stages.llm.vllm import VLLM
 
-        return VLLM(base, adapter, model.train.lora_rank or p.lora_rank, model.engine_args)
+        return VLLM(base, adapter, model.train.lora_rank or p.lora_rank, model.engine_args, model.moe)
     from stages.llm.transformers import Transformers
 
     return Transformers(base, p.evaluate.batch_tokens, adapter, "float32" if exact else model.dtype)

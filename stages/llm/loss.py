@@ -6,7 +6,7 @@ IGNORED = -100  # the label of a token that bears no loss
 
 
 def answer_loss(model: Any, input_ids: Any, attention_mask: Any, labels: Any) -> Any:
-    """The mean cross-entropy of the tokens that have a label.
+    """The mean cross-entropy of the tokens that have a label, for a model whose layers attend to all of a sequence.
 
     All three tensors are [sequences, tokens], padded on the right; attention_mask is 0 for padding and 1 otherwise.
 
@@ -29,10 +29,16 @@ def answer_loss(model: Any, input_ids: Any, attention_mask: Any, labels: Any) ->
     row = torch.cat([input_ids[0, :prefix], input_ids[:, prefix:][sequence, place]])
     visible = ((owner[:, None] == owner) | (owner == -1)) & (position[:, None] >= position)
 
-    hidden = model.base_model(
-        row[None], attention_mask=visible[None, None], position_ids=position[None], use_cache=False
-    ).last_hidden_state
     rest_labels = labels[:, prefix:][sequence, place]
     answers = (rest_labels != IGNORED).nonzero().squeeze(1)
-    logits = model.get_output_embeddings()(hidden[0, prefix + answers - 1])
-    return torch.nn.functional.cross_entropy(logits.float(), rest_labels[answers])
+
+    def before_answers(head: Any, args: tuple[Any, ...]) -> Any:
+        hidden = args[0]  # [1, tokens, dim]
+        return hidden[:, prefix + answers - 1]
+
+    # The model's own forward computes the logits, since some models scale or cap what the head gives.
+    with model.get_output_embeddings().register_forward_pre_hook(before_answers):
+        logits = model(
+            row[None], attention_mask=visible[None, None], position_ids=position[None], use_cache=False
+        ).logits
+    return torch.nn.functional.cross_entropy(logits[0].float(), rest_labels[answers])

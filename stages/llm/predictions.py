@@ -1,7 +1,7 @@
 """Predictions of a model: does an item need its context (paper, section 2, "LLM Evaluation")?
 
 Protocol `choice` compares the log-probabilities of the options' letters. Protocol `generate` is the paper's: the model
-reasons freely, and a second turn reduces its own answer to a letter.
+reasons freely, and a second chat, which holds its own answer alone, reduces this answer to a letter.
 """
 
 from collections import Counter
@@ -17,7 +17,6 @@ from stages.llm.answer_parsing import UNREADABLE, parse_choice
 from stages.pipeline.params import Params
 
 LETTER_TOKENS = 16  # limit of the second turn's answer
-REDUCTION_TOKENS = 64  # upper estimate of the second turn's question
 NO_LETTER = "-"  # in `letters`, for an unreadable answer
 
 
@@ -40,9 +39,12 @@ class Answer(NamedTuple):
 def predict(items: Sequence[dict[str, Any]], engine: Engine, p: Params, progress_title: str) -> list[dict[str, Any]]:
     """A prediction for each item over all orders of its options, asked as `question` and `evaluate` say.
 
-    Raises click.ClickException for an item whose question alone doesn't fit into the model's context.
+    Raises click.ClickException for an item whose question alone doesn't fit into the model's context, and where the
+    second turn of protocol `generate` doesn't.
     """
     template = prompts.load(p.question.prompt)
+    if p.evaluate.protocol == "generate":
+        check_reduction_fits(template, p.evaluate.max_tokens, engine)
     questions_by_item = [questions_in_all_orders(item, template, p, engine) for item in items]
     questions = list(chain.from_iterable(questions_by_item))
     if p.evaluate.protocol == "choice":
@@ -67,7 +69,7 @@ def predict(items: Sequence[dict[str, Any]], engine: Engine, p: Params, progress
 
 def option_orders(id: int, p: Params) -> list[list[str]]:
     """The orders of the options in which an item is asked."""
-    first = prompts.option_order(id, p.question.option_order, p.question.seed)
+    first = prompts.option_order(id, p.question.option_order.evaluation, p.question.seed)
     return prompts.option_permutations(first, p.evaluate.permutations)
 
 
@@ -85,8 +87,7 @@ def fitting_question(
     The oldest turns are left out first, the question and the options never. Raises click.ClickException where the
     question alone doesn't fit.
     """
-    tokens_of_generation = p.evaluate.max_tokens + REDUCTION_TOKENS + LETTER_TOKENS
-    answer_tokens = 1 if p.evaluate.protocol == "choice" else tokens_of_generation
+    answer_tokens = 1 if p.evaluate.protocol == "choice" else p.evaluate.max_tokens
     history = min(p.question.turns, len(item["cr_window"]))
     for turns in range(history, -1, -1):
         chat = [{"role": "user", "content": prompts.render(item, template, order, turns)}]
@@ -96,6 +97,21 @@ def fitting_question(
         f"id {item['id']}: the question alone and {answer_tokens} tokens of answer don't fit into the model's"
         f" {engine.context} tokens; lower evaluate.max_tokens, or ingest.max_chars, which leaves such messages out"
     )
+
+
+def check_reduction_fits(template: prompts.PromptTemplate, max_tokens: int, engine: Engine) -> None:
+    """Raises click.ClickException where an answer of `max_tokens` tokens is too long for the second turn."""
+    without_answer = reduction_chat(template, "", prompts.OPTIONS)
+    if not engine.fits(without_answer, max_tokens + LETTER_TOKENS):
+        raise click.ClickException(
+            f"evaluate.max_tokens {max_tokens}: the second turn with an answer of that length doesn't fit into the"
+            f" model's {engine.context} tokens; lower it"
+        )
+
+
+def reduction_chat(template: prompts.PromptTemplate, answer: str, order: Sequence[str]) -> list[dict[str, str]]:
+    """The second turn of protocol `generate`: a chat that holds the model's own answer and no question before it."""
+    return [{"role": "user", "content": prompts.render_reduction(template, answer, order)}]
 
 
 def answer_by_choice(questions: Sequence[Question], engine: Engine, progress_title: str) -> list[Answer]:
@@ -116,15 +132,14 @@ def answer_by_generation(
     max_tokens: int,
     progress_title: str,
 ) -> list[Answer]:
-    """The option that the model names in a second turn, after it has reasoned with up to `max_tokens` tokens."""
+    """The option that the model names in a second turn, after it has reasoned with up to `max_tokens` tokens.
+
+    The options have the letters that they had in the question, since the reasoning may name a letter alone.
+    """
     first_turns = [question.chat for question in questions]
     reasonings = answer_cache.generate(engine, first_turns, max_tokens, f"{progress_title}, reasons")
     second_turns = [
-        [
-            *question.chat,
-            {"role": "assistant", "content": reasoning},
-            {"role": "user", "content": prompts.render_reduction(template, question.order)},
-        ]
+        reduction_chat(template, reasoning, question.order)
         for question, reasoning in zip(questions, reasonings, strict=True)
     ]
     texts = answer_cache.generate(engine, second_turns, LETTER_TOKENS, f"{progress_title}, decides")

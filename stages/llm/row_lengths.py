@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from stages.llm.tokenization import encode
-from stages.llm.weights import pretrained_source
+from stages.llm.tokenization import answer_tokens, encode
+from stages.llm.weights import load_tokenizer
 
 Row = dict[str, Any]  # in alpaca's fields
 
@@ -20,7 +20,7 @@ def check_row_lengths(file: Path, rows: Sequence[Row], base: Path, names: Sequen
     for name in names:
         if not (base / name).exists():
             continue
-        tokenizer = _tokenizer(base / name)
+        tokenizer = load_tokenizer(base / name)
         lengths = [token_count(row, tokenizer) for row in rows]
         longest = max(lengths, default=0)
         if longest > max_length:
@@ -35,12 +35,4 @@ def check_row_lengths(file: Path, rows: Sequence[Row], base: Path, names: Sequen
 def token_count(row: Row, tokenizer: Any) -> int:
     """The tokens of question and answer, as training reads them."""
     question = {"role": "user", "content": f"{row['instruction']}\n{row['input']}".strip()}
-    return len(encode(tokenizer, [question, {"role": "assistant", "content": row["output"]}]))
-
-
-def _tokenizer(base: Path) -> Any:
-    from transformers import AutoTokenizer
-
-    source, revision = pretrained_source(base)
-    pin: dict[str, Any] = {"revision": revision, "local_files_only": True} if revision else {}
-    return AutoTokenizer.from_pretrained(source, trust_remote_code=False, **pin)
+    return len(encode(tokenizer, [question])) + len(answer_tokens(tokenizer, row["output"]))

@@ -141,7 +141,7 @@ def mark(texts: Sequence[str], engine: Engine, progress_title: str) -> list[floa
 
 def choose(texts: Sequence[str], engine: Engine, prompt: FilterTemplate, progress_title: str) -> list[float | None]:
     """10 times the probability of yes against no. None for a text that doesn't fit into the model's context."""
-    prompts = _fitting_prompts(prompt.choose, texts, engine, 1)
+    prompts = _fitting_prompts(prompt.choose, prompt.system, texts, engine, 1)
     logprobs = answer_cache.choose(engine, list(prompts.values()), prompt.words, progress_title)
     scores = {i: _share(logprobs_of_words, 1) for i, logprobs_of_words in zip(prompts, logprobs, strict=True)}
     return [scores.get(i) for i in range(len(texts))]
@@ -151,17 +151,22 @@ def rate(texts: Sequence[str], engine: Engine, prompt: FilterTemplate, progress_
     """The number from 0 to 10 that the model answers. None where it answers anything else, and for a text that doesn't
     fit into its context.
     """
-    prompts = _fitting_prompts(prompt.rate, texts, engine, RATING_TOKENS)
+    prompts = _fitting_prompts(prompt.rate, prompt.system, texts, engine, RATING_TOKENS)
     answers = answer_cache.generate(engine, list(prompts.values()), RATING_TOKENS, progress_title)
     scores = {i: parse_rating(answer) for i, answer in zip(prompts, answers, strict=True)}
     return [scores.get(i) for i in range(len(texts))]
 
 
-def _fitting_prompts(task: str, texts: Sequence[str], engine: Engine, answer_tokens: int) -> dict[int, Prompt]:
-    """The task for each text that fits into the model's context with its answer, by the index of the text."""
+def _fitting_prompts(
+    task: str, system: str | None, texts: Sequence[str], engine: Engine, answer_tokens: int
+) -> dict[int, Prompt]:
+    """The task for each text that fits into the model's context with its answer, by the index of the text; under the
+    system prompt, if there is one.
+    """
+    introduction = [] if system is None else [{"role": "system", "content": system}]
     prompts: dict[int, Prompt] = {}
     for i, text in enumerate(texts):
-        prompt: Prompt = [{"role": "user", "content": Template(task).substitute(text=text)}]
+        prompt: Prompt = [*introduction, {"role": "user", "content": Template(task).substitute(text=text)}]
         if engine.fits(prompt, answer_tokens):
             prompts[i] = prompt
     return prompts

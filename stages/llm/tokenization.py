@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any
+from functools import cached_property, lru_cache
+from typing import Any, NamedTuple
 
 import click
 
@@ -13,46 +14,101 @@ from stages.llm.control_tokens import INSIDE_CONTROL_TOKEN
 # no template changes.
 PLACEHOLDER = "\ue000{}\ue000"
 PLACEHOLDERS = re.compile("\ue000([0-9]+)\ue000")
+# Variables that templates read, each under the name that some family gives it: a model that can think aloud is asked
+# without, in training and evaluation alike.
+TEMPLATE_VARIABLES = {"enable_thinking": False, "thinking": False}
+
+Chat = Sequence[dict[str, str]]
 
 
 def encode(tokenizer: Any, prompt: Prompt) -> list[int]:
     """The token IDs of a text to continue, or of a chat in the model's template.
 
-    A chat that ends with the user ends with the template's opening of the model's turn.
+    A chat that ends with the user ends with the template's opening of the model's turn. A template that knows no
+    system role gets the system's message at the beginning of the user's.
 
     Control tokens come from the template alone. One that is spelled out in a message (`<|im_end|>`, `<think>`) is
     encoded as ordinary text, so that nobody in the chat can end their message and speak as the model.
+
+    Raises click.ClickException for a chat that the template refuses.
     """
     cuts = _cuts_in_added_control_tokens(tokenizer)
     if isinstance(prompt, str):
         first, *rest = cuts.split(prompt)
         beginning: list[int] = tokenizer.encode(first, split_special_tokens=True)
         return beginning + _encode_parts(tokenizer, rest)
+    chat, rendered = _rendered(tokenizer, prompt)
+    control_tokens = _control_tokens(tokenizer)
+    if not any(control_tokens.search(message["content"]) for message in chat):
+        return tokenizer.encode(_apply_template(tokenizer, chat), add_special_tokens=False)
     ids: list[int] = []
-    for is_control_token, piece in _rendered_pieces(tokenizer, prompt):
+    for is_control_token, piece in _pieces(rendered, control_tokens):
         if is_control_token:
             ids.append(tokenizer.convert_tokens_to_ids(piece))
         else:
-            ids += _encode_parts(tokenizer, _parts_with_messages(piece, prompt, cuts))
+            ids += _encode_parts(tokenizer, _parts_with_messages(piece, chat, cuts))
     return ids
 
 
-def _rendered_pieces(tokenizer: Any, chat: Sequence[dict[str, str]]) -> Iterator[tuple[bool, str]]:
-    """The chat in the model's template with placeholders for its messages, split at the template's control tokens.
+def _rendered(tokenizer: Any, chat: Chat) -> tuple[Chat, str]:
+    """The chat as the template takes it, and the template's text with placeholders for its messages."""
+    from jinja2 import TemplateError
+
+    refusal = None
+    try:
+        rendered = _apply_template(
+            tokenizer, [message | {"content": PLACEHOLDER.format(i)} for i, message in enumerate(chat)]
+        )
+        if not all(PLACEHOLDER.format(i) in rendered for i in range(len(chat))):
+            refusal = "it leaves a message out"
+    except TemplateError as error:
+        refusal = str(error)
+    if refusal and chat[0]["role"] == "system":
+        return _rendered(tokenizer, _without_system_role(chat))
+    if refusal:
+        raise click.ClickException(
+            f"the chat template of {tokenizer.name_or_path} can't take a chat of"
+            f" {', '.join(message['role'] for message in chat)}: {refusal}; set models.NAME.chat_template"
+        )
+    return chat, rendered
+
+
+def _apply_template(tokenizer: Any, chat: Chat) -> str:
+    return tokenizer.apply_chat_template(
+        chat, add_generation_prompt=chat[-1]["role"] == "user", tokenize=False, **TEMPLATE_VARIABLES
+    )
+
+
+def _without_system_role(chat: Chat) -> Chat:
+    """The chat with its system message at the beginning of the next one."""
+    system, first, *rest = chat
+    return [first | {"content": f"{system['content']}\n\n{first['content']}"}, *rest]
+
+
+@lru_cache(maxsize=8)
+def _control_tokens(tokenizer: Any) -> re.Pattern[str]:
+    """Matches the tokenizer's control tokens, the longest first. Added tokens of other kinds, such as Gemma's line
+    breaks, are text.
+    """
+    added_tokens = tokenizer.added_tokens_decoder.values()
+    contents = {
+        token.content for token in added_tokens if token.special or INSIDE_CONTROL_TOKEN.search(token.content)
+    }
+    longest_first = sorted({*contents, *tokenizer.all_special_tokens}, key=len, reverse=True)
+    matches_nothing = "(?!)"
+    return re.compile("|".join(map(re.escape, longest_first)) or matches_nothing)
+
+
+def _pieces(rendered: str, control_tokens: re.Pattern[str]) -> Iterator[tuple[bool, str]]:
+    """The pieces of a rendered template between its control tokens and these tokens themselves, in their order.
 
     Each piece comes with whether it is a control token.
     """
-    with_placeholders = [message | {"content": PLACEHOLDER.format(i)} for i, message in enumerate(chat)]
-    rendered = tokenizer.apply_chat_template(
-        with_placeholders, add_generation_prompt=chat[-1]["role"] == "user", tokenize=False
-    )
-    longest_first = sorted(tokenizer.all_special_tokens, key=len, reverse=True)
-    control_tokens = "|".join(map(re.escape, longest_first))
-    for number, piece in enumerate(re.split(f"({control_tokens})", rendered)):
+    for number, piece in enumerate(re.split(f"({control_tokens.pattern})", rendered)):
         yield number % 2 == 1, piece  # re.split puts what its group matches at odd places
 
 
-def _parts_with_messages(piece: str, chat: Sequence[dict[str, str]], cuts: re.Pattern[str]) -> list[str]:
+def _parts_with_messages(piece: str, chat: Chat, cuts: re.Pattern[str]) -> list[str]:
     """A piece of the template with the messages in place of the placeholders, cut inside the messages' control tokens.
 
     Parts reach over the borders between template and messages, as the tokenizer would see the text in one.
@@ -72,6 +128,7 @@ def _encode_parts(tokenizer: Any, parts: Sequence[str]) -> list[int]:
     return ids
 
 
+@lru_cache(maxsize=8)
 def _cuts_in_added_control_tokens(tokenizer: Any) -> re.Pattern[str]:
     """Matches behind the first character of control tokens that the tokenizer doesn't call special, as with some
     tokenizers' `<think>`.
@@ -94,15 +151,62 @@ def common_prefix_length(encoded: Sequence[list[int]]) -> int:
     return next((i for i in range(longest) if first[i] != last[i]), longest)
 
 
-def option_tokens(tokenizer: Any, options: Sequence[str]) -> list[int]:
-    """The token ID of each option. Raises click.ClickException for an option of several tokens."""
-    ids = []
-    for option in options:
-        tokens = tokenizer.encode(option, add_special_tokens=False)
-        if len(tokens) != 1:
-            raise click.ClickException(f"option {option!r} is more than one token for this model")
-        ids.append(tokens[0])
-    return ids
+class ModelTurn(NamedTuple):
+    """The model's turn in a chat template: the prompt that opens it, and the text before and after an answer.
+
+    `opening` is what the template writes between its prompt and an answer, as Llama 2's blank.
+    """
+
+    prompt: str
+    opening: str
+    end: str
+
+
+def model_turn(tokenizer: Any) -> ModelTurn:
+    """The model's turn after a question of one letter.
+
+    `opening` is empty where the template writes the prompt anew once it is answered. `end` reaches up to a second
+    control token, with which Llama 3 opens the next turn; it is the end-of-sequence token where the template has none.
+    """
+    question = {"role": "user", "content": "x"}
+    _, prompt = _rendered(tokenizer, [question])
+    _, answered = _rendered(tokenizer, [question, {"role": "assistant", "content": "x"}])
+    before, _, end = answered.partition(PLACEHOLDER.format(1))
+    opening = before.removeprefix(prompt) if before.startswith(prompt) else ""
+    control_tokens = list(_control_tokens(tokenizer).finditer(end))
+    if len(control_tokens) > 1:
+        end = end[: control_tokens[1].start()]
+    return ModelTurn(prompt.replace(PLACEHOLDER.format(0), "x"), opening, end or tokenizer.eos_token or "")
+
+
+def answer_tokens(tokenizer: Any, answer: str) -> list[int]:
+    """The token IDs of an answer and of its end, as they follow a chat's prompt."""
+    turn = model_turn(tokenizer)
+    return _continuation(tokenizer, turn.prompt, turn.opening + answer + turn.end)
+
+
+def option_tokens(tokenizer: Any, options: Sequence[str], in_chat: bool) -> tuple[list[int], list[int]]:
+    """The token IDs that stand before every option, and the next one of each option.
+
+    The options answer a chat, or with `in_chat` false continue a text. Some tokenizers put a token of a blank or a
+    line break before a letter. Raises click.ClickException for options that begin with the same token after that.
+    """
+    turn = model_turn(tokenizer) if in_chat else ModelTurn("x", "", "")
+    encoded = [_continuation(tokenizer, turn.prompt, turn.opening + option) for option in options]
+    before = common_prefix_length(encoded) if len(encoded) > 1 else len(encoded[0]) - 1
+    next_tokens = [ids[before] for ids in encoded]
+    if len(set(next_tokens)) < len(options):
+        raise click.ClickException(f"this model's tokenizer begins several of {', '.join(options)} with the same token")
+    return encoded[0][:before], next_tokens
+
+
+def _continuation(tokenizer: Any, text: str, rest: str) -> list[int]:
+    """The token IDs of `rest` behind a text, or by itself where the tokenizer joins the two at their border."""
+    before = tokenizer.encode(text, add_special_tokens=False)
+    both = tokenizer.encode(text + rest, add_special_tokens=False)
+    if both[: len(before)] == before:
+        return both[len(before) :]
+    return tokenizer.encode(rest, add_special_tokens=False)
 
 
 class TokenizerMixin:
@@ -112,7 +216,15 @@ class TokenizerMixin:
     context: int  # tokens of prompt and answer together
 
     def fits(self, prompt: Prompt, answer_tokens: int) -> bool:
-        return len(encode(self.tokenizer, prompt)) + answer_tokens <= self.context
+        opening_tokens = 0 if isinstance(prompt, str) else self._opening_tokens
+        return len(encode(self.tokenizer, prompt)) + opening_tokens + answer_tokens <= self.context
+
+    @cached_property
+    def _opening_tokens(self) -> int:
+        """The tokens between a chat's prompt and the letter of an option."""
+        turn = model_turn(self.tokenizer)
+        return len(_continuation(self.tokenizer, turn.prompt, f"{turn.opening}A")) - 1
 
     def is_single_token(self, option: str) -> bool:
-        return len(self.tokenizer.encode(option, add_special_tokens=False)) == 1
+        """Whether the option is one token where it continues a text."""
+        return len(_continuation(self.tokenizer, "x", option)) == 1

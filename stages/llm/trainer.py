@@ -11,6 +11,7 @@ from peft.optimizers import create_loraplus_optimizer
 from transformers.trainer_callback import ProgressCallback
 
 from stages.llm.loss import answer_loss
+from stages.llm.weights import attends_to_all
 from stages.pipeline.params import Params
 
 
@@ -47,7 +48,8 @@ class LossCurve(ProgressCallback):
 class Trainer(trl.SFTTrainer):
     """SFTTrainer with `loraplus_ratio` and `lr_decay` of params.yaml.
 
-    One process on a CPU without packing computes `answer_loss`; everything else uses TRL's loss.
+    One process on a CPU without packing computes `answer_loss`, where the model's attention can be given its mask;
+    everything else uses TRL's loss.
     """
 
     def __init__(self, *args: Any, p: Params, **kwargs: Any) -> None:
@@ -72,9 +74,16 @@ class Trainer(trl.SFTTrainer):
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        if torch.cuda.is_available() or self.p.train.packing or self.accelerator.num_processes > 1:
-            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         causal_lm = model.get_base_model() if self.is_adapter else model
+        takes_mask = causal_lm.config._attn_implementation == "sdpa"
+        takes_mask = takes_mask and attends_to_all(causal_lm.config, inputs["input_ids"].shape[1])
+        if (
+            torch.cuda.is_available()
+            or self.p.train.packing
+            or self.accelerator.num_processes > 1
+            or not takes_mask
+        ):
+            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         return answer_loss(causal_lm, inputs["input_ids"], inputs["attention_mask"], inputs["labels"])
 
     @property

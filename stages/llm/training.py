@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 import shutil
 from collections.abc import Iterator, Sequence
@@ -18,7 +19,7 @@ from stages.pipeline.params import Params, cache_directory
 
 # Raise this by hand with a change of a training module, trainer.py, loss.py, tokenization.py, control_tokens.py or
 # weights.py that may change what is learnt: checkpoints of earlier code are then not resumed.
-FORMAT = 1
+FORMAT = 2
 
 
 def train(name: str, base: Path, rows: Path, p: Params, adapter: Path, curve: Path, full: bool = False) -> None:
@@ -29,11 +30,19 @@ def train(name: str, base: Path, rows: Path, p: Params, adapter: Path, curve: Pa
 
     Raises click.ClickException for a row that is too long, too little memory and a full disk.
     """
+    _use_one_gpu()
     with _readable_errors():
         trainer = _prepare(name, base, rows, p, curve, full)
         checkpoints = Path(trainer.args.output_dir)
         trainer.train(resume_from_checkpoint=last_complete_checkpoint(checkpoints))
         _save(trainer, adapter, full)
+
+
+def _use_one_gpu() -> None:
+    """Leaves the first GPU visible to a training without a launcher: TRL refuses several in one process."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "0")
+    if "WORLD_SIZE" not in os.environ:
+        os.environ["CUDA_VISIBLE_DEVICES"] = visible.partition(",")[0]
 
 
 def _prepare(name: str, base: Path, rows: Path, p: Params, curve: Path, full: bool) -> Any:
@@ -50,7 +59,7 @@ def _prepare(name: str, base: Path, rows: Path, p: Params, curve: Path, full: bo
     lora_rank, lr, batch_size = hyperparameters(name, p)
     model, tokenizer = load(base, compute_dtype(p.models[name].dtype), p.train.load_in_4bit)
     examples = load_examples(rows, tokenizer, p.max_length)
-    lora = None if full else lora_config(lora_rank, p)
+    lora = None if full else lora_config(model, lora_rank, p)
     if full:
         _freeze_all_but_linear_layers(model)
     settings = sft_config(lr, batch_size, model.dtype, p)
@@ -126,8 +135,9 @@ def _save(trainer: Any, folder: Path, full: bool) -> None:
         return
     tuned = trainer.accelerator.unwrap_model(trainer.model)
     if not full:
-        for config in tuned.peft_config.values():
-            config.target_modules = sorted(config.target_modules)  # a set, whose order changes from run to run
+        for config in tuned.peft_config.values():  # sets, whose order changes from run to run
+            config.target_modules = sorted(config.target_modules)
+            config.target_parameters = config.target_parameters and sorted(config.target_parameters)
     tuned.save_pretrained(str(folder), state_dict=weights)
     shutil.rmtree(trainer.args.output_dir)
 

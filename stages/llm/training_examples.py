@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from stages.llm.loss import IGNORED
-from stages.llm.tokenization import encode
+from stages.llm.tokenization import answer_tokens, encode
 
 Example = dict[str, list[int]]  # input_ids and labels, of the same length
 
@@ -15,24 +15,20 @@ Example = dict[str, list[int]]  # input_ids and labels, of the same length
 def load_examples(path: Path, tokenizer: Any, max_length: int) -> list[Example]:
     """The rows of an alpaca file. Labels are the token IDs of the answer and its end, and IGNORED for the prompt.
 
+    The prompt is that of evaluation, token by token, whatever the template makes of a question once it is answered.
+
     Raises click.ClickException for a row longer than `max_length` tokens: truncation would take its answer away.
     """
     examples = []
     for number, row in enumerate(json.loads(path.read_text(encoding="utf-8")), start=1):
-        question = [{"role": "user", "content": f"{row['instruction']}\n{row['input']}".strip()}]
-        answer = {"role": "assistant", "content": row["output"]}
-        prompt_ids = encode(tokenizer, question)
-        input_ids = encode(tokenizer, [*question, answer])
+        question = {"role": "user", "content": f"{row['instruction']}\n{row['input']}".strip()}
+        prompt_ids = encode(tokenizer, [question])
+        answer_ids = answer_tokens(tokenizer, row["output"])
+        input_ids = prompt_ids + answer_ids
         if len(input_ids) > max_length:
             raise click.ClickException(
                 f"{path}: row {number} (id {row['id']}) has {len(input_ids)} tokens, max_length is {max_length}:"
                 " raise it"
             )
-        if input_ids[: len(prompt_ids)] != prompt_ids:
-            raise click.ClickException(
-                f"{path}: row {number} (id {row['id']}): the model's chat template changes the question once an answer"
-                " follows, so the answer's tokens can't be told from the question's; train another model"
-            )
-        labels = [IGNORED] * len(prompt_ids) + input_ids[len(prompt_ids) :]
-        examples.append({"input_ids": input_ids, "labels": labels})
+        examples.append({"input_ids": input_ids, "labels": [IGNORED] * len(prompt_ids) + answer_ids})
     return examples

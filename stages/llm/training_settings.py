@@ -28,16 +28,40 @@ def hyperparameters(name: str, p: Params) -> Hyperparameters:
     )
 
 
-def lora_config(lora_rank: int, p: Params) -> Any:
+def lora_config(model: Any, lora_rank: int, p: Params) -> Any:
+    """peft's configuration. `all-linear` reaches a mixture's experts and routers too, as in the paper's training; peft
+    has no dropout for these, so such a model is trained without.
+    """
     import peft
 
+    experts = expert_parameters(model) if p.train.targets == "all-linear" else []
     return peft.LoraConfig(
         r=lora_rank,
         lora_alpha=p.lora_alpha,
-        lora_dropout=p.lora_dropout,
+        lora_dropout=0.0 if experts else p.lora_dropout,
         target_modules=p.train.targets,
+        target_parameters=experts or None,
         task_type="CAUSAL_LM",
     )
+
+
+def expert_parameters(model: Any) -> list[str]:
+    """The weights of a mixture that no linear layer holds: its stacked experts [experts, …, …] and their routers.
+
+    Each is named by the end of its path, as in mlp.experts.down_proj, which all layers share.
+    """
+    from torch.nn import Linear
+
+    parameters = dict(model.named_parameters())
+    experts = {name for name, parameter in parameters.items() if ".experts." in name and parameter.dim() == 3}
+    blocks = {name.partition(".experts.")[0] for name in experts}
+    linear = {f"{name}.weight" for name, module in model.named_modules() if isinstance(module, Linear)}
+    routers = {
+        name
+        for name, parameter in parameters.items()
+        if parameter.dim() == 2 and name not in linear and name.rsplit(".", 2)[0] in blocks
+    }
+    return sorted({".".join(name.split(".")[-3:]) for name in experts | routers})
 
 
 def sft_config(lr: float, batch_size: int, dtype: Any, p: Params) -> Any:
@@ -61,6 +85,7 @@ def sft_config(lr: float, batch_size: int, dtype: Any, p: Params) -> Any:
         gradient_checkpointing=p.train.gradient_checkpointing,
         bf16=dtype == torch.bfloat16,
         use_cpu=not torch.cuda.is_available(),
+        router_aux_loss_coef=0.0,  # as in the paper's training: the loss is that of the answers alone
         logging_steps=1,
         save_steps=1 / CHECKPOINTS,
         save_total_limit=1,

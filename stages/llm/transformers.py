@@ -9,12 +9,12 @@ from tqdm import tqdm
 
 from stages.llm import Prompt, SaveAnswers
 from stages.llm.tokenization import TokenizerMixin, common_prefix_length, encode, option_tokens
-from stages.llm.weights import compute_dtype, load, minor_version
+from stages.llm.weights import attends_to_all, compute_dtype, context_length, load, minor_version
 from stages.llm.weights import identity as weight_fingerprints
 
 # Raise this by hand with a change of this module, tokenization.py, control_tokens.py or weights.py that may change an
 # answer, be it by rounding.
-ANSWER_VERSION = 2
+ANSWER_VERSION = 3
 GENERATION_BATCH_FACTOR = 8  # times `batch_tokens`: a step of generation computes one token of each sequence
 
 
@@ -45,7 +45,7 @@ class Transformers(TokenizerMixin):
             adapted = peft.PeftModel.from_pretrained(self.model, adapter)
             self.model = adapted.merge_and_unload()
         self.model.to(self.device).eval()
-        self.context = self.model.config.max_position_embeddings
+        self.context = context_length(self.model.config)
         self.eos_token_ids = _eos_token_ids(self.model, self.tokenizer)
         # `generate` takes from here what its own config leaves open; a model's may penalize or suppress tokens.
         self.model.generation_config = transformers.GenerationConfig()
@@ -60,15 +60,17 @@ class Transformers(TokenizerMixin):
     ) -> None:
         """Save the natural log-probability of each option as the next token.
 
-        The prefix that all prompts share is computed once. Raises click.ClickException for an option of several
-        tokens.
+        The prefix that all prompts share is computed once, where the model's layers attend to all of a prompt. Raises
+        click.ClickException for options that begin with the same token.
         """
         import torch
 
-        option_ids = option_tokens(self.tokenizer, options)
-        encoded = [encode(self.tokenizer, prompt) for prompt in prompts]
+        in_chat = any(not isinstance(prompt, str) for prompt in prompts)
+        before_option, option_ids = option_tokens(self.tokenizer, options, in_chat)
+        encoded = [encode(self.tokenizer, prompt) + before_option for prompt in prompts]
         lengths = [len(ids) for ids in encoded]
-        prefix_length = common_prefix_length(encoded)
+        longest = max(lengths, default=0)
+        prefix_length = common_prefix_length(encoded) if attends_to_all(self.model.config, longest) else 0
         with torch.inference_mode():
             prefix_cache = self._prefix_cache(encoded[0][:prefix_length]) if prefix_length else None
             for batch in self._batches(lengths, self.batch_tokens, stored_answers, progress_title):

@@ -6,6 +6,12 @@ import timeit
 from pathlib import Path
 from typing import Any
 
+import click
+
+HUB_NOTE = "hub.json"  # name and revision of a model on the hub
+PATH_NOTE = "path.json"  # path and fingerprint of a model in a folder
+CHAT_TEMPLATE = "chat_template.jinja"  # the name that transformers gives it
+FIXED_DATE = "{%- macro strftime_now(format) -%}26 Jul 2024{%- endmacro -%}"  # goes before the function of that name
 MIN_SPEEDUP = 1.3  # over float32, from which bfloat16 is worth its rounding
 
 
@@ -34,38 +40,79 @@ def _matmul_seconds(dtype: Any) -> float:
     return min(timeit.repeat(lambda: matrix @ matrix, number=1, repeat=20))
 
 
-def pretrained_source(base: Path) -> tuple[str, str | None]:
-    """Name and revision of a model in data/base for `from_pretrained`.
+def pretrained_source(base: Path) -> tuple[str, dict[str, Any]]:
+    """Name and keyword arguments of a model in data/base for `from_pretrained`.
 
-    They are the hub's where the folder holds a note of them (hub.json), otherwise the folder itself and None.
+    They are the hub's where the folder holds a note of a pinned revision (HUB_NOTE), a folder elsewhere where it
+    holds a note of its path (PATH_NOTE), otherwise the folder itself.
     """
-    note = base / "hub.json"
-    if not note.exists():
-        return str(base), None
-    hub = json.loads(note.read_text(encoding="utf-8"))
-    return hub["hub"], hub["revision"]
+    pin: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+    hub_note, path_note = base / HUB_NOTE, base / PATH_NOTE
+    if hub_note.exists():
+        hub = json.loads(hub_note.read_text(encoding="utf-8"))
+        return hub["hub"], pin | {"revision": hub["revision"]}
+    if path_note.exists():
+        return json.loads(path_note.read_text(encoding="utf-8"))["path"], pin
+    return str(base), pin
+
+
+def load_tokenizer(base: Path) -> Any:
+    """The tokenizer of a model in data/base, with the chat template that lies there if one does.
+
+    A template that states today's date states a fixed one instead, so that a prompt is the same every day.
+    """
+    from transformers import AutoTokenizer
+
+    name, pin = pretrained_source(base)
+    tokenizer = AutoTokenizer.from_pretrained(name, **pin)
+    template = base / CHAT_TEMPLATE
+    if template.exists():
+        tokenizer.chat_template = template.read_text(encoding="utf-8")
+    if isinstance(tokenizer.chat_template, str) and "strftime_now" in tokenizer.chat_template:
+        tokenizer.chat_template = FIXED_DATE + tokenizer.chat_template
+    return tokenizer
 
 
 def load(base: Path, dtype: Any, in_4bit: bool = False) -> tuple[Any, Any]:
-    """Model and tokenizer of data/base/NAME, from the folder itself or from the hub's cache.
+    """Model and tokenizer of data/base/NAME, from the folder itself, a folder elsewhere or the hub's cache.
 
-    `in_4bit` keeps the weights in 4 bits (NF4, as in QLoRA) and multiplies in `dtype`.
+    `dtype` "auto" is that in which the weights are stored. `in_4bit` keeps them in 4 bits (NF4, as in QLoRA) and
+    multiplies in `dtype`.
     """
-    from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # loading takes a second
-    name, revision = pretrained_source(base)
-    pin: dict[str, Any] = {"revision": revision, "local_files_only": True} if revision else {}
-    nf4 = BitsAndBytesConfig(
-        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
-    )
-    quantization: dict[str, Any] = {"quantization_config": nf4} if in_4bit else {}
-    model = AutoModelForCausalLM.from_pretrained(
-        name, dtype=dtype, attn_implementation="sdpa", trust_remote_code=False, **pin, **quantization
-    )
-    tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False, **pin)
-    return model, tokenizer
+    name, pin = pretrained_source(base)
+    if in_4bit:
+        pin["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
+        )
+    model = AutoModelForCausalLM.from_pretrained(name, dtype=dtype, use_safetensors=True, **pin)
+    return model, load_tokenizer(base)
+
+
+def context_length(config: Any) -> int:
+    """The tokens that a model's positions allow. Raises click.ClickException where its config doesn't say."""
+    text_config = config.get_text_config(decoder=True)
+    for key in ("max_position_embeddings", "seq_length", "n_positions", "max_seq_len"):
+        if getattr(text_config, key, None):
+            return int(getattr(text_config, key))
+    raise click.ClickException(f"the config of this {config.model_type} model doesn't say how long its context is")
+
+
+def attends_to_all(config: Any, tokens: int) -> bool:
+    """Whether each layer of a model attends to all of so many tokens: none has a shorter window, or a state instead of
+    keys and values.
+    """
+    from transformers import DynamicCache
+    from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
+
+    for layer in DynamicCache(config=config).layers:
+        is_wide_window = type(layer) is DynamicSlidingWindowLayer and tokens < layer.sliding_window
+        if type(layer) is not DynamicLayer and not is_wide_window:
+            return False
+    return True
 
 
 def linear_weights(model: Any) -> dict[str, Any]:

@@ -120,6 +120,7 @@ class Ingest(Section):
     bridges: list[Text]
     limit: Count | None
     min_senders: Count
+    min_messages: Count
     max_chars: Annotated[int, Field(ge=1, le=2**23)]
 
     @field_validator("timezone")
@@ -181,13 +182,23 @@ class Filter(Section):
     window: Turns
 
 
+OrderOfOptions = Literal["shuffled", "fixed"]
+
+
+class OptionOrder(Section):
+    """The order of the three options, shuffled for each item or fixed."""
+
+    evaluation: OrderOfOptions
+    training: OrderOfOptions
+
+
 class Question(Section):
     prompt: Name
     window: Annotated[
         Annotated[Literal["auto"], Tag("auto")] | Annotated[int, Field(ge=0, le=10_000), Tag("turns")],
         Discriminator(lambda window: "auto" if window == "auto" else "turns"),
     ]
-    option_order: Literal["shuffled", "fixed"]
+    option_order: OptionOrder
     seed: Seed
 
     @property
@@ -312,8 +323,11 @@ class Endpoint(Section):
 
 
 class Model(Section):
-    """A model of the catalogue: cut from the embedded one to its first `layers`, a revision of a model on the hub, or
-    one behind a server. `engine_args` are vLLM's own; `dtype` is that of the embedded engine and of training.
+    """A model of the catalogue: cut from the embedded one to its first `layers`, a revision of a model on the hub, one
+    at a `path` (a folder in the Hugging Face layout or a GGUF file), or one behind a server.
+
+    `engine_args` are vLLM's own; `dtype` is that of the embedded engine and of training. `parameters` is counted where
+    it is left out (`stages/pipeline/model_sizes.py`). `chat_template` replaces the model's own.
     """
 
     engine: Literal["transformers", "vllm", "openai"] = "transformers"
@@ -321,7 +335,9 @@ class Model(Section):
     layers: Annotated[int, Field(ge=1, le=1000)] | None = None
     hub: Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?$", max_length=96)] | None = None
     revision: Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w./-]*$", max_length=100)] | None = None
+    path: Text | None = None
     endpoint: Endpoint | None = None
+    chat_template: Annotated[str, Field(min_length=1, max_length=2**16)] | None = None
     engine_args: dict[str, JsonValue] = {}
     parameters: Annotated[int, Field(ge=1, le=10**15)] | None = None
     family: Text
@@ -330,20 +346,37 @@ class Model(Section):
 
     @property
     def size(self) -> int:
-        """Its number of parameters; only a model behind a server may have none, and it is in no ladder."""
+        """Its number of parameters, 0 where it isn't known: that of a model behind a server, which is in no ladder, or
+        one that `with_sizes` has not filled in.
+        """
         return self.parameters or 0
 
     @model_validator(mode="after")
     def one_source(self) -> "Model":
-        if sum(source is not None for source in (self.layers, self.hub, self.endpoint)) != 1:
-            raise ValueError("a model has either layers (cut from the embedded one), or hub and revision, or endpoint")
+        if sum(source is not None for source in (self.layers, self.hub, self.path, self.endpoint)) != 1:
+            raise ValueError(
+                "a model has either layers (cut from the embedded one), or hub and revision, or path, or endpoint"
+            )
         if (self.hub is None) != (self.revision is None):
             raise ValueError("a hub model needs a revision, another has none")
         if (self.engine == "openai") != (self.endpoint is not None):
             raise ValueError("a model with an endpoint has the engine openai, and no other has")
         if self.engine_args and self.engine != "vllm":
             raise ValueError("engine_args are vLLM's: the engine must be vllm")
+        if self.endpoint and self.chat_template:
+            raise ValueError("a model with an endpoint has the server's chat template")
         return self
+
+    @field_validator("chat_template")
+    @classmethod
+    def is_jinja(cls, template: str | None) -> str | None:
+        from jinja2 import Environment, TemplateSyntaxError
+
+        try:
+            Environment(extensions=["jinja2.ext.loopcontrols"]).parse(template or "")
+        except TemplateSyntaxError as error:
+            raise ValueError(f"is no Jinja template, line {error.lineno}: {error.message}") from error
+        return template
 
 
 class Params(Section):
@@ -405,8 +438,11 @@ class Params(Section):
                 raise ValueError(
                     f"{place} names the model {name!r}, which is not under models{_did_you_mean(name, self.models)}"
                 )
-        if unsized := [name for name in self.ladder if self.models[name].parameters is None]:
-            raise ValueError(f"ladder compares models by size: {', '.join(unsized)} has no parameters under models")
+        if unsized := [name for name in self.ladder if self.models[name].endpoint and not self.models[name].size]:
+            raise ValueError(
+                f"ladder compares models by size: {', '.join(unsized)} has an endpoint, so its parameters can't be"
+                " counted: state them under models"
+            )
         if remote := [name for name in self.finetune if self.models[name].endpoint]:
             raise ValueError(f"finetune names {', '.join(remote)}, which has an endpoint and no weights to train")
         if self.models[self.law.probe_model].endpoint:

@@ -21,6 +21,7 @@ from ruamel.yaml import YAML
 from stages.judging.predictions import load_predictions
 from stages.pipeline.command import Command
 from stages.pipeline.markdown import markdown_table
+from stages.pipeline.model_sizes import with_sizes
 from stages.pipeline.params import Params, params
 from stages.pipeline.tables import split_items
 from stages.reporting.comparison import COMPARISON_HEAD, Comparison, compare_answers, compare_bounds, comparison_row
@@ -177,7 +178,7 @@ def compare(
 def main(base: str, picture: Path) -> None:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    p = params()
+    p = with_sizes(params())
     commit = commit_of(base)
     paths = {(state, model): f"metrics/details/{STATES[state]}/{model}.json" for state, model in models_of(p)}
     before, after, unavailable = both_predictions(base, commit, p)

@@ -13,6 +13,11 @@ from stages.reporting.run import Run, Scores
 from stages.reporting.tables import bounded
 
 KINDS = ("precision", "recall", "f1", "auc")
+TEMPLATES = {  # by whose chat template a model has
+    "model": "the base's own chat template",
+    "params.yaml": "the chat template that params.yaml gives",
+    "plain": "a plain chat template of this project, since the base has none",
+}
 PACKAGES = ("torch", "transformers", "peft", "trl")
 Stages = Mapping[str, Any]  # of dvc.lock, by name
 
@@ -44,8 +49,10 @@ def versions() -> dict[str, str]:
     return {package: version(package) for package in PACKAGES}
 
 
-def source(model: Model, base: Wheel) -> str:
-    """Where a base model is from, pinned."""
+def source(model: Model, base: Wheel, sha256: str | None = None) -> str:
+    """Where a base model is from, pinned; `sha256` is that of a model in a folder."""
+    if model.path:
+        return f"{model.path}, sha256 {sha256}" if sha256 else model.path
     if model.endpoint:  # pinned as far as its owner does
         return f"{model.endpoint.model} at {model.endpoint.url}, options by its {model.endpoint.choose_by} answers"
     if model.hub:
@@ -59,9 +66,9 @@ def asked(how: Question) -> str:
     return prompt.task.replace("$options", prompts.option_list(prompt, prompts.OPTIONS))
 
 
-def made_of(locked: Stages, names: Sequence[str], p: Params) -> str:
+def made_of(locked: Stages, fetched: Mapping[str, Any], names: Sequence[str], p: Params) -> str:
     """What the tables' models were made of, in Markdown: data and adapters by hash, the filter's models and bases by
-    revision, packages.
+    revision, packages. `fetched` is data/models.json.
     """
     sources = of_the_labels(locked, p)
     for scorer in p.score.scorers:
@@ -69,7 +76,7 @@ def made_of(locked: Stages, names: Sequence[str], p: Params) -> str:
         if scorer.model:
             sources[scorer.name] += f", by {source(p.models[scorer.model], p.fetch.base)}"
     for name in names:
-        sources[name] = source(p.models[name], p.fetch.base)
+        sources[name] = source(p.models[name], p.fetch.base, fetched[name].get("sha256"))
         if name in p.finetune:
             adapter = f"data/adapters/{name}"
             sources[adapter] = hashes(locked[f"train@{name}"])[adapter]
@@ -82,18 +89,29 @@ def locked_stages(lock: Path) -> Stages:
     return read_yaml(lock)["stages"]
 
 
-def cards_of_run(run: Run, counts: Mapping[str, Any], locked: Stages, p: Params) -> dict[str, str]:
-    """The card of each adapter by its model's name; `counts` are export's metrics."""
-    return {
-        name: card(name, {"this adapter": scores, "the base alone": run.vanilla[name]} | run.floors, counts, locked, p)
-        for name, scores in run.tuned.items()
-    }
+def cards_of_run(
+    run: Run, counts: Mapping[str, Any], fetched: Mapping[str, Any], locked: Stages, p: Params
+) -> dict[str, str]:
+    """The card of each adapter by its model's name; `counts` are export's metrics, `fetched` is data/models.json."""
+    cards = {}
+    for name, scores in run.tuned.items():
+        rows = {"this adapter": scores, "the base alone": run.vanilla[name]} | run.floors
+        cards[name] = card(name, rows, counts, fetched[name], locked, p)
+    return cards
 
 
-def card(name: str, rows: Mapping[str, Scores], counts: Mapping[str, Any], locked: Stages, p: Params) -> str:
+def card(
+    name: str,
+    rows: Mapping[str, Scores],
+    counts: Mapping[str, Any],
+    fetched: Mapping[str, Any],
+    locked: Stages,
+    p: Params,
+) -> str:
     """The card of a model's adapter, Markdown with the hub's head.
 
-    `rows` are scores by what they are of, the adapter's first; `counts` are export's, `locked` the stages of dvc.lock.
+    `rows` are scores by what they are of, the adapter's first; `counts` are export's, `fetched` is the model's entry
+    in data/models.json, `locked` are the stages of dvc.lock.
     """
     from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
@@ -121,7 +139,8 @@ def card(name: str, rows: Mapping[str, Scores], counts: Mapping[str, Any], locke
         head,
         template_path=str(Path(__file__).with_suffix(".md")),
         name=name,
-        base=source(model, p.fetch.base),
+        base=source(model, p.fetch.base, fetched.get("sha256")),
+        template=TEMPLATES[fetched["template"]],
         split=p.evaluate.split,
         tuned=tuned,
         rows=rows.items(),

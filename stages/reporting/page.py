@@ -21,6 +21,7 @@ from stages.judging.predictions import load_predictions, log_odds_of
 from stages.llm import prompts
 from stages.pipeline.command import Command
 from stages.pipeline.files import read_json, read_yaml, write_text
+from stages.pipeline.model_sizes import with_sizes
 from stages.pipeline.params import Params, params
 from stages.pipeline.schemas import SPLITS
 from stages.pipeline.tables import split_items
@@ -184,14 +185,16 @@ def load_unfinished_run(details: Path, data: Path, items: Rows, p: Params) -> Ru
     )
 
 
-def tables_and_sources(tables: Path, run: Run, stages: Mapping[str, Any], p: Params) -> dict[str, str]:
+def tables_and_sources(
+    tables: Path, run: Run, stages: Mapping[str, Any], fetched: Mapping[str, Any], p: Params
+) -> dict[str, str]:
     """Both tables and what their models are made of, in Markdown; empty where not all of the models have run."""
     is_whole = run.vanilla.keys() == set(p.ladder) and all(f"train@{name}" in stages for name in p.finetune)
     if not tables.exists() or not is_whole:
         return {"tables": "", "made_of": ""}
     return {
         "tables": tables_in_markdown(read_json(tables), run, p),
-        "made_of": made_of(stages, list(run.vanilla), p),
+        "made_of": made_of(stages, fetched, list(run.vanilla), p),
     }
 
 
@@ -201,6 +204,8 @@ def page_values(metrics: Path, data: Path, revisions: Sequence[str], p: Params) 
     items = split_items(data / "items.jsonl", p.evaluate.split)
     run = load_unfinished_run(details, data, items, p)
     stages = read_yaml(Path("dvc.lock"))["stages"]
+    models = data / "models.json"
+    fetched = read_json(models) if models.exists() else {}
     counted = (*(stage.stage for stage in COUNTED_STAGES), "export")
     counts = {name: read_json(details / f"{name}.json") for name in counted}
     laws = {"vanilla": read_if_there(details / "law.json"), "tuned": read_if_there(details / "law_tuned.json")}
@@ -225,7 +230,7 @@ def page_values(metrics: Path, data: Path, revisions: Sequence[str], p: Params) 
         "params": Path("params.yaml").read_text(encoding="utf-8"),
         "data_files": data_files(stages),
         "machine": machine(),
-        **tables_and_sources(metrics / "tables.json", run, stages, p),
+        **tables_and_sources(metrics / "tables.json", run, stages, fetched, p),
     }
 
 
@@ -242,7 +247,7 @@ def main(page: Path, revisions: tuple[str, ...]) -> None:
     jinja = Environment(loader=templates, autoescape=True, undefined=StrictUndefined)
     jinja.filters |= {"markdown": html}
     jinja.globals |= {"plural": plural}
-    values = page_values(Path("metrics"), data, revisions, with_window(params()))
+    values = page_values(Path("metrics"), data, revisions, with_sizes(with_window(params())))
     write_text(page, jinja.get_template("page.html").render(values))
     click.echo(f"{page}: {page.stat().st_size / 2**20:.1f} MiB, to open in any browser")
 

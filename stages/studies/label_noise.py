@@ -22,6 +22,7 @@ from stages.judging.metrics import Bools, Floats
 from stages.judging.probe import Items, hidden_states, out_of_sample
 from stages.pipeline.command import Command
 from stages.pipeline.files import write_json
+from stages.pipeline.model_sizes import with_sizes
 from stages.pipeline.params import Params, params
 from stages.pipeline.schemas import Labelled
 from stages.pipeline.tables import read, rows
@@ -142,7 +143,7 @@ def summary(scores: Mapping[str, Sequence[float]], verdicts: Sequence[int], clea
 @click.argument("metrics", type=click.Path())
 @click.argument("plot", type=click.Path())
 def main(labelled: str, metrics: str, plot: str) -> None:
-    p = with_window(params())
+    p = with_sizes(with_window(params()))
     items = rows(read(labelled, Labelled))
     ladder = vanilla_ladder(items, p)
     states = hidden_states(Path("data/base") / p.law.probe_model, items, p.question.turns)

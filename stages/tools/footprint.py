@@ -13,6 +13,7 @@ import click
 
 from stages.llm.training_settings import hyperparameters, lora_config
 from stages.llm.transformers import GENERATION_BATCH_FACTOR
+from stages.llm.weights import context_length
 from stages.pipeline.files import read_yaml
 from stages.pipeline.params import Model, Params
 
@@ -54,7 +55,7 @@ def model_config(name: str, model: Model, base: Path, ask_hub: bool) -> Any:
     """
     from transformers import AutoConfig
 
-    source = str(getattr(model, "path", None) or model.hub or base / name)
+    source = str(model.path or model.hub or base / name)
     place: dict[str, Any] = {"revision": model.revision} if model.revision else {}
     if Path(source).is_file():
         place, source = {"gguf_file": Path(source).name}, str(Path(source).parent)
@@ -96,7 +97,7 @@ def architecture(config: Any) -> Architecture:
         queries=heads * head_size,
         keys=(_first(text, "num_key_value_heads") or heads) * head_size,
         mlp=mlp,
-        context=text.max_position_embeddings,
+        context=context_length(config),
     )
 
 
@@ -119,7 +120,8 @@ def lora_parameters(config: Any, rank: int, p: Params) -> int:
     import peft
 
     with warnings.catch_warnings(category=FutureWarning, action="ignore"):  # peft asks transformers for an old name
-        model = peft.get_peft_model(_empty_model(config), lora_config(rank, p), low_cpu_mem_usage=True)
+        empty = _empty_model(config)
+        model = peft.get_peft_model(empty, lora_config(empty, rank, p), low_cpu_mem_usage=True)
     return int(model.get_nb_trainable_parameters()[0])
 
 

@@ -44,9 +44,12 @@ def with_format(log: Path, p: Ingest) -> Ingest:
 
 
 def write_messages(log: Path, key: bytes, messages: Path, rejects: Path, p: Ingest) -> int:
-    """The messages of the whole log to a table, as the stage ingest makes them; returns their number."""
+    """The messages of the whole log to a table, as the stage ingest makes them; returns their number.
+
+    Its groups may be small: `limit` and `min_messages` choose groups to learn from.
+    """
     with workspace():
-        ingested = ingest(reader(log, p), key, None, p.min_senders, p.max_chars, p.phone_regions)
+        ingested = ingest(reader(log, p), key, None, p.min_senders, 1, p.max_chars, p.phone_regions)
         reject_count = write(rejects, ingested.rejects.mutate(id=ibis.null("int64")), Reject)
         reasons = count_reasons(ingested.rejects)
         message_count = int(ingested.messages.count().execute())

@@ -41,7 +41,7 @@ def main(name: str, asked: int) -> None:
         alpaca(
             item | {"cr_need_gt": bool(label)},
             prompt,
-            prompts.option_order(item["id"], p.question.option_order, p.question.seed),
+            prompts.option_order(item["id"], p.question.option_order.training, p.question.seed),
             p.question.turns,
         )
         for item, label in zip(items, labels, strict=True)

@@ -69,7 +69,8 @@ def test_answers_for_a_chat_log(
         assert all(0 <= answer["needed"] <= 1 for answer in answers)
         odds.append([answer["needed"] for answer in answers])
     assert odds[0] != odds[1]
-    set_params(**{"ingest.limit": 1, "evaluate.protocol": "generate", "evaluate.max_tokens": 2})
+    choose_groups = {"ingest.limit": 1, "ingest.min_messages": 50}  # to learn from: a log is read whole
+    set_params(**choose_groups | {"evaluate.protocol": "generate", "evaluate.max_tokens": 2})
     with log.open("a") as file:
         file.write('{"id": 9, "sender": "s1", "text": " ", "timestamp": 1700000999}\n')
     result = run(predict, log, project / "answers.jsonl", NAME, "--base", base)

@@ -297,6 +297,23 @@ def test_export(project: Path) -> None:
         assert (text == "needed") is truth[row["id"]]
 
 
+@pytest.mark.parametrize("training", ["fixed", "shuffled"])
+def test_alpaca_files_have_the_order_of_training(
+    project: Path, set_params: Callable[..., None], training: str
+) -> None:
+    """All three of them, and the order of evaluation plays no part."""
+    evaluation = "fixed" if training == "shuffled" else "shuffled"
+    set_params(**{"question.option_order": {"evaluation": evaluation, "training": training}})
+    assert exported(project, grouped_items(80, 5)).exit_code == 0
+    for name in SPLITS:
+        rows = json.loads((project / "alpaca" / f"{name}.json").read_text())
+        letters = {row["output"] for row in rows}
+        if training == "fixed":
+            assert letters == {"A:not needed", "B:needed"}
+        else:
+            assert {letter for letter, _ in (output.split(":") for output in letters)} == {"A", "B", "C"}
+
+
 def test_items_between_two_blocks_of_time_are_in_no_split(project: Path) -> None:
     items = grouped_items(1, 100)
     assert exported(project, items).exit_code == 0

@@ -53,6 +53,29 @@ def test_monologues_and_what_is_over_the_limit() -> None:
     assert len(entries) == len(messages) + len(rejects) + 1
 
 
+def test_small_groups_are_left_out_by_the_messages_that_can_be_used() -> None:
+    """An empty text and a repeated id don't fill a group; a monologue stays a monologue, however small it is."""
+    entries = [
+        *(chat(at=f"large {n}", group="large", sender="ab"[n % 2], key=str(n)) for n in range(3)),
+        *(chat(at=f"small {n}", group="small", sender="ab"[n]) for n in range(2)),
+        chat(at="small empty", group="small", text=" "),
+        *(chat(at=f"twice {n}", group="twice", sender="ab"[n // 2], key=str(n // 2)) for n in range(3)),
+        chat(at="alone", group="alone"),
+    ]
+    messages, rejects, _ = ingested(entries, min_senders=2, min_messages=3)
+    assert [row["group"] for row in messages] == ["large"] * 3
+    assert [(row["at"], row["reason"]) for row in rejects] == [
+        ("alone", "too_few_senders"),
+        ("small 0", "too_few_messages"),
+        ("small 1", "too_few_messages"),
+        ("small empty", "empty_text"),
+        ("twice 0", "too_few_messages"),
+        ("twice 1", "duplicate_id"),
+        ("twice 2", "too_few_messages"),
+    ]
+    assert len(ingested(entries, min_senders=2, min_messages=2)[0]) == 3 + 2 + 2
+
+
 def test_messages_out_of_order_are_sorted_and_ties_keep_the_exports_order() -> None:
     messages, _, _ = ingested([chat(text="c", timestamp=NOW + 2), chat(text="a"), chat(text="b")])
     assert [(row["text"], row["position"]) for row in messages] == [("a", 0), ("b", 1), ("c", 2)]
@@ -85,7 +108,7 @@ def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch, count: int) -> N
 def test_an_export_that_changes_while_it_is_read(lengths: tuple[int, int]) -> None:
     readings = iter([chat(text=str(n)) for n in range(length)] for length in lengths)
     with pytest.raises(click.ClickException, match="changed while it was read"):
-        ingest(lambda: next(readings), PUBLIC_KEY, None, 1, 100)
+        ingest(lambda: next(readings), PUBLIC_KEY, None, 1, 1, 100)
 
 
 def test_the_samples_ids_never_change() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from stages import evaluate
 from stages.judging.predictions import log_odds_of
-from stages.llm.predictions import majority, predict, summary
+from stages.llm.predictions import LETTER_TOKENS, majority, predict, summary
 from stages.llm.prompts import LETTERS, OPTIONS
 from stages.pipeline.params import Params, params
 from stages.pipeline.schemas import Item
@@ -72,29 +72,72 @@ def test_over_all_orders_a_constant_letter_says_nothing(p: Callable[..., Params]
 
 @pytest.mark.parametrize("order", ["fixed", "shuffled"])
 def test_a_model_that_reads_the_text_is_the_same_in_all_orders(p: Callable[..., Params], order: str) -> None:
-    values = p(**{"evaluate.permutations": 3, "question.option_order": order})
+    values = p(**{"evaluate.permutations": 3, "question.option_order.evaluation": order})
     answers = predict(ITEMS, RuleEngine(by_text("needed")), values, "test")
     assert summary(answers, values)["order_changes"] == 0
     assert summary(answers, values)["letter_share"] == pytest.approx(1 / 3, abs=1e-6)
     assert {row["answer"] for row in answers} == {"needed"}
 
 
-def test_generate_asks_twice_and_reads_the_second_answer(p: Callable[..., Params]) -> None:
-    def rule(chat: Any) -> str:
-        return "It may be A or C, who knows." if len(chat) == 1 else "(B)"
+SECOND_TURN = "A user was asked a question with three options and gave this answer:\n"
 
-    model = RuleEngine(rule)
+
+def reasons_then_names(reasoning: str, letter: str) -> Callable[[Any], str]:
+    """The reasoning for a question, the letter for a second turn."""
+    return lambda chat: letter if chat[0]["content"].startswith(SECOND_TURN) else reasoning
+
+
+def test_generate_asks_twice_and_reads_the_second_answer(p: Callable[..., Params]) -> None:
+    model = RuleEngine(reasons_then_names("It may be A or C, $options knows.", "(B)"))
     values = p(**{"evaluate.protocol": "generate"})
     answers = predict(ITEMS[:2], model, values, "test")
     assert [row["answer"] for row in answers] == ["needed", "needed"]
     assert answers[0] == dict.fromkeys(OPTIONS) | {
         "id": 0, "prompt": "en", "letters": "B", "said": "(B)", "answer": "needed", "turns_lost": 0,
     }  # fmt: skip
-    second = model.prompts[-1]
-    assert [message["role"] for message in second] == ["user", "assistant", "user"]
-    assert second[1]["content"] == "It may be A or C, who knows."
-    assert "\nB. needed\n" in second[2]["content"]
+    first, second = model.prompts  # of both items, which ask the same
+    assert [message["role"] for message in first] == ["user"]
+    (message,) = second
+    assert message["role"] == "user"
+    assert message["content"].startswith(f"{SECOND_TURN}It may be A or C, $options knows.\n\nWhich option")
+    assert "\nB. needed\n" in message["content"]
     assert summary(answers, values)["letter_share"] == 1
+
+
+@pytest.mark.parametrize("order", ["fixed", "shuffled"])
+def test_the_second_turn_has_the_letters_of_the_question(p: Callable[..., Params], order: str) -> None:
+    """A model that reasons with a letter alone means the option that had it. The order of training plays no part."""
+
+    def rule(chat: Any) -> str:
+        content = chat[0]["content"]
+        [letter] = [line[0] for line in content.split("\n") if line[1:] == ". needed"]
+        if not content.startswith(SECOND_TURN):
+            return f"{content.rpartition('it ')[2]} So {letter}."
+        assert f" So {letter}.\n" in content
+        return letter
+
+    model = RuleEngine(rule)
+    changed = {"question.option_order.evaluation": order, "question.option_order.training": "shuffled"}
+    items = [inquiry(id, f"And it {id}?") | {"cr_need_gt": True} for id in range(20)]
+    answers = predict(items, model, p(**{"evaluate.protocol": "generate"} | changed), "test")
+    assert {row["answer"] for row in answers} == {"needed"}
+    assert {row["letters"] for row in answers} == ({"B"} if order == "fixed" else {"A", "B", "C"})
+
+
+def test_generate_has_room_for_both_turns(p: Callable[..., Params]) -> None:
+    """A question needs room for the reasoning; the second turn needs it for the reasoning and the letter."""
+    values = p(**{"evaluate.protocol": "generate", "evaluate.max_tokens": 500, "question.window": 12})
+    item = inquiry(1, "And it?", window=9) | {"cr_need_gt": True}
+    unlimited = RuleEngine(reasons_then_names("x" * 500, "B"))
+    predict([item], unlimited, values, "test")
+    size, second_size = (len(chat[0]["content"]) for chat in unlimited.prompts)
+    assert second_size + LETTER_TOKENS < size + 500
+    for context, lost in ((size + 500, 0), (size + 499, 1)):
+        model = RuleEngine(reasons_then_names("x" * 500, "B"), context=context)
+        assert predict([item], model, values, "test")[0]["turns_lost"] == lost
+    values = p(**{"evaluate.max_tokens": 600})
+    with pytest.raises(click.ClickException, match=r"max_tokens 600: the second turn with an answer of that"):
+        predict([item], RuleEngine(always("A"), context=second_size + 100 + LETTER_TOKENS - 1), values, "test")
 
 
 def test_generate_over_orders_takes_the_most_votes(p: Callable[..., Params]) -> None:
@@ -141,10 +184,11 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_a_message_cannot_add_options_or_parts(p: Callable[..., Params], text: str) -> None:
+@pytest.mark.parametrize("prompt", ["en", "paper_en"])
+def test_a_message_cannot_add_options_or_parts(p: Callable[..., Params], prompt: str, text: str) -> None:
     """What is read off the model is an option of ours, and the prompt has our lines, whatever a message holds."""
     plain, hostile = RuleEngine(always("B")), RuleEngine(always("B"))
-    values = p(**{"question.window": 12})
+    values = p(**{"question.window": 12, "question.prompt": prompt})
     for model, message_text in ((plain, "hi"), (hostile, text)):
         item = inquiry(1, message_text) | {"cr_need_gt": True}
         item["cr_window"] = [turn | {"text": message_text} for turn in item["cr_window"]]
@@ -189,3 +233,32 @@ def test_vanilla_models_are_asked_everything_and_tuned_ones_the_split(
         answers = [json.loads(line) for line in (project / "said.jsonl").read_text().splitlines()]
         assert [(row["prompt"], row["id"]) for row in answers] == expected
         assert json.loads((project / "metrics.json").read_text())["n"] == len(ITEMS) - 3
+
+
+def test_all_is_the_papers_kind_of_number(
+    project: Path, set_params: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Precision, recall and F1 over all labelled items, train and dev included, for vanilla and tuned models."""
+    monkeypatch.setenv("LABELS_CACHE", str(project / "cache"))
+    set_params(**{"evaluate.split": "all", "law.prompts": []})
+    labels = [True, True, False, True, False, False, False, True]
+    answered = [True, False, True, True, False, True, False, False]  # 2 of 4 answers and 2 of 4 items are right
+    items = [
+        inquiry(id, f"And it ({id})?") | {"cr_need_gt": label, "split": ("train", "dev", "test")[id % 3]}
+        for id, label in enumerate(labels)
+    ]
+    write(project / "items.jsonl", from_rows(items, Item), Item)
+
+    def rule(chat: Any) -> list[float]:
+        id = int(chat[0]["content"].rpartition("(")[2].partition(")")[0])
+        return always("B" if answered[id] else "A")(chat)
+
+    monkeypatch.setattr(evaluate, "engine", lambda *_: RuleEngine(rule))
+    for adapter in ((), ("--adapter", project)):
+        files = project / "items.jsonl", project / "said.jsonl", project / "n.json", project / "metrics.json"
+        result = run(evaluate.main, "smollm2_135m", project, *files, *adapter)
+        assert result.exit_code == 0, result.output
+        ids = [json.loads(line)["id"] for line in (project / "said.jsonl").read_text().splitlines()]
+        assert sorted(ids) == list(range(8))
+        scores = json.loads((project / "metrics.json").read_text())
+        assert [scores[key] for key in ("n", "precision", "recall", "f1")] == [8, 0.5, 0.5, 0.5]

@@ -16,7 +16,7 @@ from stages.filter import main
 from stages.judging.question_filter import Turn as Filtered
 from stages.judging.question_filter import filter_quality, threshold_sweep
 from stages.llm.prompts import load_filter
-from stages.llm.scorers import _without_final_marks, choose, mark, rate, rate_turns, rules
+from stages.llm.scorers import RATING_TOKENS, _without_final_marks, choose, mark, rate, rate_turns, rules
 from stages.pipeline.params import Filter, Scorer
 from stages.pipeline.schemas import Score, Turn
 from stages.pipeline.tables import from_rows, rows, write
@@ -222,6 +222,25 @@ def test_choose_and_rate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     answers = {"a": "8/10", "b": "I'd say 7.5.", "c": "none", "d": "11", "e": "-3", "f": "１０分", "g": ""}
     rated = rate(list(answers), RuleEngine(lambda chat: answers[chat[0]["content"][-1]]), prompt, "test")
     assert rated == [8, 7.5, None, None, None, 10, None]
+
+
+@pytest.mark.parametrize(("name", "task"), [("paper_en", "en"), ("paper_zh", "zh")])
+def test_the_papers_filter_introduces_the_assistant(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, task: str
+) -> None:
+    """By a system prompt, which counts for the context; the other prompts have none."""
+    monkeypatch.setenv("LABELS_CACHE", str(tmp_path))
+    rating, choosing, plain = RuleEngine(lambda _: "7"), RuleEngine(lambda _: [0.0, 0.0]), RuleEngine(lambda _: "7")
+    assert rate(["who?"], rating, load_filter(name), "test") == [7]
+    assert choose(["who?"], choosing, load_filter(name), "test") == [5]
+    assert rate(["who?"], plain, load_filter(task), "test") == [7]
+    system, question = rating.prompts[0]
+    assert [question] == plain.prompts[0]
+    assert question["role"] == "user" and question["content"].endswith("\nwho?")
+    assert system == {"role": "system", "content": load_filter(name).system} == choosing.prompts[0][0]
+    full = len(system["content"]) + len(question["content"]) + RATING_TOKENS
+    for context, expected in ((full, [7.0]), (full - 1, [None])):
+        assert rate(["who?"], RuleEngine(lambda _: "7", context), load_filter(name), "test") == expected
 
 
 def test_a_text_that_does_not_fit_is_not_asked_and_has_no_score(

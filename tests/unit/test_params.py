@@ -75,6 +75,13 @@ def test_a_number_as_dvc_writes_it(project: Path) -> None:
         ({"finetune": ["qwen1_5_moe_a2_7b"], "ladder": PAPERS}, "finetune has no dense model"),
         ({"ladder": [*PAPERS, "smollm2_135m"]}, "ladder mixes qwen1_5 and smollm2; the law compares sizes within one"),
         ({"models.moonshot_v1_8k.endpoint.key": "sk-123"}, "endpoint.key: String should match"),
+        ({"ingest.min_messages": 0}, "ingest.min_messages: Input should be greater than or equal to 1"),
+        ({"question.option_order": "fixed"}, "question.option_order: Input should be"),
+        (
+            {"question.option_order.training": "random"},
+            "question.option_order.training: Input should be 'shuffled' or",
+        ),
+        ({"question.option_order.train": "fixed"}, "question.option_order.train: unknown key; did you mean training?"),
         ({"evaluate.permutations": 2}, "evaluate.permutations: Input should be 1, 3 or 6"),
         ({"score.scorers": [{"name": "is_question", "kind": "rate"}]}, "names a model"),
         (

@@ -42,7 +42,9 @@ def value_of(key: str) -> Any:
 
 def test_the_papers_settings_are_keys_that_params_has() -> None:
     settings = recipe(ROOT / "recipes" / "paper.yaml")
-    assert {key for key, value in settings.items() if value == value_of(key)} == {"lr"}  # the rest is another
+    same = {"lr", "question.option_order.evaluation"}
+    assert {key for key, value in settings.items() if value == value_of(key)} == same  # the rest is another
+    assert settings["question.option_order.training"] == "shuffled"
     models = params(ROOT / "params.yaml").models
     assert settings["ladder"] == settings["finetune"] == [name for name in models if name.startswith("qwen1_5")]
 

@@ -103,6 +103,18 @@ def test_every_stage_depends_on_all_code_that_decides_its_outputs() -> None:
             assert "$" in dep or dep.startswith(("data/", "metrics/")) or (ROOT / dep).exists(), (name, dep)
 
 
+def test_the_order_of_options_in_training_makes_no_baseline_stale() -> None:
+    """And that of evaluation no training: who asks models depends on one, who writes the alpaca files on the other."""
+    key = "question.option_order"
+    params_by_stage = {
+        name: set(stage.get("do", stage).get("params", []))
+        for name, stage in YAML(typ="safe", pure=True).load((ROOT / "dvc.yaml").read_text())["stages"].items()
+    }
+    for order, expected in (("evaluation", {"baseline", "tuned"}), ("training", {"export"})):
+        dependents = {name for name, keys in params_by_stage.items() if {"question", key, f"{key}.{order}"} & keys}
+        assert dependents == expected | {"report"}  # whose cards name both
+
+
 def test_rooms_import_no_stage() -> None:
     for file in (ROOT / "stages").glob("*/**/*.py"):
         for stage in STAGES:

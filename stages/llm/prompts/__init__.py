@@ -3,8 +3,9 @@
 A letter stands for the option at its place in the order, so `render` and `answer` must get the same order.
 """
 
+import json
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import permutations
 from pathlib import Path
 from string import Template
@@ -17,6 +18,7 @@ from stages.pipeline.pseudonym import PSEUDONYM
 
 LETTERS = "ABC"
 OPTIONS = ("not_needed", "needed", "dont_know")
+FORMS = ("lines", "json")  # of the turns in a task
 
 
 class PromptTemplate(NamedTuple):
@@ -25,6 +27,7 @@ class PromptTemplate(NamedTuple):
     task: str
     options: Mapping[str, str]  # the text of each option
     reduce: str
+    form: str = "lines"  # of `$history` and `$message`, one of FORMS
 
 
 class FilterTemplate(NamedTuple):
@@ -33,16 +36,19 @@ class FilterTemplate(NamedTuple):
     rate: str
     choose: str
     words: Sequence[str]
+    system: str | None = None
 
 
 def load(name: str) -> PromptTemplate:
     """The template in NAME.yaml beside this module.
 
-    Raises click.ClickException if there is none or its options aren't OPTIONS.
+    Raises click.ClickException if there is none, its options aren't OPTIONS, or its form isn't one of FORMS.
     """
     template = PromptTemplate(**_read_yaml(Path(__file__).parent, name))
     if set(template.options) != set(OPTIONS):
         raise click.ClickException(f"stages/llm/prompts/{name}.yaml: options must be {', '.join(OPTIONS)}")
+    if template.form not in FORMS:
+        raise click.ClickException(f"stages/llm/prompts/{name}.yaml: form must be {' or '.join(FORMS)}")
     return template
 
 
@@ -78,15 +84,17 @@ def option_permutations(order: Sequence[str], number: int) -> list[list[str]]:
 
 def render(inquiry: Mapping[str, Any], template: PromptTemplate, order: Sequence[str], window: int) -> str:
     """The instruction for an inquiry with the last `window` turns before it."""
-    *history, message = lines(inquiry, window)
-    return Template(template.task).substitute(
-        history="\n".join(history), message=message, options=option_list(template, order)
-    )
+    if template.form == "json":
+        history, message = json_history(inquiry, window)
+    else:
+        *earlier_lines, message = lines(inquiry, window)
+        history = "\n".join(earlier_lines)
+    return Template(template.task).substitute(history=history, message=message, options=option_list(template, order))
 
 
-def render_reduction(template: PromptTemplate, order: Sequence[str]) -> str:
-    """The second turn of the protocol `generate`, which asks the model to reduce its own answer to a letter."""
-    return Template(template.reduce).substitute(options=option_list(template, order))
+def render_reduction(template: PromptTemplate, answer: str, order: Sequence[str]) -> str:
+    """The second turn of the protocol `generate`, which asks which option the model's own answer chose."""
+    return Template(template.reduce).substitute(answer=answer, options=option_list(template, order))
 
 
 def answer(option: str, template: PromptTemplate, order: Sequence[str]) -> str:
@@ -104,8 +112,27 @@ def lines(inquiry: Mapping[str, Any], window: int) -> list[str]:
 
     Line breaks inside a turn become slashes.
     """
+    turns = turns_to_show(inquiry, window)
+    return [f"{letter}: " + " / ".join(text.splitlines()) for letter, text in lettered(turns)]
+
+
+def json_history(inquiry: Mapping[str, Any], window: int) -> tuple[str, str]:
+    """The last `window` turns before the inquiry as a JSON list of username and content, and the inquiry as such an
+    object. Senders have letters in order of appearance, A speaks first (the prompt of the paper's authors).
+
+    Each is one line: any line break inside a turn becomes the escape \\n.
+    """
+    turns = [
+        {"username": letter, "content": "\n".join(text.splitlines())}
+        for letter, text in lettered_by_appearance(turns_to_show(inquiry, window))
+    ]
+    return json.dumps(turns[:-1], ensure_ascii=False), json.dumps(turns[-1], ensure_ascii=False)
+
+
+def turns_to_show(inquiry: Mapping[str, Any], window: int) -> list[Mapping[str, Any]]:
+    """The last `window` turns before the inquiry and the inquiry, oldest first."""
     history = inquiry["cr_window"][-window:] if window else []
-    return [f"{letter}: " + " / ".join(text.splitlines()) for letter, text in lettered([*history, inquiry])]
+    return [*history, inquiry]
 
 
 def lettered(turns: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
@@ -113,17 +140,22 @@ def lettered(turns: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
 
     Letters go back from the last turn, whose sender is A. So they are the same in windows of any length.
     """
+    return lettered_by_appearance(reversed(turns))[::-1]
+
+
+def lettered_by_appearance(turns: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """As `lettered`, with A for the sender of the first turn and the next letters in order of appearance."""
     letters: dict[str, str] = {}
 
     def letter(sender: str) -> str:
         return letters.setdefault(sender, _spreadsheet_column(len(letters)))
 
     letters_and_texts = []
-    for turn in reversed(turns):
+    for turn in turns:
         sender_letter = letter(turn["sender"])
         text = PSEUDONYM.sub(lambda pseudonym: letter(pseudonym[0]), turn["text"])
         letters_and_texts.append((sender_letter, text))
-    return letters_and_texts[::-1]
+    return letters_and_texts
 
 
 def _spreadsheet_column(number: int) -> str:
