@@ -90,7 +90,7 @@ PORTABLE := sed -i.bak -e 's/+cpu$$//' -e '/^labels-by-law @/d' constraints.txt 
 # For a Linux machine with CUDA, whatever this one is: uv reads the wheels' metadata alone, and no builds on this disk.
 # torch is the one that constraints.txt has. FlashInfer takes any cuda-python, and uv would pair 12.6 with CUDA 13.
 COMPILE_GPU := { grep '^torch==' constraints.txt; echo 'cuda-python>=13'; } | $(TOOLS)/bin/uv pip compile --quiet \
-	--python-version 3.11 --python-platform x86_64-manylinux_2_28 --only-binary :all: --strip-extras --no-annotate \
+	--python-version 3.11 --python-platform x86_64-manylinux_2_31 --strip-extras --no-annotate \
 	--no-emit-package pip --no-emit-package setuptools --custom-compile-command 'make constraints' --constraints - \
 	--extra dev --extra gpu --extra vllm --output-file constraints-gpu.txt pyproject.toml
 

@@ -90,7 +90,7 @@ COMMANDS: dict[str, Runs | RunBy | NotRun] = {
     "sky jobs launch recipes/sky.yaml --secret AWS_ACCESS_KEY_ID --secret AWS_SECRET_ACCESS_KEY": RunBy(
         "test_skypilot_reads_the_recipe", "sky.Task.from_yaml_config, which the command begins with"
     ),
-    "sky show-gpus H100": NotRun("asks clouds for prices"),
+    "sky gpus list H100": NotRun("asks clouds for prices"),
     "make test-rent": GATE,
     "pip install -c constraints.txt -e '.[spark]'": INSTALLS,
     "make bench": MEASURES,

@@ -16,6 +16,7 @@ from stages.llm.transformers import GENERATION_BATCH_FACTOR
 from stages.llm.weights import context_length
 from stages.pipeline.files import read_yaml
 from stages.pipeline.params import Model, Params
+from stages.pipeline.text import quoted
 
 ARCHITECTURES = Path(__file__).with_name("architectures.yaml")
 WORKSPACE = 2e9  # bytes on a GPU beside what is counted: CUDA's context, graphs, workspaces of kernels
@@ -64,9 +65,9 @@ def model_config(name: str, model: Model, base: Path, ask_hub: bool) -> Any:
     try:
         return AutoConfig.from_pretrained(source, trust_remote_code=False, local_files_only=only_here, **place)
     except ValueError as error:
-        raise click.ClickException(
-            f"{name}: {source} needs code that comes with it, which is never run here: choose another model"
-        ) from error
+        is_code = "remote_code" in str(error) or "custom code" in str(error)
+        why = "it needs code of its authors, which is never run here: choose another model"
+        raise click.ClickException(f"{name}: {source}: {why if is_code else quoted(error, length=200)}") from error
     except OSError as error:
         if model.hub in architectures:
             return AutoConfig.for_model(**architectures[str(model.hub)])

