@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import click
 
+from stages.llm.base_models import missing_files
 from stages.llm.training_settings import hyperparameters, lora_config
 from stages.llm.transformers import GENERATION_BATCH_FACTOR
 from stages.llm.weights import context_length
@@ -56,6 +57,8 @@ def model_config(name: str, model: Model, base: Path, ask_hub: bool) -> Any:
     """
     from transformers import AutoConfig
 
+    if model.path and Path(model.path).is_dir() and (missing := missing_files(Path(model.path))):
+        raise click.ClickException(f"models.{name}.path: {model.path} has no {', '.join(missing)}")
     source = str(model.path or model.hub or base / name)
     place: dict[str, Any] = {"revision": model.revision} if model.revision else {}
     if Path(source).is_file():
