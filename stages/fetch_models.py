@@ -2,10 +2,10 @@
 
     python -m stages.fetch_models data/base data/models.json data/scorers.json
 
-Each has a folder data/base/NAME: weights for one that is cut from the embedded model or converted from a GGUF file;
-for others a note, of the pinned revision on the hub, since weights stay in the hub's own cache, of the path and the hash
-of a model in a folder, or of the URL of one behind a server. What is there already isn't made again. The folder also
-holds the chat template where that isn't the model's own.
+Each has a folder data/base/NAME. It holds weights for a model that is cut from the embedded one or converted from a
+GGUF file, otherwise a note: of the pinned revision on the hub, since weights stay in the hub's own cache, of the path
+and the hash of a model in a folder, or of the URL of one behind a server. It also holds a chat template that isn't the
+model's own. What is there already isn't made again.
 
 data/models.json holds the entries of the ladder's models and the probe's in params.yaml, with their number of
 parameters and whose chat template they have, data/scorers.json those of the filter's models with the source of their
@@ -24,8 +24,8 @@ from stages.llm.base_models import (
     is_gguf,
     is_there,
     note,
-    write_note,
     template_source,
+    write_note,
 )
 from stages.pipeline.command import Command
 from stages.pipeline.files import write_json
@@ -81,7 +81,9 @@ def main(base: Path, models: str, scorers: str) -> None:
             )
     judged = {name: model for name, model in models_of_run.items() if name in {*p.ladder, p.law.probe_model}}
     write_json(models, {name: description(name, model, base / name) for name, model in judged.items()})
-    write_json(scorers, {name: p.models[name].model_dump(mode="json") | note(base / name) for name in sorted(of_scorers)})
+    write_json(
+        scorers, {name: p.models[name].model_dump(mode="json") | note(base / name) for name in sorted(of_scorers)}
+    )
 
 
 if __name__ == "__main__":

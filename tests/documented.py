@@ -137,7 +137,7 @@ COMMANDS: dict[str, Runs | RunBy | NotRun] = {
     "python -m stages.tools.compare metrics/tables.json metrics/ablation.json data/paper.yaml": Runs("paper: f1"),
     "python -m stages.reporting.comment main size.png > comment.md": RunBy("test_the_comment_on_a_branch"),
     "python -m stages.studies.law_power metrics/law_power.json metrics/plots/law_power.json": NotRun(
-        "simulates for half an hour; test_noise_of_a_simulated_ladder and test_power have its parts"
+        "simulates for minutes; tests/unit/test_law_power.py has its parts"
     ),
     "python -m stages.studies.label_noise"
     " data/valid.jsonl metrics/label_noise.json metrics/plots/label_noise.json": TRAINS,

@@ -13,6 +13,7 @@ from typing import Any
 from unittest import mock
 
 from stages import evaluate, export, floor, law, report
+from stages.pipeline.files import write_json
 from stages.pipeline.params import params
 from stages.pipeline.schemas import Labelled, Score
 from stages.pipeline.tables import from_rows, write
@@ -48,6 +49,7 @@ def finish(folder: Path, rows: list[Row] | None = None) -> None:
     truth = {row["id"]: row["cr_need_gt"] for row in rows}
     data, metrics = folder / "data", folder / "metrics"
     write(data / "valid.jsonl", from_rows(rows, Labelled), Labelled)
+    write_json(data / "models.json", {name: {"parameters": 1, "template": "model"} for name in SKILL})
     rng = random.Random(0)
     scored = [
         {"id": id, "scorer": scorer.name, "score": 10 * rng.random() ** 4}

@@ -43,11 +43,21 @@ def source_of(model: Model, wheel: Wheel) -> dict[str, Any]:
 
 
 def path_source(model: Model) -> dict[str, Any]:
-    """The path of a model in a folder or a file, and its fingerprint. Raises click.ClickException where it is missing."""
+    """The path of a model in a folder or a file, and its fingerprint.
+
+    Raises click.ClickException where it is missing.
+    """
+    path = existing_path(model)
+    return {"path": str(path), "sha256": fingerprint(path)}
+
+
+def existing_path(model: Model) -> Path:
     path = Path(str(model.path))
     if not path.exists():
-        raise click.ClickException(f"{path} is missing, which params.yaml names as a model's path: put it there, or dvc pull")
-    return {"path": str(path), "sha256": fingerprint(path)}
+        raise click.ClickException(
+            f"{path}, the path of a model in params.yaml, is missing: put it there, or dvc pull"
+        )
+    return path
 
 
 def is_there(folder: Path, model: Model, wheel: Wheel) -> bool:
@@ -75,8 +85,10 @@ def convert_gguf(gguf: Path, models: Mapping[str, Model], base: Path, wheel: Whe
             gguf.parent, gguf_file=gguf.name, dtype=torch.float32, trust_remote_code=False
         )
         tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name, trust_remote_code=False)
-    except (ValueError, OSError, KeyError, NotImplementedError) as error:
-        raise click.ClickException(f"{gguf}: transformers can't read this GGUF file: {quoted(error, length=300)}") from error
+    except Exception as error:  # of any kind: what struct, NumPy, mmap and transformers meet in a broken file
+        raise click.ClickException(
+            f"{gguf}: transformers can't read this GGUF file: {quoted(error, length=300)}"
+        ) from error
     config = full.config.to_dict()
     config.pop("quantization_config", None)  # a model read from GGUF refuses to be saved with it
     depth = config["num_hidden_layers"]
@@ -119,7 +131,7 @@ def write_note(name: str, model: Model, folder: Path) -> None:
         write_json(folder / ENDPOINT_NOTE, {"url": model.endpoint.url, "model": model.endpoint.model})
         return
     if model.path:
-        if missing := missing_files(Path(model.path)):
+        if missing := missing_files(existing_path(model)):
             raise click.ClickException(
                 f"models.{name}.path: {model.path} has no {', '.join(missing)}; a model is a GGUF file, or a folder as"
                 " `save_pretrained` writes it, with safetensors"
@@ -169,7 +181,8 @@ def download(name: str, model: Model) -> None:
         ) from error
     if missing := missing_files(Path(folder)):
         raise click.ClickException(
-            f"{name}: {model.hub} at {model.revision} has no {', '.join(missing)}; only weights as safetensors are read"
+            f"{name}: can't get {', '.join(missing)} of {model.hub} at {model.revision}: the hub is offline and its"
+            " cache lacks them, or there are none; only weights as safetensors are read"
         )
 
 

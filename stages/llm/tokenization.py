@@ -91,9 +91,7 @@ def _control_tokens(tokenizer: Any) -> re.Pattern[str]:
     breaks, are text.
     """
     added_tokens = tokenizer.added_tokens_decoder.values()
-    contents = {
-        token.content for token in added_tokens if token.special or INSIDE_CONTROL_TOKEN.search(token.content)
-    }
+    contents = {token.content for token in added_tokens if token.special or INSIDE_CONTROL_TOKEN.search(token.content)}
     longest_first = sorted({*contents, *tokenizer.all_special_tokens}, key=len, reverse=True)
     matches_nothing = "(?!)"
     return re.compile("|".join(map(re.escape, longest_first)) or matches_nothing)
@@ -196,7 +194,9 @@ def option_tokens(tokenizer: Any, options: Sequence[str], in_chat: bool) -> tupl
     before = common_prefix_length(encoded) if len(encoded) > 1 else len(encoded[0]) - 1
     next_tokens = [ids[before] for ids in encoded]
     if len(set(next_tokens)) < len(options):
-        raise click.ClickException(f"this model's tokenizer begins several of {', '.join(options)} with the same token")
+        raise click.ClickException(
+            f"this model's tokenizer begins several of {', '.join(options)} with the same token"
+        )
     return encoded[0][:before], next_tokens
 
 

@@ -14,6 +14,8 @@ from stages.llm.loss import answer_loss
 from stages.llm.weights import attends_to_all
 from stages.pipeline.params import Params
 
+LOSS_NAMES = {"loss": "loss", "eval_loss": "validation_loss"}  # of losses, by the Trainer's key
+
 
 class LossCurve(ProgressCallback):
     """Shows the loss in the progress bar and writes it to `folder` with DVCLive.
@@ -33,10 +35,12 @@ class LossCurve(ProgressCallback):
             self.on_log(args, state, control, logs)
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
-        if logs and "loss" in logs and state.is_world_process_zero:
-            cast(Any, self.training_bar).set_postfix(loss=f"{logs['loss']:.3f}")
-            self.live.step = logs.get("step", state.global_step)
-            self.live.log_metric("loss", round(float(logs["loss"]), 6))
+        losses = {LOSS_NAMES[key]: float(loss) for key, loss in (logs or {}).items() if key in LOSS_NAMES}
+        if losses and state.is_world_process_zero:
+            cast(Any, self.training_bar).set_postfix({name: f"{loss:.3f}" for name, loss in losses.items()})
+            self.live.step = cast(Any, logs).get("step", state.global_step)
+            for name, loss in losses.items():
+                self.live.log_metric(name, round(loss, 6))
             self.live.sync()
 
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
@@ -81,6 +85,7 @@ class Trainer(trl.SFTTrainer):
             torch.cuda.is_available()
             or self.p.train.packing
             or self.accelerator.num_processes > 1
+            or return_outputs  # which evaluation asks for
             or not takes_mask
         ):
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import random
 import re
 import shutil
 from collections.abc import Iterator, Sequence
@@ -58,7 +59,7 @@ def _prepare(name: str, base: Path, rows: Path, p: Params, curve: Path, full: bo
     disable_progress_bars()
     lora_rank, lr, batch_size = hyperparameters(name, p)
     model, tokenizer = load(base, compute_dtype(p.models[name].dtype), p.train.load_in_4bit)
-    examples = load_examples(rows, tokenizer, p.max_length)
+    examples, held_out = split_validation(load_examples(rows, tokenizer, p.max_length), p)
     lora = None if full else lora_config(model, lora_rank, p)
     if full:
         _freeze_all_but_linear_layers(model)
@@ -69,6 +70,7 @@ def _prepare(name: str, base: Path, rows: Path, p: Params, curve: Path, full: bo
         model=model,
         processing_class=tokenizer,
         train_dataset=Dataset.from_list(cast(Any, examples)),
+        eval_dataset=Dataset.from_list(cast(Any, held_out)) if held_out else None,
         peft_config=lora,
         args=settings,
         callbacks=[LossCurve(curve)],
@@ -81,6 +83,13 @@ def _prepare(name: str, base: Path, rows: Path, p: Params, curve: Path, full: bo
     if problem:  # in a study's part of the labels, or once rows are packed; the stage has refused the rest
         click.echo(f"warning: {rows}: {problem}", err=True)
     return trainer
+
+
+def split_validation(examples: list[Example], p: Params) -> tuple[list[Example], list[Example]]:
+    """The examples to learn, and a share of `train.validation_share` drawn at random, which only shows its loss."""
+    held_out = set(random.Random(p.seed).sample(range(len(examples)), round(p.train.validation_share * len(examples))))
+    learnt = [example for i, example in enumerate(examples) if i not in held_out]
+    return learnt, [examples[i] for i in sorted(held_out)]
 
 
 def _freeze_all_but_linear_layers(model: Any) -> None:

@@ -8,7 +8,7 @@ import click
 
 from stages.pipeline.params import Params
 
-CHECKPOINTS = 10  # in a run
+CHECKPOINTS = 10  # in a run, and evaluations on items for validation
 
 
 class Hyperparameters(NamedTuple):
@@ -85,6 +85,9 @@ def sft_config(lr: float, batch_size: int, dtype: Any, p: Params) -> Any:
         gradient_checkpointing=p.train.gradient_checkpointing,
         bf16=dtype == torch.bfloat16,
         use_cpu=not torch.cuda.is_available(),
+        eval_strategy="steps" if p.train.validation_share else "no",
+        eval_steps=1 / CHECKPOINTS,
+        per_device_eval_batch_size=process_batch_size(batch_size),
         router_aux_loss_coef=0.0,  # as in the paper's training: the loss is that of the answers alone
         logging_steps=1,
         save_steps=1 / CHECKPOINTS,

@@ -268,6 +268,7 @@ class Train(Section):
     gradient_checkpointing: bool
     optimizer: Text
     load_in_4bit: bool
+    validation_share: Annotated[float, Field(ge=0, lt=1)]
     launcher: Literal["accelerate"] | None
     launcher_config: Text | None
     report_to: Text
@@ -326,8 +327,9 @@ class Model(Section):
     """A model of the catalogue: cut from the embedded one to its first `layers`, a revision of a model on the hub, one
     at a `path` (a folder in the Hugging Face layout or a GGUF file), or one behind a server.
 
-    `engine_args` are vLLM's own; `dtype` is that of the embedded engine and of training. `parameters` is counted where
-    it is left out (`stages/pipeline/model_sizes.py`). `chat_template` replaces the model's own.
+    `engine_args` are vLLM's own, for the engine vllm; `dtype` is that of the embedded engine and of training.
+    `parameters` is counted where it is left out (`stages/pipeline/model_sizes.py`). `chat_template` replaces the
+    model's own.
     """
 
     engine: Literal["transformers", "vllm", "openai"] = "transformers"
@@ -361,10 +363,10 @@ class Model(Section):
             raise ValueError("a hub model needs a revision, another has none")
         if (self.engine == "openai") != (self.endpoint is not None):
             raise ValueError("a model with an endpoint has the engine openai, and no other has")
-        if self.engine_args and self.engine != "vllm":
-            raise ValueError("engine_args are vLLM's: the engine must be vllm")
-        if self.endpoint and self.chat_template:
-            raise ValueError("a model with an endpoint has the server's chat template")
+        if self.endpoint and (self.engine_args or self.chat_template):
+            raise ValueError(
+                "a model with an endpoint has the server's settings: neither engine_args nor chat_template"
+            )
         return self
 
     @field_validator("chat_template")

@@ -8,6 +8,7 @@ import numpy as np
 
 from stages.judging.bootstrap import BootstrapScores
 from stages.judging.ladder import (
+    CONFIDENCE,
     HOLDS,
     INCONCLUSIVE,
     MIN_MODELS,
@@ -30,7 +31,7 @@ VERDICTS = {
 }
 NEXT = {
     HOLDS: "go on with these labels. That the law holds is no proof that every single one is right.",
-    INCONCLUSIVE: "more labelled items.",
+    INCONCLUSIVE: "more labelled items, or models that differ more in size.",
     VIOLATED: "read what the two biggest models get wrong. Where they are right, label anew; where they"
     " misunderstand the question, revise the prompt or the guideline.",
     NO_SIGNAL: "bigger models, another prompt, `evaluate.permutations: 6`, or the law on the tuned models.",
@@ -108,7 +109,7 @@ def missing_signal_in_words(law: Mapping[str, Any], max_letter_share: float) -> 
 
 
 def trend_in_words(ladder: Ladder, signal_indices: Sequence[int], law: Mapping[str, Any]) -> list[str]:
-    """Paragraphs: the trend over the models with a signal, and each step that falls."""
+    """Paragraphs: the trend over the models with a signal, each step that falls, what decides, and the strict rule."""
     paragraphs = [
         f"With each doubling of parameters precision changes by {change_in_points(law, 'slope')}; it rises in"
         f" {100 * law['slope_increase_probability']:.1f}% of the resamples."
@@ -116,9 +117,25 @@ def trend_in_words(ladder: Ladder, signal_indices: Sequence[int], law: Mapping[s
     for (smaller, bigger), step in zip(pairwise(signal_indices), law["steps"].values(), strict=True):
         if step["step"] <= 0:
             paragraphs.append(fall_in_words(ladder, smaller, bigger, step))
+    if law["verdict"] == HOLDS:
+        paragraphs.append("The trend rises beyond chance, and no step falls beyond chance.")
     if law["verdict"] == INCONCLUSIVE:
         paragraphs.append("Neither the law nor its violation is beyond chance here.")
-    return paragraphs
+    return [*paragraphs, strict_rule_in_words(law)]
+
+
+def strict_rule_in_words(law: Mapping[str, Any]) -> str:
+    """Whether the paper's rule is met, how likely that was, and the items that it takes."""
+    if "strictly_rising_items" in law:
+        prospect = f"{CONFIDENCE:.0%} of data sets of {plural(law['strictly_rising_items'], 'item')} would"
+    else:
+        prospect = f"no number of items brings this to {CONFIDENCE:.0%}, because a measured step does not rise"
+    met = "met" if law["strictly_rising"] else "not met"
+    return (
+        f"The paper's strict rule, that precision rises at every step, is {met}."
+        f" If the measured precisions were the truth, {100 * law['strictly_rising_probability']:.1f}% of redrawn data"
+        f" sets of {plural(law['n'], 'item')} would meet it; {prospect}."
+    )
 
 
 def fall_in_words(ladder: Ladder, smaller: int, bigger: int, step: Mapping[str, float]) -> str:

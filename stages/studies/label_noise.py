@@ -17,7 +17,7 @@ import click
 import numpy as np
 
 from stages.judging.label_doubt import label_doubt, wrong_by_biggest
-from stages.judging.ladder import Ladder, bootstrap_ladder, judge, ladder_of
+from stages.judging.ladder import HOLDS, Ladder, bootstrap_ladder, judge, ladder_of
 from stages.judging.metrics import Bools, Floats
 from stages.judging.probe import Items, hidden_states, out_of_sample
 from stages.pipeline.command import Command
@@ -27,7 +27,6 @@ from stages.pipeline.params import Params, params
 from stages.pipeline.schemas import Labelled
 from stages.pipeline.tables import read, rows
 from stages.pipeline.window import with_window
-from stages.studies.law_power import power
 
 NOISES = {"random_5": 0.05, "random_10": 0.1, "random_20": 0.2, "random_40": 0.4, "tired_10": 0.1}
 SEEDS = range(5)
@@ -103,6 +102,22 @@ def verdict(ladder: Ladder, labels: Bools, p: Params) -> int:
     relabelled = ladder._replace(truth=labels)
     scores = bootstrap_ladder(relabelled, p.evaluate.bootstrap, p.seed)
     return int(judge(relabelled, scores, p.law.letter_share)["verdict"])
+
+
+def power(noisy: Sequence[int], clean: Sequence[int]) -> dict[str, float]:
+    """By how much less often the law holds on noisy labels than on clean ones, with 95% bounds (Newcombe's).
+
+    The arguments are verdicts. 1 tells the labels apart every time, 0 never.
+    """
+    from statsmodels.stats.proportion import confint_proportions_2indep
+
+    clean_holds, noisy_holds = list(clean).count(HOLDS), list(noisy).count(HOLDS)
+    low, high = confint_proportions_2indep(clean_holds, len(clean), noisy_holds, len(noisy), method="newcomb")
+    return {
+        "verdict_power": round(clean_holds / len(clean) - noisy_holds / len(noisy), 4),
+        "verdict_power_low": round(float(low), 4),
+        "verdict_power_high": round(float(high), 4),
+    }
 
 
 def scores_of_noise(

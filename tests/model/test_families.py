@@ -91,7 +91,7 @@ def test_the_loss_and_its_gradient_are_those_of_a_plain_pass(folder: Path) -> No
     import torch
 
     model, fast = load(folder, torch.float32)
-    rows = [encode(fast, chat(text)) + [5, 6] for text in TEXTS[:3]]
+    rows = [[*encode(fast, chat(text)), 5, 6] for text in TEXTS[:3]]
     if model.config._attn_implementation != "sdpa" or not attends_to_all(model.config, max(map(len, rows))):
         pytest.skip("this model's attention takes no mask of ours")
     ids = torch.nn.utils.rnn.pad_sequence([torch.tensor(row) for row in rows], batch_first=True)
@@ -127,7 +127,10 @@ def test_trained_merged_and_ranked(folder: Path, tmp_path: Path, monkeypatch: py
     (tmp_path / "train.json").write_text(json.dumps(rows))
     train(name, folder, tmp_path / "train.json", p, tmp_path / "adapter", tmp_path / "curve")
     merge(folder, tmp_path / "adapter", tmp_path / "merged")
-    vanilla, tuned = options(Transformers(folder, 256), TEXTS), options(Transformers(folder, 256, tmp_path / "adapter"), TEXTS)
+    vanilla, tuned = (
+        options(Transformers(folder, 256), TEXTS),
+        options(Transformers(folder, 256, tmp_path / "adapter"), TEXTS),
+    )
     merged = options(Transformers(tmp_path / "merged", 256), TEXTS)
     for i in vanilla:
         assert tuned[i] == pytest.approx(merged[i], abs=2e-3)

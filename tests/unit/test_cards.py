@@ -311,7 +311,7 @@ def test_tables_say_who_filtered_and_how_a_server_chose() -> None:
     throttles = everything.filter.model_copy(update={"throttles": {"is_question": 5, "kimi_is_question": 2.5}})
     score = everything.score.model_copy(update={"scorers": scorers})
     p = everything.model_copy(update={"score": score, "filter": throttles})
-    text = made_of(yaml(ROOT / "dvc.lock")["stages"], [], p)
+    text = made_of(yaml(ROOT / "dvc.lock")["stages"], {}, [], p)
     assert "| is_question | rate, at least 5, by internlm/internlm2-chat-7b, revision 5b50661e" in text
     assert "| kimi_is_question | choose, at least 2.5, by moonshot-v1-8k at https://api.moonshot.cn/v1" in text
     assert "options by its structured answers |" in text

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from scipy.stats import multivariate_normal
 
+from stages.judging.bootstrap import BootstrapScores
 from stages.judging.ladder import (
     HOLDS,
     INCONCLUSIVE,
@@ -21,10 +23,10 @@ from stages.judging.ladder import (
     labels_to_change,
     ladder_of,
 )
-from stages.judging.metrics import weighted_scores
+from stages.judging.metrics import SCORES, weighted_scores
 from stages.pipeline.params import Model
 from stages.reporting.law_text import verdict_in_words
-from stages.studies.law_power import simulate_ladder
+from stages.studies.law_power import balanced, bootstrap_by_pattern, simulate_ladder
 
 SIZES = [10**8, 3 * 10**8, 10**9, 3 * 10**9, 10**10]
 
@@ -42,38 +44,128 @@ def verdict(of: Ladder) -> int:
 
 YES, NO = "needed", "not_needed"
 YES_OR_NO = st.sampled_from([YES, NO])
+BROKEN = balanced(0.46, 0.82, 0.56, 0.91)
+BLIND = balanced(0.40, 0.40, 0.40)  # the share of needed items
 
 
 def test_verdicts_of_clear_ladders() -> None:
-    assert verdict(simulate_ladder([0.2, 0.6, 1.0, 1.5], 1000, 0)) == HOLDS
-    assert verdict(simulate_ladder([1.5, 1.0, 0.6, 0.2], 1000, 0)) == VIOLATED
-    assert verdict(simulate_ladder([0.2, 1.4, 0.5, 1.9], 1000, 0)) == VIOLATED  # one step down, though the trend is up
-    assert verdict(simulate_ladder([1.0, 1.0, 1.0, 1.0], 100, 0)) == INCONCLUSIVE
-    assert verdict(simulate_ladder([0.0, 0.0, 0.0], 300, 0)) == NO_SIGNAL
-    assert verdict(simulate_ladder([0.2, 1.0], 1000, 0)) == TOO_FEW
+    assert verdict(simulate_ladder(balanced(0.46, 0.60, 0.72, 0.84), 1000, 0)) == HOLDS
+    assert verdict(simulate_ladder(balanced(0.84, 0.72, 0.60, 0.46), 1000, 0)) == VIOLATED
+    assert verdict(simulate_ladder(BROKEN, 1000, 0)) == VIOLATED  # one step down, though the trend is up
+    assert verdict(simulate_ladder(balanced(0.72, 0.72, 0.72, 0.72), 100, 0)) == INCONCLUSIVE
+    assert verdict(simulate_ladder(BLIND, 300, 0)) == NO_SIGNAL
+    assert verdict(simulate_ladder(balanced(0.46, 0.72), 1000, 0)) == TOO_FEW
+
+
+def judge_precisions(precision: list[float], deviations: Any) -> dict[str, Any]:
+    """The judgement of models with these precisions; `deviations` [resamples, models] are those of the resamples.
+    Each model has twice the size of the one before and a sure signal.
+    """
+    count = len(precision)
+    observed = {name: np.full(count, 0.7) for name in SCORES} | {"precision": np.array(precision)}
+    resampled = {name: np.tile(score, (len(deviations), 1)) for name, score in observed.items()}
+    resampled["precision"] = resampled["precision"] + deviations
+    models = ladder([[YES] * 10] * count, [True] * 10)._replace(sizes=10**8 * 2 ** np.arange(count))
+    return judge(models, BootstrapScores(observed, resampled), 0.9)
+
+
+@pytest.mark.parametrize(
+    ("precision", "deviation", "expected"),
+    [
+        ([0.50, 0.55, 0.60, 0.65], 0.01, HOLDS),
+        ([0.50, 0.55, 0.54, 0.65], 0.01, HOLDS),  # the second step falls, and in 24% of the resamples it rises
+        ([0.50, 0.55, 0.54, 0.65], 0.001, VIOLATED),  # in none
+        ([0.50, 0.51, 0.49, 0.51], 0.02, INCONCLUSIVE),
+        ([0.50, 0.51, 0.52, 0.53], 0.05, INCONCLUSIVE),  # every step rises, and the trend by chance
+        ([0.55, 0.54, 0.53, 0.52], 0.01, VIOLATED),  # no step falls beyond chance, the trend does
+    ],
+)
+def test_what_decides_is_beyond_chance(precision: list[float], deviation: float, expected: int) -> None:
+    deviations = np.random.default_rng(0).normal(0, deviation, (4000, 4))
+    judgement = judge_precisions(precision, deviations)
+    assert judgement["verdict"] == expected
+    assert judgement["strictly_rising"] == int(precision == sorted(precision))
+
+
+@pytest.mark.parametrize(("rises", "expected"), [(12, VIOLATED), (13, HOLDS)])
+def test_steps_and_trend_share_the_five_percent(rises: int, expected: int) -> None:
+    """Of 1,000 resamples of three steps and a trend, 1.25% are 12.5."""
+    deviations = np.zeros((1000, 4))
+    deviations[:rises, 2] = 0.02
+    assert judge_precisions([0.50, 0.55, 0.54, 0.65], deviations)["verdict"] == expected
+
+
+def rising_probability(steps: Any, covariance: Any) -> float:
+    """That all steps are positive, by the normal distribution."""
+    return float(multivariate_normal(-steps, covariance).cdf(np.zeros(len(steps)), rng=np.random.default_rng(0)))
+
+
+def test_prospects_of_the_strict_rule_by_the_normal_distribution() -> None:
+    n = 600
+    simulation = simulate_ladder(balanced(0.46, 0.50, 0.54, 0.60), n, 1)
+    scores = bootstrap_ladder(simulation, 4000, 0)
+    prospects = judge(simulation, scores, 0.9)
+    steps = np.diff(scores.observed["precision"])
+    covariance = np.cov(np.diff(scores.resampled["precision"]).T)
+    assert (steps > 0).all()
+    probability, items = prospects["strictly_rising_probability"], prospects["strictly_rising_items"]
+    assert 0.3 < probability < 0.94
+    assert probability == pytest.approx(rising_probability(steps, covariance), abs=0.02)
+    assert rising_probability(steps, covariance * n / items) == pytest.approx(0.95, abs=0.01)
+
+
+def test_as_many_items_as_it_says_meet_the_strict_rule() -> None:
+    """Data sets of that size are drawn from the items, which are the truth then."""
+    simulation = simulate_ladder(balanced(0.46, 0.50, 0.54, 0.60), 600, 1)
+    items = judge(simulation, bootstrap_ladder(simulation, 2000, 0), 0.9)["strictly_rising_items"]
+    hits, answered = (simulation.answers == YES) & simulation.truth, simulation.answers == YES
+    rng = np.random.default_rng(0)
+    redrawn = (rng.integers(0, 600, items) for _ in range(1000))
+    met = [bool((np.diff(hits[:, draw].sum(1) / answered[:, draw].sum(1)) > 0).all()) for draw in redrawn]
+    assert sum(met) / len(met) == pytest.approx(0.95, abs=0.025)
+
+
+def test_prospects_of_ladders_that_cannot_meet_the_strict_rule() -> None:
+    deviations = np.random.default_rng(0).normal(0, 0.01, (1000, 3))
+    for second in (0.50, 0.49):
+        judgement = judge_precisions([0.50, second, 0.60], deviations)
+        assert "strictly_rising_items" not in judgement
+        assert 0 < judgement["strictly_rising_probability"] <= 0.55
+    assert "strictly_rising_probability" not in judge_precisions([0.5], deviations[:, :1])
+
+
+def test_steps_without_deviations_need_an_item() -> None:
+    judgement = judge_precisions([0.5, 0.6, 0.7], np.zeros((40, 3)))
+    assert (judgement["strictly_rising_probability"], judgement["strictly_rising_items"]) == (1, 1)
 
 
 def test_a_model_without_signal_is_not_counted() -> None:
-    simulation = simulate_ladder([0.0, 0.4, 0.8, 1.4], 1000, 3)
+    simulation = simulate_ladder(balanced(0.40, 0.53, 0.66, 0.82), 1000, 3)
     judgement = judge(simulation, bootstrap_ladder(simulation, 300, 0), 0.9)
     assert (judgement["verdict"], judgement["models"], judgement["counted"], judgement["signal"]) == (HOLDS, 4, 3, 0)
     one_letter = simulation._replace(letter_share=[0.5, 0.5, 0.95, 0.95])
     assert judge(one_letter, bootstrap_ladder(one_letter, 300, 0), 0.9)["verdict"] == NO_SIGNAL
 
 
+def simulated_verdicts(precisions: list[float], n: int, runs: int) -> list[int]:
+    ladders = [simulate_ladder(balanced(*precisions), n, seed) for seed in range(runs)]
+    return [judge(models, bootstrap_by_pattern(models, 500, 0), 0.9)["verdict"] for models in ladders]
+
+
 @pytest.mark.parametrize("n", [300, 1000])
 def test_clean_labels_are_rarely_called_violated(n: int) -> None:
-    """Where each true step is worth some 5 points of precision."""
-    verdicts = [verdict(simulate_ladder([0.3, 0.6, 0.9, 1.2], n, seed)) for seed in range(100)]
+    """Where each true step is worth some 9 points of precision."""
+    verdicts = simulated_verdicts([0.50, 0.60, 0.69, 0.77], n, 100)
     assert verdicts.count(VIOLATED) / len(verdicts) < 0.05
     if n == 1000:
         assert verdicts.count(HOLDS) / len(verdicts) > 0.8
 
 
 def test_equal_models_are_seldom_judged_either_way() -> None:
-    verdicts = [verdict(simulate_ladder([0.8, 0.8, 0.8, 0.8], 300, seed)) for seed in range(100)]
-    assert verdicts.count(VIOLATED) / len(verdicts) < 0.15  # two tests of 5%, and a bootstrap of 300
-    assert verdicts.count(HOLDS) / len(verdicts) < 0.05
+    """By each rule in 5% of the runs, here within three standard errors."""
+    verdicts = simulated_verdicts([0.66, 0.66, 0.66, 0.66], 1000, 200)
+    assert verdicts.count(VIOLATED) / len(verdicts) < 0.1
+    assert verdicts.count(HOLDS) / len(verdicts) < 0.1
 
 
 @settings(deadline=None, max_examples=60)
@@ -104,7 +196,7 @@ def test_the_fewest_labels_to_change_by_brute_force(items: list[Any]) -> None:
 
 
 def test_the_words_name_the_pair_and_what_to_do() -> None:
-    broken = simulate_ladder([0.2, 1.4, 0.5, 1.9], 1000, 0)
+    broken = simulate_ladder(BROKEN, 1000, 0)
     resampled = bootstrap_ladder(broken, 300, 0)
     text = verdict_in_words(broken, resampled, judge(broken, resampled, 0.9), 0.9, "en")
     assert text.startswith("# The law, prompt en: violated")
@@ -112,11 +204,25 @@ def test_the_words_name_the_pair_and_what_to_do() -> None:
     assert "labels would have to change to reverse this step." in text
     assert "Next: read what the two biggest models get wrong" in text
     assert "From m0" not in text
-    nothing = simulate_ladder([0.0, 0.0, 0.0], 300, 0)
+    assert "that precision rises at every step, is not met." in text
+    assert "no number of items brings this to 95%, because a measured step does not rise." in text
+    nothing = simulate_ladder(BLIND, 300, 0)
     resampled = bootstrap_ladder(nothing, 300, 0)
     text = verdict_in_words(nothing, resampled, judge(nothing, resampled, 0.9), 0.9, "en")
     assert "Models that tell needed from not needed: 0 of 3." in text
     assert "A model that always gives one letter scores the share of needed items (or 0) whatever the labels" in text
+
+
+def test_the_words_of_a_law_that_holds() -> None:
+    """Every precision and bound is another number; the strict rule's prospects are those of the judgement."""
+    rising = simulate_ladder(balanced(0.46, 0.50, 0.54, 0.60), 600, 1)
+    scores = bootstrap_ladder(rising, 500, 0)
+    law = judge(rising, scores, 0.9)
+    text = verdict_in_words(rising, scores, law, 0.9, "en")
+    assert "The trend rises beyond chance, and no step falls beyond chance." in text
+    share, items = f"{100 * law['strictly_rising_probability']:.1f}%", f"{law['strictly_rising_items']:,}"
+    assert f"is met. If the measured precisions were the truth, {share} of redrawn data sets of 600 items" in text
+    assert f"would meet it; 95% of data sets of {items} items would." in text
 
 
 def prediction(id: int, answer: str = YES) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from stages.judging.ladder import HOLDS, INCONCLUSIVE, NO_SIGNAL, TOO_FEW, VIOLATED
 from stages.pipeline.params import params
+from stages.reporting.law_text import NEXT
 from stages.reporting.summary import findings, next_steps, picture_points, reached
 from tests.conftest import ROOT, Row
 
@@ -39,7 +40,7 @@ def test_what_the_labels_are_worth() -> None:
 def test_what_to_do_next() -> None:
     """A verdict without a signal says what to do only where no other does; what waits for people is counted."""
     both = next_steps({"vanilla": law_metrics(NO_SIGNAL), "tuned": law_metrics(INCONCLUSIVE)}, {}, {})
-    assert both == ["The law on tuned models, **inconclusive**: more labelled items."]
+    assert both == [f"The law on tuned models, **inconclusive**: {NEXT[INCONCLUSIVE]}"]
     same = next_steps({"vanilla": law_metrics(HOLDS), "tuned": law_metrics(HOLDS)}, {}, {})
     assert len(same) == 1
     assert same[0].startswith("The law on vanilla and tuned models, **holds**: go on")

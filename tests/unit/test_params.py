@@ -60,8 +60,14 @@ def test_a_number_as_dvc_writes_it(project: Path) -> None:
         ({"models.qwen1_5_4b.revision": None}, "needs a revision"),
         ({"models.smollm2_135m.hub": "a/b"}, "has either layers"),
         ({"models.smollm2_135m.engine": "openai"}, "a model with an endpoint has the engine openai"),
-        ({"models.smollm2_135m.engine_args": {"tensor_parallel_size": 2}}, "the engine must be vllm"),
-        ({"ladder": ["moonshot_v1_8k"], "finetune": ["smollm2_135m"]}, "moonshot_v1_8k has no parameters"),
+        ({"models.moonshot_v1_8k.engine_args": {"tensor_parallel_size": 2}}, "neither engine_args nor chat_template"),
+        ({"models.moonshot_v1_8k.chat_template": "{{ x }}"}, "neither engine_args nor chat_template"),
+        ({"models.qwen1_5_4b.chat_template": "{% if %}"}, "chat_template: Value error, is no Jinja template, line 1"),
+        ({"models.smollm2_135m.path": "models/x"}, "has either layers"),
+        (
+            {"ladder": ["moonshot_v1_8k"], "finetune": ["smollm2_135m"]},
+            "moonshot_v1_8k has an endpoint, so its parameters can't be counted",
+        ),
         (
             {"models.moonshot_v1_8k.parameters": 1, "ladder": ["moonshot_v1_8k"], "finetune": ["moonshot_v1_8k"]},
             "no weights to train",

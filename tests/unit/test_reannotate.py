@@ -13,8 +13,7 @@ from stages.labels.selection import in_queue_order
 from stages.pipeline.params import params
 from stages.pipeline.schemas import Queue, Reannotate
 from stages.pipeline.tables import from_rows, read, rows, write
-from stages.studies.label_noise import flip_labels, precision_and_recall
-from stages.studies.law_power import LADDERS, power, simulate_ladder, skill, verdict
+from stages.studies.label_noise import flip_labels, power, precision_and_recall
 from stages.tools.relabel import State, comparison
 from tests.conftest import inquiry
 
@@ -150,23 +149,6 @@ def test_the_papers_rule_and_the_reasons(answers: Callable[[list[str]], list[dic
     queue, since = in_queue_order(items, path, 2)
     assert [item["id"] for item in queue] == [row["id"] for row in table[:2]]
     assert set(since.values()) == {7}
-
-
-def test_simulated_ladders_have_the_precision_that_is_said() -> None:
-    for precisions in LADDERS.values():
-        ladder = simulate_ladder([skill(precision) for precision in precisions], 100_000, 0)
-        yes = ladder.answers == "needed"
-        assert (yes & ladder.truth).sum(1) / yes.sum(1) == pytest.approx(precisions, abs=0.01)
-
-
-def test_noise_of_a_simulated_ladder() -> None:
-    clean, noisy = simulate_ladder([1.0, 2.0], 1000, 0), simulate_ladder([1.0, 2.0], 1000, 0, "hardest_10")
-    flipped = clean.truth != noisy.truth
-    assert flipped.sum() == 100
-    assert (clean.answers == noisy.answers).all()
-    right = clean.answers == np.where(clean.truth, "needed", "not_needed")
-    assert right[:, flipped].mean() < right[:, ~flipped].mean() - 0.2
-    assert verdict(simulate_ladder([skill(precision) for precision in LADDERS["steps_of_15"]], 1000, 0), 0.9) == 2
 
 
 def test_power() -> None:

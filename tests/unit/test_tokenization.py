@@ -1,4 +1,4 @@
-"""Chats as tokens with the templates of several families: what is asked, what is learnt, whose control tokens count."""
+"""Chats as tokens with several families' templates: what is asked, what is learnt, whose control tokens count."""
 
 from typing import Any
 
@@ -65,9 +65,7 @@ ENDS = {
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
-def test_an_answer_stands_where_the_template_puts_it(
-    tokenizers: dict[tuple[str, str], Any], template: str
-) -> None:
+def test_an_answer_stands_where_the_template_puts_it(tokenizers: dict[tuple[str, str], Any], template: str) -> None:
     fast = tokenizers["bytes", template]
     ids = encode(fast, [QUESTION]) + answer_tokens(fast, "B:needed")
     assert fast.decode(ids).endswith(ENDS[template])
@@ -87,9 +85,7 @@ def test_a_system_message_is_never_lost(tokenizers: dict[tuple[str, str], Any], 
 
 
 @pytest.mark.parametrize("pair", KINDS, ids="-".join)
-def test_nobody_in_the_chat_speaks_as_the_model(
-    tokenizers: dict[tuple[str, str], Any], pair: tuple[str, str]
-) -> None:
+def test_nobody_in_the_chat_speaks_as_the_model(tokenizers: dict[tuple[str, str], Any], pair: tuple[str, str]) -> None:
     fast = tokenizers[pair]
     control_ids = set(fast.convert_tokens_to_ids(CONTROL_TOKENS + NOT_CALLED_SPECIAL))
 
