@@ -1,6 +1,6 @@
 # Targets for whoever changes the code; `make help-development` lists them. Other software has environments of its own.
-.PHONY: help-development java browser test-label-studio test-vllm test-spark test-report test-alpaca test-downloads bench constraints \
-	upgrade licences pr-comment
+.PHONY: help-development java browser test-label-studio test-vllm test-spark test-rent test-report test-alpaca \
+	test-downloads bench constraints upgrade licences pr-comment
 
 help-development:  ## list these targets
 	@grep -E '^[a-z-]+:.*## ' development.mk | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -33,6 +33,18 @@ $(SPARK)/.ready: $(READY) requirements/spark.txt  # sees the pipeline's packages
 	$(SPARK)/bin/python -m pip install --quiet --constraint constraints.txt --requirement requirements/spark.txt
 	touch $@
 
+TOOLS := .venv-tools
+$(TOOLS)/.ready: requirements/tools.txt
+	"$$PYTHON" -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --quiet --requirement requirements/tools.txt
+	touch $@
+
+SKY := .venv-sky
+$(SKY)/.ready: requirements/sky.txt
+	"$$PYTHON" -m venv $(SKY)
+	$(SKY)/bin/python -m pip install --quiet --requirement requirements/sky.txt
+	touch $@
+
 LLAMA_FACTORY := .venv-llama-factory
 $(LLAMA_FACTORY)/.ready: requirements/llama-factory.txt  # torchvision and torchaudio are for CUDA and break the import
 	"$$PYTHON" -m venv $(LLAMA_FACTORY)
@@ -57,6 +69,9 @@ test-vllm: $(READY) $(VLLM)/.ready  ## test that transformers, vLLM and a real `
 test-spark: java $(SPARK)/.ready  ## test that Spark and DuckDB write the same bytes; needs a Java runtime
 	python -m pytest tests/external/test_spark.py
 
+test-rent: $(READY) $(SKY)/.ready $(TOOLS)/.ready  ## test that a GPU machine can be rented and what it installs resolves: SkyPilot's parser, a dry run of uv
+	python -m pytest tests/external/test_rent.py
+
 test-report: browser  ## test the page of a run in a headless browser; needs Chromium
 	python -m pytest tests/external/test_page.py
 
@@ -71,27 +86,27 @@ bench: $(READY) $(TRAINERS)  ## measure speed, after make repro: BENCH=engines, 
 	python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	set -f; python -m "tests.benchmarks.$$BENCH" $$ARGUMENTS
 
-TOOLS := .venv-tools
-$(TOOLS)/.ready: requirements/tools.txt
-	"$$PYTHON" -m venv $(TOOLS)
-	$(TOOLS)/bin/python -m pip install --quiet --requirement requirements/tools.txt
-	touch $@
-
 COMPILE := CUSTOM_COMPILE_COMMAND='make constraints' $(TOOLS)/bin/pip-compile --quiet --strip-extras --no-annotate \
-	--no-emit-options pyproject.toml
+	--no-emit-options --extra dev --output-file constraints.txt pyproject.toml
 # Neither a build of torch nor this folder, which pip-compile writes where an extra names another.
 PORTABLE := sed -i.bak -e 's/+cpu$$//' -e '/^labels-by-law @/d' constraints.txt && rm constraints.txt.bak
+# For a Linux machine with CUDA, whatever this one is: uv reads the wheels' metadata alone, and no builds on this disk.
+# torch is the one that constraints.txt has. FlashInfer takes any cuda-python, and uv would pair 12.6 with CUDA 13.
+COMPILE_GPU := { grep '^torch==' constraints.txt; echo 'cuda-python>=13'; } | $(TOOLS)/bin/uv pip compile --quiet \
+	--python-version 3.11 --python-platform x86_64-manylinux_2_31 --strip-extras --no-annotate \
+	--no-emit-package pip --no-emit-package setuptools --custom-compile-command 'make constraints' --constraints - \
+	--extra dev --extra gpu --extra vllm --output-file constraints-gpu.txt pyproject.toml
 
 constraints: $(TOOLS)/.ready  ## update constraints*.txt after a change of pyproject.toml; pinned versions stay where the ranges allow them
-	$(COMPILE) --extra dev --output-file constraints.txt
-	$(COMPILE) --extra vllm --output-file constraints-vllm.txt
+	$(COMPILE)
 	$(PORTABLE)
+	$(COMPILE_GPU)
 
 upgrade: $(TOOLS)/.ready  ## install the newest versions that pyproject.toml allows, except torch; then lint and test
-	$(COMPILE) --extra dev --output-file constraints.txt \
-		--upgrade --upgrade-package $$(grep -o '^torch==[0-9.]*' constraints.txt)
-	$(COMPILE) --extra vllm --output-file constraints-vllm.txt --upgrade
+	$(COMPILE) --upgrade --upgrade-package $$(grep -o '^torch==[0-9.]*' constraints.txt)
 	$(PORTABLE)
+	cp constraints.txt constraints-gpu.txt
+	$(COMPILE_GPU)
 	rm -rf $(VENV)
 	$(MAKE) lint test
 

@@ -1,12 +1,12 @@
 """Split the labelled items into train, dev and test, and write them as alpaca files (paper, section 3).
 
-    python -m stages.export data/valid.jsonl data/items.jsonl data/alpaca data/rejects/export.jsonl metrics/export.json
-        metrics/details/export.json
+    python -m stages.export data/valid.jsonl data/base data/items.jsonl data/alpaca data/rejects/export.jsonl
+        metrics/export.json metrics/details/export.json
 
 data/items.jsonl says which item is in which split. The alpaca files are for training and other tools: `instruction`
 holds the task, the window, the message and three options; `input` is empty; `output` is letter and text of the right
 option. All three have the options in the order that `question.option_order.training` gives. `id` stands beside them,
-since everything is joined by it.
+since everything is joined by it. A row that is too long for a model that is trained ends the stage: no model is asked.
 """
 
 import hashlib
@@ -17,6 +17,7 @@ from typing import Any
 import click
 
 from stages.llm import prompts
+from stages.llm.row_lengths import check_row_lengths
 from stages.pipeline.command import Command
 from stages.pipeline.files import write_json, write_metrics
 from stages.pipeline.params import params
@@ -102,25 +103,29 @@ def split_counts(name: str, items: Items, valid: str) -> dict[str, float]:
 
 @click.command(cls=Command, help=__doc__)
 @click.argument("valid", type=click.Path(exists=True))
+@click.argument("base", type=click.Path(path_type=Path))
 @click.argument("items", type=click.Path())
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.argument("rejects", type=click.Path())
 @click.argument("metrics", type=click.Path())
 @click.argument("details", type=click.Path())
-def main(valid: str, items: str, folder: Path, rejects: str, metrics: str, details: str) -> None:
+def main(valid: str, base: Path, items: str, folder: Path, rejects: str, metrics: str, details: str) -> None:
     everything = with_window(params())
     p, question = everything.export, everything.question
     prompt = prompts.load(question.prompt)
     labelled = rows(read(valid, Labelled))
     splits, left_out = split(labelled, p.dev, p.test, p.seed)
     result: dict[str, Any] = {"by_time": int(not many_and_small(labelled, p.dev, p.test))}
+    examples: dict[str, Items] = {}
     for name in SPLITS:
         result[name] = split_counts(name, splits[name], valid)
-        examples = []
+        examples[name] = []
         for item in sorted(splits[name], key=lambda item: item["id"]):
             order = prompts.option_order(item["id"], question.option_order.training, question.seed)
-            examples.append(alpaca(item, prompt, order, question.turns))
-        write_json(folder / f"{name}.json", examples)
+            examples[name].append(alpaca(item, prompt, order, question.turns))
+    check_row_lengths(folder / "train.json", examples["train"], base, everything.finetune, everything.max_length)
+    for name in SPLITS:
+        write_json(folder / f"{name}.json", examples[name])
     split_by_id = {item["id"]: name for name in SPLITS for item in splits[name]}
     write(items, from_rows([item | {"split": split_by_id.get(item["id"])} for item in labelled], Item), Item)
     reasons = write_rejects(rejects, [{"id": item["id"], "reason": "split_gap"} for item in left_out], Reject)

@@ -85,8 +85,14 @@ COMMANDS: dict[str, Runs | RunBy | NotRun] = {
     "make constraints": INSTALLS,
     "make upgrade": INSTALLS,
     "make licences": INSTALLS,
-    "pip install -c constraints-vllm.txt -e '.[vllm]'": INSTALLS,
-    "pip install -c constraints.txt -e '.[gpu]'": INSTALLS,
+    "pip install -c constraints-gpu.txt -e '.[gpu,vllm]'": RunBy(
+        "test_the_line_in_the_docs_installs_pinned_packages_for_cuda", "uv pip install --dry-run"
+    ),
+    "sky jobs launch recipes/sky.yaml --secret AWS_ACCESS_KEY_ID --secret AWS_SECRET_ACCESS_KEY": RunBy(
+        "test_skypilot_reads_the_recipe", "sky.Task.from_yaml_config, which the command begins with"
+    ),
+    "sky gpus list H100": NotRun("asks clouds for prices"),
+    "make test-rent": GATE,
     "pip install -c constraints.txt -e '.[spark]'": INSTALLS,
     "make bench": MEASURES,
     "pip install -c constraints.txt -e '.[bench]'": INSTALLS,
@@ -113,8 +119,12 @@ COMMANDS: dict[str, Runs | RunBy | NotRun] = {
         "waits for keys in a terminal; test_before_and_after has its parts"
     ),
     "python -m stages.tools.preflight recipes/paper.yaml qwen1_5_0_5b qwen1_5_1_8b": Runs(
-        "the paper's run needs", status=1
+        "this run needs what this machine lacks", status=1
     ),
+    "python -m stages.tools.preflight recipes/paper.yaml qwen1_5_0_5b qwen1_5_1_8b -S batch_size=8": Runs(
+        "this run needs what this machine lacks", status=1
+    ),
+    "python -m stages.tools.experiment recipes/paper.yaml paper": NotRun("needs a GPU and a model hub"),
     "python -m stages.tools.experiment recipes/paper.yaml small -S lora_rank=8": RunBy(
         "test_a_recipe_is_an_experiment_beside_the_workspace"
     ),

@@ -60,6 +60,7 @@ def finish(folder: Path, rows: list[Row] | None = None) -> None:
     run_stage(
         export.main,
         data / "valid.jsonl",
+        data / "base",
         data / "items.jsonl",
         data / "alpaca",
         data / "rejects/export.jsonl",

@@ -72,6 +72,24 @@ def metric(name: str) -> Any:
     return read_json(details if details.exists() else METRICS / name)
 
 
+def model_needs() -> str:
+    """What the paper's models need of a machine, by preflight's arithmetic and without a hub."""
+    from stages.pipeline.experiments import params_of_experiment, recipe
+    from stages.tools.footprint import footprint, model_config
+    from stages.tools.preflight import BASE, GB, PAPER_ITEMS, REFERENCE, hours, work_of
+
+    p = params_of_experiment(recipe(Path("recipes/paper.yaml")))
+    lines = []
+    for name in p.ladder:
+        config = model_config(name, p.models[name], BASE, ask_hub=False)
+        needs = footprint(name, config, p, work_of(name, p, PAPER_ITEMS), on_gpu=True)
+        billions = [f"{count / 1e9:.1f}" for count in (needs.shape.parameters, needs.shape.active_parameters)]
+        sizes = [f"{size / GB:.0f}" for size in (needs.inference, needs.training, needs.ram, needs.download)]
+        lines.append([f"`{name}`", *billions, *sizes, f"{hours(needs.flops, REFERENCE):.1f}"])
+    head = ["model", "parameters", "active", "inference", "training", "RAM", "download", "hours"]
+    return markdown_table(head, lines)
+
+
 def headline() -> str:
     """The largest tuned model beside the better trivial baseline, in a sentence."""
     rows = metric("tables.json")["table_2"]

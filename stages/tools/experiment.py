@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from stages.pipeline.command import Command
-from stages.pipeline.experiments import overrides, recipe
+from stages.pipeline.experiments import arguments, recipe
 from stages.pipeline.shell import output_of
 
 
@@ -22,9 +22,7 @@ from stages.pipeline.shell import output_of
 @click.argument("name")
 @click.option("-S", "--set-param", "more", multiple=True, metavar="KEY=VALUE", help="As of `dvc exp run`.")
 def main(settings: Path, name: str, more: tuple[str, ...]) -> None:
-    replaced = {setting.partition("=")[0] for setting in more}
-    words = overrides({key: value for key, value in recipe(settings).items() if key not in replaced})
-    words += [word for setting in more for word in ("-S", setting)]
+    words = arguments(recipe(settings), more)
     running = f"{name}-running"
     if running in output_of("dvc", "exp", "list", "--name-only").split():
         output_of("dvc", "exp", "remove", running)

@@ -42,7 +42,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copy(ROOT / "params.yaml", folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        result = run(export, "valid.jsonl", "items.jsonl", "data/alpaca", "rejects.jsonl", "n.json", "metrics.json")
+        outputs = ("items.jsonl", "data/alpaca", "rejects.jsonl", "n.json", "metrics.json")
+        result = run(export, "valid.jsonl", "data/base", *outputs)
     assert result.exit_code == 0, result.output
     for name in ("dataset_info.json", "axolotl.yaml"):
         shutil.copy(ROOT / "data" / name, folder / "data")

@@ -274,8 +274,8 @@ def test_one_group_that_holds_nearly_everything_is_split_by_time() -> None:
 
 def exported(project: Path, items: list[Row]) -> Any:
     write(project / "valid.jsonl", from_rows(items, Labelled), Labelled)
-    outputs = ("valid.jsonl", "items.jsonl", "alpaca", "rejects.jsonl", "n.json", "metrics.json")
-    return run(export.main, *(project / name for name in outputs))
+    paths = ("valid.jsonl", "base", "items.jsonl", "alpaca", "rejects.jsonl", "n.json", "metrics.json")
+    return run(export.main, *(project / name for name in paths))
 
 
 def test_export(project: Path) -> None:

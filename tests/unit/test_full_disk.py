@@ -93,7 +93,7 @@ STAGES: dict[str, tuple[Any, str]] = {
         " annotate_n.json annotate.json kappa.json agreement.json",
     ),
     "validate": (validate.main, "messages.jsonl turns.jsonl inquiries.jsonl labelled.jsonl valid.jsonl"),
-    "export": (export.main, "valid.jsonl items.jsonl alpaca export_rejects.jsonl export_n.json export.json"),
+    "export": (export.main, "valid.jsonl base items.jsonl alpaca export_rejects.jsonl export_n.json export.json"),
     "floor": (floor.main, "items.jsonl floor floor_details"),
 }
 
