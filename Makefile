@@ -46,9 +46,9 @@ own: $(READY)  ## replace the sample by your own chat: make own CHAT=data/room.j
 	$(if $(CHAT),,$(error say which: make own CHAT=data/room.jsonl))
 	@python -m stages.tools.own -- "$$CHAT"
 
-paper: $(READY)  ## run the paper's settings as an experiment, on its models or on MODELS=qwen1_5_0_5b,qwen1_5_1_8b
-	@set -f; IFS=,; python -m stages.tools.preflight recipes/paper.yaml $$MODELS
-	@set --; if [ -n "$$MODELS" ]; then set -- -S "ladder=[$$MODELS]" -S "finetune=[$$MODELS]"; fi; \
+paper: $(READY)  ## run the paper's settings as an experiment, on its models or on MODELS=qwen1_5_0_5b,qwen1_5_1_8b; ARGUMENTS="-S lr=1e-4"
+	@set -f; python -m stages.tools.preflight recipes/paper.yaml $$(echo "$$MODELS" | tr , ' ') $$ARGUMENTS
+	@set -f; set -- $$ARGUMENTS; if [ -n "$$MODELS" ]; then set -- -S "ladder=[$$MODELS]" -S "finetune=[$$MODELS]" "$$@"; fi; \
 		python -m stages.tools.experiment recipes/paper.yaml paper "$$@"
 
 report: $(READY)  ## write the run on one page, report.html; REVISIONS="main slow" draws figures over revisions and experiments

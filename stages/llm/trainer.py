@@ -47,6 +47,7 @@ class LossCurve(ProgressCallback):
         super().on_train_end(args, state, control, **kwargs)
         if state.is_world_process_zero:
             self.live.end()
+            Path(self.live.metrics_file).unlink()  # the last values of the curve once more
 
 
 class Trainer(trl.SFTTrainer):

@@ -28,8 +28,10 @@ def start(command: list[str], cache: Path) -> subprocess.Popen[bytes]:
 
 
 def answer_count_in(cache: Path) -> int:
-    """How many answers the store holds."""
+    """How many answers the store holds; none where a command was killed before it made one."""
     file = cache / "answers" / "answers.sqlite"
+    if not file.exists():
+        return 0
     with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as store:
         has_table = store.execute("SELECT count(*) FROM sqlite_master WHERE name = 'answers'").fetchone()[0]
         return store.execute("SELECT count(*) FROM answers").fetchone()[0] if has_table else 0
@@ -40,7 +42,7 @@ def durations(command: list[str], cache: Path) -> tuple[float, float]:
     process, start_time = start(command, cache), time.monotonic()
     first = 0.0
     while process.poll() is None:
-        if not first and (cache / "answers" / "answers.sqlite").exists() and answer_count_in(cache):
+        if not first and answer_count_in(cache):
             first = time.monotonic() - start_time
         time.sleep(0.1)
     assert process.returncode == 0
@@ -56,7 +58,7 @@ def kill_times(command: list[str], cache: Path, first: float, duration: float) -
     for number in range(KILLS):
         process = start(command, cache)
         if number % 2:
-            while not (cache / "answers" / "answers.sqlite").exists() or answer_count_in(cache) == answer_count:
+            while answer_count_in(cache) == answer_count:
                 assert process.poll() is None, "it was done before it was killed"
                 time.sleep(0.05)
             time.sleep(rng.uniform(0, (duration - first) / KILLS / 2))
