@@ -31,11 +31,12 @@ class Server:
         self.request_times: defaultdict[str, list[float]] = defaultdict(list)  # when each prompt was asked
         self.ignores = False  # what structured choice holds it to
         self.models: Any = None  # what it says of its models; None: it has no list
+        self.last_request: dict[str, Any] = {}
         self.max_concurrent = self.concurrent = 0
         self.url = ""
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        body = await request.json()
+        self.last_request = body = await request.json()
         text = body["messages"][-1]["content"]
         self.concurrent += 1
         self.max_concurrent = max(self.max_concurrent, self.concurrent)

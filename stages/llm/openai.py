@@ -55,36 +55,48 @@ class OpenAI:
         """Holds what the server lists of the model, since another model may come to answer under the same URL and
         name. A list that holds the name alone doesn't tell the two apart.
         """
-        listed_model_sha256 = run_requests(self._listed_model_sha256(), self.endpoint, self.api_key)
         return {
             "engine": "openai",
             "format": ANSWER_VERSION,
             "url": self.endpoint.url,
             "model": self.endpoint.model,
             "by": self.endpoint.choose_by,
-            "served": listed_model_sha256,
-        }
+            "served": _weights_sha256(self._listed_models),
+        } | self._sampling
 
     # Cached: the first access asks the server. Cast: Engine's `identity` is an attribute, and mypy takes a
     # cached_property for read-only.
     identity: Mapping[str, Any] = cast(Any, cached_property(_identity))
 
-    async def _listed_model_sha256(self) -> str | None:
-        """The hash of what the server lists of the model; None where it lists nothing."""
+    @cached_property
+    def _listed_models(self) -> list[dict[str, Any]]:
+        """What the server lists under the model's name."""
+        return run_requests(self._list_models(), self.endpoint, self.api_key)
+
+    @property
+    def _sampling(self) -> dict[str, Any]:
+        """Fields of a request that undo what a server adds to greedy decoding by itself: vLLM's and SGLang's take a
+        repetition penalty from the model's generation_config.json. Other servers may refuse the field.
+        """
+        adds_penalty = any(entry.get("owned_by") in ("vllm", "sglang") for entry in self._listed_models)
+        return {"repetition_penalty": 1.0} if adds_penalty else {}
+
+    async def _list_models(self) -> list[dict[str, Any]]:
         from openai import APIResponseValidationError, APIStatusError
 
         try:
             async with open_client(self.endpoint, self.api_key) as client:
                 listing: Any = await retrying()(client.get, "/models", cast_to=object)
-            entries = _entries(listing, self.endpoint.model)
-            return hashlib.sha256(json.dumps(entries, sort_keys=True).encode()).hexdigest() if entries else None
         except APIStatusError as error:
             is_temporary = error.status_code == 429 or (error.status_code >= 500 and error.status_code != 501)
             if is_temporary:
                 raise
-            return None  # the server has no list, or not for this key
+            return []  # the server has no list, or not for this key
         except (APIResponseValidationError, *INVALID_ANSWER):
-            return None
+            return []
+        models = listing.get("data") if isinstance(listing, dict) else None
+        entries = models if isinstance(models, list) else []
+        return [entry for entry in entries if isinstance(entry, dict) and entry.get("id") == self.endpoint.model]
 
     def fits(self, prompt: Prompt, answer_tokens: int) -> bool:
         """Counts bytes, since the server's tokenizer is unknown and every token has at least one byte."""
@@ -142,9 +154,10 @@ class OpenAI:
         progress_title: str,
     ) -> None:
         """Save the text of greedy decoding, of up to `max_tokens` tokens. An empty text counts as no answer."""
+        sampling = self._sampling if len(stored_answers) < len(prompts) else {}  # a server is asked only if it must be
 
         async def request_text(client: Any, prompt: Prompt) -> tuple[str, int]:
-            choice, tokens = await self._chat(client, prompt, max_tokens=max_tokens)
+            choice, tokens = await self._chat(client, prompt, max_tokens=max_tokens, extra_body=sampling or None)
             if not is_text(choice.message.content):
                 raise ValueError(f"no text (finish_reason {choice.finish_reason})")
             return choice.message.content, tokens
@@ -229,16 +242,13 @@ class OpenAI:
             raise BudgetSpentError
 
 
-def _entries(listing: Any, model: str) -> list[dict[str, Any]]:
-    """What the server's list of models says of the model's weights; empty where it says no more than the name."""
-    models = listing.get("data") if isinstance(listing, dict) else None
-    entries = []
-    for entry in models or ():
-        if isinstance(entry, dict) and entry.get("id") == model:
-            fields = {field: entry[field] for field in WEIGHTS_FIELDS if entry.get(field) is not None}
-            if fields:
-                entries.append(fields)
-    return entries
+def _weights_sha256(listed_models: Sequence[Mapping[str, Any]]) -> str | None:
+    """The hash of what a server lists of a model's weights; None where it lists no more than the name."""
+    entries = [
+        {field: entry[field] for field in WEIGHTS_FIELDS if entry.get(field) is not None} for entry in listed_models
+    ]
+    about_weights = [entry for entry in entries if entry]
+    return hashlib.sha256(json.dumps(about_weights, sort_keys=True).encode()).hexdigest() if about_weights else None
 
 
 def _option_response_format(options: Sequence[str]) -> dict[str, Any]:

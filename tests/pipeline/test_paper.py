@@ -1,6 +1,5 @@
-"""`make paper` with stand-ins: models of the paper's architectures with random weights, under its revisions, on a CPU."""
+"""`make paper` with stand-ins: models of the paper's architectures with random weights, under its revisions."""
 
-import os
 from pathlib import Path
 
 from stages.pipeline.params import params
@@ -72,4 +71,4 @@ def test_make_paper_again_and_again(tmp_path: Path) -> None:
     assert call(folder, "dvc", "exp", "list", "--name-only").split() == ["paper"]
     assert (folder / "params.yaml").read_bytes() == before
     assert call(folder, "git", "status", "--porcelain") == ""
-    assert not os.path.exists(folder / ".venv")
+    assert not (folder / ".venv").exists()

@@ -84,6 +84,19 @@ def test_generate(server: Server) -> None:
     assert answer_cache.generate(engine(server), chats(1), 5, "test") == ["said: prompt 0 "]
 
 
+@pytest.mark.parametrize("owner", ["vllm", "sglang", "library", None])
+def test_a_servers_own_repetition_penalty_is_undone_where_the_server_has_one(
+    server: Server, owner: str | None
+) -> None:
+    server.models = [listed_model(owned_by=owner)]
+    remote = engine(server)
+    answer_cache.generate(remote, chats(1), 5, "test")
+    has_penalty = owner in ("vllm", "sglang")
+    assert server.last_request.get("repetition_penalty") == (1.0 if has_penalty else None)
+    assert ("repetition_penalty" in remote.identity) is has_penalty
+    assert OpenAI(Endpoint(**endpoint("http://127.0.0.1:9/v1"))).generate([], 5, {}, lambda _: None, "test") is None
+
+
 def test_a_budget_stops_cleanly_and_the_next_run_goes_on(server: Server) -> None:
     prompts = chats(12)
     with pytest.raises(click.ClickException, match="budget of 30 tokens is spent; the answers so far are kept"):
