@@ -26,15 +26,17 @@ def hidden_states(base: Path, items: Items, window: int) -> list[Floats]:
     import torch
     from tqdm import tqdm
 
-    from stages.llm.weights import load
+    from stages.llm.weights import context_length, load
 
     model, tokenizer = load(base, torch.float32)
     model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
-    layers = [round(depth * model.config.num_hidden_layers) for depth in DEPTHS]
-    model.base_model.layers = model.base_model.layers[: max(layers) + 1]  # the last one's state is normalized
-    context = model.config.max_position_embeddings
+    config = model.config.get_text_config(decoder=True)
+    layers = [round(depth * config.num_hidden_layers) for depth in DEPTHS]
+    if hasattr(model.base_model, "layers"):  # as most architectures name them; the others compute all
+        model.base_model.layers = model.base_model.layers[: max(layers) + 1]  # the last one's state is normalized
+    context = context_length(config)
     tokens = [tokenizer.encode(chat(item, window), split_special_tokens=True)[-context:] for item in items]
-    states = np.zeros((len(layers), len(items), model.config.hidden_size))
+    states = np.zeros((len(layers), len(items), config.hidden_size))
     with torch.inference_mode(), tqdm(total=len(items), desc="hidden states", unit=" items", delay=1) as bar:
         for batch in batches_by_length([len(sequence) for sequence in tokens]):
             lengths = [len(tokens[i]) for i in batch]

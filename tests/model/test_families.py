@@ -4,8 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from stages.judging.probe import chat as probe_chat
+from stages.judging.probe import hidden_states
 from stages.llm.base_models import write_note
 from stages.llm.loss import IGNORED, answer_loss
 from stages.llm.merging import merge
@@ -16,7 +19,7 @@ from stages.llm.transformers import Transformers
 from stages.llm.weights import attends_to_all, load
 from stages.pipeline.params import Params, params
 from stages.rank import main as rank
-from tests.conftest import ROOT, run
+from tests.conftest import ROOT, inquiry, run
 from tests.small_models import TEMPLATES, config, save_random_model, tokenizer
 
 MOE: dict[str, Any] = {
@@ -139,6 +142,20 @@ def test_trained_merged_and_ranked(folder: Path, tmp_path: Path, monkeypatch: py
     matrices = json.loads((tmp_path / "plot.json").read_text())
     assert len({(row["layer"], row["module"]) for row in matrices}) == len(matrices)
     assert all(0 <= row["effective_rank"] <= 4 + 1e-6 for row in matrices)
+
+
+def test_the_probe_reads_hidden_states(folder: Path) -> None:
+    """Those of the layers at half and two thirds of the depth, after the last token of an item alone."""
+    import torch
+
+    rows = [inquiry(i, text, window=1) for i, text in enumerate(TEXTS)]
+    states = hidden_states(folder, rows, window=1)
+    model, fast = load(folder, torch.float32)
+    for i, row in enumerate(rows):
+        ids = torch.tensor([fast.encode(probe_chat(row, 1), split_special_tokens=True)])
+        with torch.inference_mode():
+            expected = model.base_model(ids, output_hidden_states=True).hidden_states
+        assert np.allclose(states[0][i], expected[1][0, -1].numpy(), atol=1e-4)
 
 
 def test_a_mixture_is_trained_as_a_whole_and_its_experts_are_ranked_one_by_one(tmp_path: Path) -> None:
