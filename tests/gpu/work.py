@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,11 @@ def in_a_process(function: Callable[..., Any], *arguments: Any) -> Any:
     """The result of a function in a new process, which takes its memory on the GPU along when it ends."""
     with get_context("spawn").Pool(1) as pool:
         return pool.apply_async(function, arguments).get(PATIENCE)
+
+
+def versions(packages: Sequence[str]) -> dict[str, str]:
+    """The versions of packages, which are imported."""
+    return {package: import_module(package).__version__ for package in packages}
 
 
 def card() -> dict[str, Any]:
