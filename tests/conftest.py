@@ -39,7 +39,7 @@ ONLY_THE_SAMPLE = pytest.mark.skipif(
 Row = dict[str, Any]
 
 
-ROOMS = {"model": "model", "pipeline": "dvc", "external": "external"}  # markers of the tests in a folder
+ROOMS = {"model": "model", "pipeline": "dvc", "external": "external", "gpu": "gpu"}  # markers of the tests in a folder
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -48,7 +48,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         room = item.path.relative_to(ROOT / "tests").parts[0]
         if room in ROOMS:
             item.add_marker(ROOMS[room])
-        if "base" in getattr(item, "fixturenames", ()):
+        if "base" in getattr(item, "fixturenames", ()) and room != "gpu":
             item.add_marker("model")
 
 

@@ -93,6 +93,8 @@ COMMANDS: dict[str, Runs | RunBy | NotRun] = {
     ),
     "sky gpus list H100": NotRun("asks clouds for prices"),
     "make test-rent": GATE,
+    "make test-gpu": NotRun("needs a GPU, and is a test itself"),
+    "GPU_TEST_DEVICE=cpu make test-gpu": NotRun("trains and asks models for minutes, and is a test itself"),
     "pip install -c constraints.txt -e '.[spark]'": INSTALLS,
     "make bench": MEASURES,
     "pip install -c constraints.txt -e '.[bench]'": INSTALLS,

@@ -2,8 +2,8 @@
 
     python -m tests.vllm_answers BASE ADAPTER QUESTIONS.json ANSWERS.json
 
-QUESTIONS.json holds prompts and options, ADAPTER is "-" for none. ANSWERS.json gets log-probabilities
-[prompts][options], and the text that each of the first prompts is continued with.
+QUESTIONS.json holds prompts and options, and may hold settings of the engine; ADAPTER is "-" for none. ANSWERS.json
+gets log-probabilities [prompts][options], and the text that each of the first prompts is continued with.
 """
 
 import json
@@ -20,7 +20,8 @@ RANK = 1  # on a CPU vLLM copies an adapter's weights for every token: with rank
 
 def main(base: str, adapter: str, questions_file: str, answers_file: str) -> None:
     questions = json.loads(Path(questions_file).read_text(encoding="utf-8"))
-    engine = VLLM(Path(base), None if adapter == "-" else Path(adapter), RANK, ENGINE_ARGS)
+    settings = {"lora_rank": RANK, "engine_args": ENGINE_ARGS} | questions.get("settings", {})
+    engine = VLLM(Path(base), None if adapter == "-" else Path(adapter), **settings)
     logprobs: dict[int, Any] = {}
     engine.choose(questions["prompts"], questions["options"], {}, logprobs.update, "vllm")
     texts: dict[int, Any] = {}

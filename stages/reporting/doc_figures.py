@@ -285,6 +285,24 @@ def filter_by_scorers() -> str:
     return f"n = {labelled} random turns of the sample; 95% Wilson intervals.\n\n{table}"
 
 
+def gpu_tests() -> str:
+    """What `make test-gpu` measured, where somebody has run it on a GPU."""
+    file = METRICS / "gpu.json"
+    return gpu_table(read_json(file)) if file.exists() else "**Nobody has run these tests on a GPU yet.**"
+
+
+def gpu_table(run: Mapping[str, Any]) -> str:
+    """The outcome, the time and the figures of each test of a run of tests/gpu/."""
+    lines = []
+    for name, test in run["tests"].items():
+        figures = "; ".join(f"{key}: {value}" for key, value in test["figures"].items())
+        words = name.removeprefix("test_").replace("_", " ")
+        lines.append([words, test["outcome"], f"{test['seconds']:.0f}", str(test["budget"]), figures])
+    card = run["tests"].get("test_packages_and_card", {"figures": {}})["figures"].get("card", "no GPU")
+    head = ["test", "outcome", "seconds", "budget", "measured"]
+    return f"{card}, {run['day']}, n = 1 run.\n\n{markdown_table(head, lines)}"
+
+
 def share(values: Mapping[str, Any], name: str) -> str:
     return in_percent(values[name], values[f"{name}_low"], values[f"{name}_high"])
 
