@@ -86,8 +86,12 @@ def _prepare(name: str, base: Path, rows: Path, p: Params, curve: Path, full: bo
 
 
 def split_validation(examples: list[Example], p: Params) -> tuple[list[Example], list[Example]]:
-    """The examples to learn, and a share of `train.validation_share` drawn at random, which only shows its loss."""
-    held_out = set(random.Random(p.seed).sample(range(len(examples)), round(p.train.validation_share * len(examples))))
+    """The examples to learn, and a share of `train.validation_share` drawn at random, which only shows its loss: none,
+    or at least one.
+    """
+    share = p.train.validation_share
+    count = max(1, round(share * len(examples))) if share else 0
+    held_out = set(random.Random(p.seed).sample(range(len(examples)), count))
     learnt = [example for i, example in enumerate(examples) if i not in held_out]
     return learnt, [examples[i] for i in sorted(held_out)]
 

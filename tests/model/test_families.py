@@ -13,7 +13,7 @@ from stages.llm.base_models import write_note
 from stages.llm.loss import IGNORED, answer_loss
 from stages.llm.merging import merge
 from stages.llm.tokenization import encode
-from stages.llm.training import train
+from stages.llm.training import split_validation, train
 from stages.llm.training_settings import expert_parameters, lora_config
 from stages.llm.transformers import Transformers
 from stages.llm.weights import attends_to_all, load
@@ -142,6 +142,16 @@ def test_trained_merged_and_ranked(folder: Path, tmp_path: Path, monkeypatch: py
     matrices = json.loads((tmp_path / "plot.json").read_text())
     assert len({(row["layer"], row["module"]) for row in matrices}) == len(matrices)
     assert all(0 <= row["effective_rank"] <= 4 + 1e-6 for row in matrices)
+
+
+@pytest.mark.parametrize(("share", "rows", "held_out"), [(0.0, 40, 0), (0.05, 40, 2), (0.05, 4, 1), (0.5, 5, 2)])
+def test_a_share_for_validation(share: float, rows: int, held_out: int) -> None:
+    p = params(ROOT / "params.yaml")
+    p = p.model_copy(update={"train": p.train.model_copy(update={"validation_share": share})})
+    examples = [{"input_ids": [i], "labels": [i]} for i in range(rows)]
+    learnt, validation = split_validation(examples, p)
+    assert len(validation) == held_out
+    assert sorted(learnt + validation, key=lambda example: example["input_ids"]) == examples
 
 
 def test_the_probe_reads_hidden_states(folder: Path) -> None:

@@ -94,7 +94,7 @@ def test_a_servers_own_repetition_penalty_is_undone_where_the_server_has_one(
     has_penalty = owner in ("vllm", "sglang")
     assert server.last_request.get("repetition_penalty") == (1.0 if has_penalty else None)
     assert ("repetition_penalty" in remote.identity) is has_penalty
-    assert OpenAI(Endpoint(**endpoint("http://127.0.0.1:9/v1"))).generate([], 5, {}, lambda _: None, "test") is None
+    assert answer_cache.generate(OpenAI(Endpoint(**endpoint("http://127.0.0.1:9/v1"))), [], 5, "test") == []
 
 
 def test_a_budget_stops_cleanly_and_the_next_run_goes_on(server: Server) -> None:
