@@ -15,7 +15,7 @@ import click
 import pytest
 
 from stages.llm.loss import IGNORED, answer_loss
-from stages.llm.training import _readable_errors, last_complete_checkpoint, train
+from stages.llm.training import _readable_errors, _use_one_gpu, last_complete_checkpoint, train
 from stages.llm.training_examples import load_examples
 from stages.llm.training_settings import process_batch_size
 from stages.pipeline.params import params
@@ -265,6 +265,20 @@ def test_packed_rows_do_not_see_each_other(
             logprobs = torch.log_softmax(model(ids).logits[0, :-1], -1)
         token_logprobs += [float(logprobs[i, token]) for i, token in enumerate(labels[1:]) if token != IGNORED]
     assert losses(project / "curve")[0] == pytest.approx(-sum(token_logprobs) / len(token_logprobs), rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("visible", "processes", "left"), [(None, None, "0"), ("2,3", None, "2"), ("", None, ""), ("2,3", "2", "2,3")]
+)
+def test_one_of_several_gpus_trains_unless_a_launcher_says_otherwise(
+    visible: str | None, processes: str | None, left: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("CUDA_VISIBLE_DEVICES", visible), ("WORLD_SIZE", processes)):
+        monkeypatch.setenv(name, value or "")  # so that the test's end takes back what the function sets
+        if value is None:
+            monkeypatch.delenv(name)
+    _use_one_gpu()
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == left
 
 
 def test_a_batch_that_processes_cannot_share_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
