@@ -1,5 +1,5 @@
 # Targets for whoever changes the code; `make help-development` lists them. Other software has environments of its own.
-.PHONY: help-development java browser test-label-studio test-vllm test-spark test-rent test-report test-alpaca \
+.PHONY: help-development java browser test-vllm test-spark test-rent test-alpaca \
 	test-downloads test-gpu bench constraints upgrade licences pr-comment
 
 help-development:  ## list these targets
@@ -60,9 +60,6 @@ $(AXOLOTL)/.ready: requirements/axolotl.txt  # by uv: pip tries versions of its 
 	$(AXOLOTL)/bin/python -m uv pip install --quiet --requirement requirements/axolotl.txt
 	touch $@
 
-test-label-studio: $(READY) $(LABEL_STUDIO)/.ready  ## test the round trip through a real Label Studio
-	python -m pytest tests/external/test_label_studio.py
-
 test-vllm: $(READY) $(VLLM)/.ready  ## test that transformers, vLLM and a real `vllm serve` answer alike, on the CPU
 	python -m pytest tests/external/test_vllm.py
 
@@ -71,9 +68,6 @@ test-spark: java $(SPARK)/.ready  ## test that Spark and DuckDB write the same b
 
 test-rent: $(READY) $(SKY)/.ready $(TOOLS)/.ready  ## test that a GPU machine can be rented and what it installs resolves: SkyPilot's parser, a dry run of uv
 	python -m pytest tests/external/test_rent.py
-
-test-report: browser  ## test the page of a run in a headless browser; needs Chromium
-	python -m pytest tests/external/test_page.py
 
 test-alpaca: $(READY) $(LLAMA_FACTORY)/.ready $(AXOLOTL)/.ready  ## test that LLaMA-Factory and axolotl read the alpaca files
 	python -m pytest tests/external/test_alpaca.py

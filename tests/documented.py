@@ -65,7 +65,7 @@ COMMANDS: dict[str, Runs | RunBy | NotRun] = {
     "python -m pytest tests/unit/test_labels.py": GATE,
     'python -m pytest -m "not slow and not external"': GATE,
     "FUZZ_EXAMPLES=20000 python -m pytest -k escapes": NotRun("is what the gate runs, with more examples"),
-    "make help-development": Runs("test-label-studio"),
+    "make help-development": Runs("test-vllm"),
     "make own CHAT=data/room.jsonl": Runs("params.yaml reads data/room.jsonl", files=((ROOM, "{}\n"),)),
     "make figures": Runs(),
     "python -m stages.concat --help": Runs("Usage"),
@@ -75,6 +75,7 @@ COMMANDS: dict[str, Runs | RunBy | NotRun] = {
     "python -m stages.tools.verify concat": RunBy(
         "test_other_code_that_nobody_ran_shows", "python -m stages.tools.verify ingest"
     ),
+    "make paper MODELS=…": SHORT,
     "make paper": NotRun("needs a GPU and a model hub"),
     "make paper MODELS=qwen1_5_0_5b,qwen1_5_1_8b": NotRun("needs a GPU and a model hub"),
     "make report": RunBy("test_what_it_says", "stages.reporting.page"),

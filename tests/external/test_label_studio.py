@@ -20,7 +20,7 @@ from tests.conftest import ROOT, inquiry
 from tests.unit.test_labels import call
 
 SERVER = ROOT / ".venv-label-studio" / "bin" / "label-studio"
-pytestmark = pytest.mark.skipif(not SERVER.exists(), reason="Label Studio is not installed: make test-label-studio")
+pytestmark = pytest.mark.skipif(not SERVER.exists(), reason="Label Studio is not installed: make test-all")
 USERS = ("ann@example.org", "bob@example.org")
 PASSWORD = "only for this test"
 

@@ -58,7 +58,7 @@ def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         chromium = shutil.which("chromium") or playwright.chromium.executable_path
         if not Path(chromium).exists():
-            pytest.skip("no Chromium here: make test-report installs it")
+            pytest.skip("no Chromium here: make browser says how to install it")
         headless = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         yield headless
         headless.close()

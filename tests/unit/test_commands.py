@@ -114,7 +114,7 @@ def test_no_target_installs_system_packages(make_folder: Path, tmp_path: Path) -
         (tmp_path / program).symlink_to(shutil.which(program) or program)
     variables = {"PATH": str(tmp_path), "HOME": str(tmp_path)}
     make = shutil.which("make") or "make"
-    for target, missing in (("test-spark", "Java"), ("test-report", "Chromium"), ("test-all", "Java")):
+    for target, missing in (("test-spark", "Java"), ("browser", "Chromium"), ("test-all", "Java")):
         output = call(make_folder, make, target, fails=True, variables=variables)
         assert missing in output and "apt-get install" in output
     assert not (tmp_path / "installed").exists()
