@@ -124,11 +124,15 @@ def test_in_bfloat16_answers_stay_near(engine: Transformers, base: Path) -> None
     assert 1e-5 < max(off) < 0.5
 
 
-def test_an_option_of_several_tokens_is_an_error(engine: Transformers) -> None:
-    with pytest.raises(click.ClickException, match="'not needed' is more than one token"):
-        engine.choose(["x"], ["A", "not needed"], {}, lambda answers: None, "test")
+def test_an_option_of_several_tokens_counts_by_the_first_that_differs(engine: Transformers) -> None:
+    logprobs: dict[int, list[float]] = {}
+    for i, option in enumerate(("not needed", "not")):
+        engine.choose(["x"], ["A", option], {}, lambda answers, i=i: logprobs.update({i: answers[0]}), "test")
+    assert logprobs[0] == logprobs[1]
     assert engine.is_single_token("A")
     assert not engine.is_single_token("not needed")
+    with pytest.raises(click.ClickException, match="begins several of A, not needed, not known with the same token"):
+        engine.choose(["x"], ["A", "not needed", "not known"], {}, lambda answers: None, "test")
 
 
 def test_fits_counts_prompt_and_answer(engine: Transformers) -> None:
