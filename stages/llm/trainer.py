@@ -79,18 +79,21 @@ class Trainer(trl.SFTTrainer):
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        causal_lm = model.get_base_model() if self.is_adapter else model
-        takes_mask = causal_lm.config._attn_implementation == "sdpa"
-        takes_mask = takes_mask and attends_to_all(causal_lm.config, inputs["input_ids"].shape[1])
         if (
             torch.cuda.is_available()
             or self.p.train.packing
             or self.accelerator.num_processes > 1
             or return_outputs  # which evaluation asks for
-            or not takes_mask
+            or not self._takes_mask(inputs["input_ids"].shape[1])
         ):
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        causal_lm = model.get_base_model() if self.is_adapter else model
         return answer_loss(causal_lm, inputs["input_ids"], inputs["attention_mask"], inputs["labels"])
+
+    def _takes_mask(self, tokens: int) -> bool:
+        """Whether attention over so many tokens can be given a mask of one's own."""
+        config = cast(Any, self.model).config
+        return config._attn_implementation == "sdpa" and attends_to_all(config, tokens)
 
     @property
     def is_adapter(self) -> bool:
