@@ -94,7 +94,7 @@ def test_a_second_real_model_from_a_gguf_file(project: Path, tmp_path: Path) -> 
                     shutil.copyfileobj(source, gguf)
     gemma = {"path": "models/gemma.gguf", "family": "gemma3", "dtype": "float32"}
     names = {"ladder": ["gemma"], "finetune": ["gemma"], "law.probe_model": "gemma"}
-    steps = {"epochs": 30, "warmup_steps": 1, "lr": 0.001, "batch_size": 4}
+    steps = {"epochs": 20, "warmup_steps": 1, "lr": 0.0005, "batch_size": 4, "loraplus_ratio": 0}
     change_params(project, RULES_ALONE | {"models.gemma": gemma} | names | steps)
     files = ("data/base", "data/models.json", "data/scorers.json")
     subprocess.run([sys.executable, "-m", "stages.fetch_models", *files], cwd=project, check=True)
