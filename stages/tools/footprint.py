@@ -42,8 +42,8 @@ class Architecture(NamedTuple):
 class Work(NamedTuple):
     """How much a run asks of a model, in items and tokens."""
 
-    asked: float  # items, once for each order of the options, prompt and adapter
-    trained: float  # items, once for each epoch
+    answers: float  # items, once for each order of the options, prompt and adapter
+    training_items: float  # once for each epoch
     prompt_tokens: int
     answer_tokens: int  # that are generated; read once more where a second turn reduces them to a letter
 
@@ -169,7 +169,7 @@ def forward_flops(shape: Architecture, tokens: float, row_tokens: float) -> floa
 def asking_flops(shape: Architecture, work: Work) -> float:
     """Operations of all answers: prompt and generated tokens, and once more those for the second turn."""
     tokens = work.prompt_tokens + 2 * work.answer_tokens
-    return forward_flops(shape, work.asked * tokens, work.prompt_tokens + work.answer_tokens)
+    return forward_flops(shape, work.answers * tokens, work.prompt_tokens + work.answer_tokens)
 
 
 def training_flops(shape: Architecture, work: Work, batch_size: int, checkpointing: bool) -> float:
@@ -177,7 +177,7 @@ def training_flops(shape: Architecture, work: Work, batch_size: int, checkpointi
     where the forward pass is repeated. The base's weights are frozen, so no gradients of weights are computed.
     """
     passes = 3 if checkpointing else 2
-    return passes * forward_flops(shape, work.trained * work.prompt_tokens, batch_size * work.prompt_tokens)
+    return passes * forward_flops(shape, work.training_items * work.prompt_tokens, batch_size * work.prompt_tokens)
 
 
 class Footprint(NamedTuple):
@@ -187,7 +187,7 @@ class Footprint(NamedTuple):
     weights: float
     kv_cache: float
     inference: float  # with LoRA's weights beside the base's where the model is trained
-    trained: int  # LoRA's weights
+    lora_weights: int  # their number
     lora: float  # LoRA's weights, their gradients and the optimizer's states
     activations: float
     training: float
@@ -203,31 +203,31 @@ def footprint(name: str, config: Any, p: Params, work: Work, on_gpu: bool) -> Fo
     model, shape = p.models[name], architecture(config)
     number_bytes = 2 if model.dtype == "bfloat16" or (model.dtype == "auto" and on_gpu) else 4
     weights, cache_bytes = _inference(model, shape, p, 2 if model.engine == "vllm" else number_bytes)
-    trained, lora, step, base = 0, 0.0, 0.0, 0.0
+    lora_weights, lora, step, base = 0, 0.0, 0.0, 0.0
     flops = asking_flops(shape, work)
     if name in p.finetune:
         rank, _, batch_size = hyperparameters(name, p)
         checkpointing = p.train.gradient_checkpointing
-        trained = lora_parameters(config, rank, p)
-        lora = trained * (4 + 4 + optimizer_bytes(p.train.optimizer))
+        lora_weights = lora_parameters(config, rank, p)
+        lora = lora_weights * (4 + 4 + optimizer_bytes(p.train.optimizer))
         step = activations(shape, batch_size * p.max_length, number_bytes, checkpointing, p.lora_dropout)
         base = shape.parameters * (NF4 if p.train.load_in_4bit else number_bytes)
         flops += training_flops(shape, work, batch_size, checkpointing)
     beside = WORKSPACE if on_gpu else PROCESS
-    through_ram = shape.parameters * number_bytes if trained or model.engine == "transformers" else 0
+    through_ram = shape.parameters * number_bytes if lora_weights or model.engine == "transformers" else 0
     return Footprint(
         shape=shape,
         weights=weights,
         kv_cache=cache_bytes,
-        inference=weights + cache_bytes + 2 * trained + beside,
-        trained=trained,
+        inference=weights + cache_bytes + 2 * lora_weights + beside,
+        lora_weights=lora_weights,
         lora=lora,
         activations=step,
-        training=base + lora + step + beside if trained else 0,
+        training=base + lora + step + beside if lora_weights else 0,
         ram=PROCESS + through_ram,
         download=shape.parameters * (config.dtype.itemsize if config.dtype else 2),
-        adapter=4 * trained,
-        checkpoint=trained * (4 + optimizer_bytes(p.train.optimizer)),
+        adapter=4 * lora_weights,
+        checkpoint=lora_weights * (4 + optimizer_bytes(p.train.optimizer)),
         flops=flops,
     )
 

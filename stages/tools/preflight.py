@@ -120,8 +120,8 @@ def work_of(name: str, p: Params, items: int) -> Work:
     shares = {"dev": p.export.dev, "test": p.export.test, "train": 1 - p.export.dev - p.export.test, "all": 1.0}
     prompts = (1 + len(p.law.prompts)) * (name in p.ladder) + (name in p.finetune)
     return Work(
-        asked=items * shares[p.evaluate.split] * p.evaluate.permutations * prompts,
-        trained=items * shares["train"] * p.epochs if name in p.finetune else 0,
+        answers=items * shares[p.evaluate.split] * p.evaluate.permutations * prompts,
+        training_items=items * shares["train"] * p.epochs if name in p.finetune else 0,
         prompt_tokens=p.max_length,
         answer_tokens=p.evaluate.max_tokens if p.evaluate.protocol == "generate" else 0,
     )
@@ -147,13 +147,13 @@ def cells(name: str, needs: Footprint, card: str) -> list[str]:
     """A row of the table: parameters in 10^9, those of LoRA in 10^6, all else in GB, and hours."""
     gigabytes = [f"{size / GB:.1f}" for size in (needs.weights, needs.kv_cache, needs.inference)]
     training = [
-        f"{size / GB:.1f}" if needs.trained else "" for size in (needs.lora, needs.activations, needs.training)
+        f"{size / GB:.1f}" if needs.lora_weights else "" for size in (needs.lora, needs.activations, needs.training)
     ]
     return [
         name,
         *(f"{count / 1e9:.2f}" for count in (needs.shape.parameters, needs.shape.active_parameters)),
         *gigabytes,
-        f"{needs.trained / 1e6:.0f}" if needs.trained else "",
+        f"{needs.lora_weights / 1e6:.0f}" if needs.lora_weights else "",
         *training,
         *(f"{size / GB:.1f}" for size in (needs.ram, needs.download)),
         f"{hours(needs.flops, card):.1f}",
@@ -203,12 +203,12 @@ def listing(names: Sequence[str]) -> str:
 
 def missing_packages(p: Params) -> list[str]:
     """The packages that the settings need and that can't be imported, with why."""
-    asked = [name for name in models_of_run(p) if p.models[name].engine == "vllm"]
-    needed = [("vllm", "from vllm import LLM", f"engine of {listing(asked)}")] if asked else []
+    vllm_models = [name for name in models_of_run(p) if p.models[name].engine == "vllm"]
+    requirements = [("vllm", "from vllm import LLM", f"engine of {listing(vllm_models)}")] if vllm_models else []
     if needs_bitsandbytes(p):
-        needed.append(("bitsandbytes", "import bitsandbytes", "train.optimizer, train.load_in_4bit"))
+        requirements.append(("bitsandbytes", "import bitsandbytes", "train.optimizer, train.load_in_4bit"))
     problems = []
-    for package, statement, reason in needed:
+    for package, statement, reason in requirements:
         if find_spec(package) is None:
             problems.append(f"{package} ({reason}): docs/gpu.md has the line that installs it")
         elif error := import_error(statement):
@@ -227,22 +227,24 @@ def missing_memory(p: Params, needs: Mapping[str, Footprint], has: Machine) -> l
     """What GPUs, GPU memory and RAM the models need beyond those of this machine."""
     on_gpu = {name: needs[name] for name in needs if runs_on_gpu(name, p, bool(has.gpus))}
     on_cpu = {name: needs[name] for name in needs if name not in on_gpu}
-    asked = {name: asked_on_a_gpu(name, model_needs, p) for name, model_needs in on_gpu.items()}
-    trained = {name: trained_on_a_gpu(model_needs, p, len(has.gpus)) for name, model_needs in on_gpu.items()}
+    inference_bytes = {name: inference_bytes_per_gpu(name, model_needs, p) for name, model_needs in on_gpu.items()}
+    training_bytes = {
+        name: training_bytes_per_gpu(model_needs, p, len(has.gpus)) for name, model_needs in on_gpu.items()
+    }
     ram = {name: model_needs.ram for name, model_needs in on_gpu.items()}
     ram |= {name: max(model_needs.inference, model_needs.training) for name, model_needs in on_cpu.items()}
     problems = []
     if has.gpus:
         memory = min(memory for _, memory in has.gpus)
-        problems += too_large(asked, memory, "memory on each GPU to ask")
-        problems += too_large(trained, memory, "memory on each GPU to train")
+        problems += too_large(inference_bytes, memory, "memory on each GPU to ask")
+        problems += too_large(training_bytes, memory, "memory on each GPU to train")
         problems += [
             f"{gpus_of(name, p)} GPUs (engine_args of {name}); this machine has {len(has.gpus)}"
             for name in on_gpu
             if gpus_of(name, p) > len(has.gpus)
         ]
     elif on_gpu:
-        largest = max(*asked.values(), *trained.values())
+        largest = max(*inference_bytes.values(), *training_bytes.values())
         problems.append(f"a GPU that torch can use, of {largest / GB:.1f} GB ({listing(list(on_gpu))})")
     return problems + too_large(ram, has.ram, "RAM for")
 
@@ -253,16 +255,16 @@ def gpus_of(name: str, p: Params) -> int:
     return int(str(args.get("tensor_parallel_size", 1))) * int(str(args.get("pipeline_parallel_size", 1)))
 
 
-def asked_on_a_gpu(name: str, needs: Footprint, p: Params) -> float:
+def inference_bytes_per_gpu(name: str, needs: Footprint, p: Params) -> float:
     """Bytes that each GPU needs for answers, more by the share that vLLM leaves free."""
     model = p.models[name]
     share = float(str(model.engine_args.get("gpu_memory_utilization", VLLM_SHARE))) if model.engine == "vllm" else 1
     return ((needs.inference - WORKSPACE) / gpus_of(name, p) + WORKSPACE) / share
 
 
-def trained_on_a_gpu(needs: Footprint, p: Params, gpus: int) -> float:
+def training_bytes_per_gpu(needs: Footprint, p: Params, gpus: int) -> float:
     """Bytes that each GPU needs for training. A launcher shares the batch among them, with FSDP the weights too."""
-    if not p.train.launcher_config or not needs.trained or not gpus:
+    if not p.train.launcher_config or not needs.lora_weights or not gpus:
         return needs.training
     is_sharded = read_yaml(Path(p.train.launcher_config)).get("distributed_type") == "FSDP"
     state = needs.training - needs.activations - WORKSPACE
@@ -279,13 +281,13 @@ def missing_disk(p: Params, needs: Mapping[str, Footprint], uncached: Sequence[s
     """Disks with too little room for what the hub's cache, the project and the cache of checkpoints will hold."""
     from huggingface_hub.constants import HF_HUB_CACHE
 
-    wanted = {
+    bytes_by_folder = {
         Path(HF_HUB_CACHE): sum(needs[name].download for name in uncached if name in needs),
         Path.cwd(): ROOM + sum(2 * model_needs.adapter for model_needs in needs.values()),  # and DVC's copy
         cache_directory("checkpoints"): max((2 * model_needs.checkpoint for model_needs in needs.values()), default=0),
     }
     by_disk: dict[int, list[tuple[Path, float]]] = {}
-    for folder, size in wanted.items():
+    for folder, size in bytes_by_folder.items():
         existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
         by_disk.setdefault(existing.stat().st_dev, []).append((existing, size))
     problems = []

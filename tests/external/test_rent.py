@@ -127,9 +127,9 @@ def test_the_smallest_machine_of_the_recipe_is_large_enough() -> None:
     assert missing_memory(p, needs, Machine([("NVIDIA A100-SXM4-80GB", 84_974_239_744)], ram)) == []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("shutil.disk_usage", lambda folder: type("Usage", (), {"free": 0}))
-        wanted = sum(float(line.split()[0]) for line in missing_disk(p, needs, list(needs))) * 1e9
+        missing_bytes = sum(float(line.split()[0]) for line in missing_disk(p, needs, list(needs))) * 1e9
     packages = 30e9
-    assert wanted + packages < disk
+    assert missing_bytes + packages < disk
 
 
 def test_its_shell_is_shell_and_its_secrets_are_nowhere() -> None:

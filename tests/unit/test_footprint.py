@@ -161,9 +161,9 @@ def test_operations_are_those_that_pytorch_counts(kind: str) -> None:
 
 def test_a_model_that_is_asked_alone_needs_nothing_for_training(p: Params) -> None:
     name = "qwen1_5_32b"
-    work = Work(asked=100, trained=0, prompt_tokens=1000, answer_tokens=10)
+    work = Work(answers=100, training_items=0, prompt_tokens=1000, answer_tokens=10)
     needs = footprint(name, config(), p, work, on_gpu=True)
-    assert needs.trained == needs.training == needs.activations == needs.adapter == needs.checkpoint == 0
+    assert needs.lora_weights == needs.training == needs.activations == needs.adapter == needs.checkpoint == 0
     assert needs.flops == forward_flops(needs.shape, 100 * 1020, 1010)
 
 

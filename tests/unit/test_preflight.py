@@ -76,9 +76,9 @@ def test_a_machine_that_has_all(on: Any) -> None:
 
 def test_a_small_card_takes_small_models(on: Any) -> None:
     result = on(RTX_4090)
-    trained = result.output.split("memory on each GPU to train ")[1].splitlines()[0]
-    assert "qwen1_5_32b: 8" in trained and trained.endswith("this machine has 25.4 GB")
-    assert not any(f"{name}:" in trained for name in ("qwen1_5_0_5b", "qwen1_5_1_8b"))
+    training_line = result.output.split("memory on each GPU to train ")[1].splitlines()[0]
+    assert "qwen1_5_32b: 8" in training_line and training_line.endswith("this machine has 25.4 GB")
+    assert not any(f"{name}:" in training_line for name in ("qwen1_5_0_5b", "qwen1_5_1_8b"))
     assert on(RTX_4090, "qwen1_5_0_5b", "qwen1_5_1_8b").exit_code == 0
 
 
@@ -142,7 +142,7 @@ def test_fsdp_divides_weights_and_ddp_the_batch_alone() -> None:
         settings = ["train.launcher=accelerate", f"train.launcher_config=recipes/{launcher}.yaml"]
         p = params_of_experiment(recipe(RECIPE), [f"ladder=[{name}]", f"finetune=[{name}]", *settings])
         needs, _ = preflight.footprints(p, has_gpu=True, ask_hub=False)
-        sharing[launcher] = preflight.trained_on_a_gpu(needs[name], p, len(two.gpus))
+        sharing[launcher] = preflight.training_bytes_per_gpu(needs[name], p, len(two.gpus))
     whole = needs[name].training
     assert sharing["fsdp2"] == pytest.approx((whole + preflight.WORKSPACE) / 2)
     assert sharing["ddp"] == whole - needs[name].activations / 2
