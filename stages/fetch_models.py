@@ -40,8 +40,8 @@ def description(name: str, model: Model, folder: Path) -> dict[str, Any]:
     """A model's entry in params.yaml with the number of its parameters, counted where none is stated, whose chat
     template it has, and the hash of one in a folder.
     """
-    counted = model.parameters or (None if model.endpoint else count_parameters(name, folder))
-    facts = {"parameters": counted, "template": template_source(model, folder)}
+    parameters = model.parameters or (None if model.endpoint else count_parameters(name, folder))
+    facts = {"parameters": parameters, "template": template_source(model, folder)}
     return model.model_dump(mode="json") | facts | ({"sha256": note(folder)["sha256"]} if model.path else {})
 
 
@@ -59,8 +59,8 @@ def main(base: Path, models: str, scorers: str) -> None:
     for folder in base.iterdir():
         if folder.name not in models_of_run:
             shutil.rmtree(folder)
-    converted = {name: model for name, model in models_of_run.items() if model.layers or is_gguf(model)}
-    missing = {name: model for name, model in converted.items() if not is_there(base / name, model, p.fetch.base)}
+    gguf_models = {name: model for name, model in models_of_run.items() if model.layers or is_gguf(model)}
+    missing = {name: model for name, model in gguf_models.items() if not is_there(base / name, model, p.fetch.base)}
     embedded = {name: model for name, model in missing.items() if model.layers}
     if embedded:
         with temporary_folder() as folder:
@@ -71,7 +71,7 @@ def main(base: Path, models: str, scorers: str) -> None:
         if model.path:
             convert_gguf(Path(model.path), {name: model}, base, p.fetch.base)
     for name, model in models_of_run.items():
-        if name not in converted:
+        if name not in gguf_models:
             write_note(name, model, base / name)
         if model.path and MODELS.resolve() not in Path(model.path).resolve().parents:
             click.echo(
@@ -79,8 +79,8 @@ def main(base: Path, models: str, scorers: str) -> None:
                 " fetch_models",
                 err=True,
             )
-    judged = {name: model for name, model in models_of_run.items() if name in {*p.ladder, p.law.probe_model}}
-    write_json(models, {name: description(name, model, base / name) for name, model in judged.items()})
+    models_of_law = {name: model for name, model in models_of_run.items() if name in {*p.ladder, p.law.probe_model}}
+    write_json(models, {name: description(name, model, base / name) for name, model in models_of_law.items()})
     write_json(
         scorers, {name: p.models[name].model_dump(mode="json") | note(base / name) for name in sorted(of_scorers)}
     )

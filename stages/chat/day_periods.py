@@ -48,11 +48,11 @@ def common_meanings(words: Sequence[str]) -> dict[str, Meanings]:
     """The hours of each word in the languages that have them all, or, where none has, in those that have the word."""
     if ENGLISH.keys() >= set(words):
         return {word: ENGLISH[word] for word in words}
-    all_words = [_phone_words().get(word) or meanings(word) for word in words]
-    languages = set[str]().union(*all_words).intersection(*all_words)
+    meanings_by_word = [_phone_words().get(word) or meanings(word) for word in words]
+    languages = set[str]().union(*meanings_by_word).intersection(*meanings_by_word)
     return {
-        word: {language: known[language] for language in known if not languages or language in languages}
-        for word, known in zip(words, all_words, strict=True)
+        word: {language: hours for language, hours in by_language.items() if not languages or language in languages}
+        for word, by_language in zip(words, meanings_by_word, strict=True)
     }
 
 
@@ -103,7 +103,7 @@ def _by_word(locales: Iterable[str]) -> Mapping[str, Meanings]:
     for language, earlier in EARLIER_WORDS.items():
         for word, span in earlier.items():
             words[normalised(word)].append(_Word(language, (span,), False))
-    return {word: _meanings(known) for word, known in words.items() if word}
+    return {word: _meanings(entries) for word, entries in words.items() if word}
 
 
 def _meanings(words: list[_Word]) -> Meanings:

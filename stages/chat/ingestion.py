@@ -142,8 +142,8 @@ def _with_reply_ids(messages: ibis.Table) -> ibis.Table:
 
 
 def count_reasons(rejects: ibis.Table) -> Counter[str]:
-    counted = rejects.group_by("reason").agg(count=_.count())
-    return Counter({row["reason"]: row["count"] for row in rows(counted)})
+    reasons = rejects.group_by("reason").agg(count=_.count())
+    return Counter({row["reason"]: row["count"] for row in rows(reasons)})
 
 
 def check_usable(messages: int, reasons: Counter[str], export: Path, format: str, rejects: str | Path) -> None:

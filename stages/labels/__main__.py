@@ -116,8 +116,8 @@ def questions(annotator: str, annotations: Path, turns: str, sample: int) -> Non
     then has each scorer's precision and recall.
     """
     require_terminal()
-    sampled = read(turns, Turn).order_by("id").limit(sample)  # ids are hashes: the first ones are a random sample
-    items = [turn | {"cr_window": []} for turn in rows(sampled)]
+    random_turns = read(turns, Turn).order_by("id").limit(sample)  # ids are hashes: the first ones are a random sample
+    items = [turn | {"cr_window": []} for turn in rows(random_turns)]
     with open_for(annotator, annotations, QuestionLabel) as label_file:
         labelled_ids = {id for id, line in label_file.lines.items() if line["label"]}
         label_in_terminal(items, labelled_ids, label_file, {"question": "j", "not_question": "k"})

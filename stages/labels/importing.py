@@ -73,8 +73,8 @@ def label_line(
         raise ValueError(f"{columns['label']} is {quoted(repr(values['label']))}, not one of {', '.join(LABELS)}")
     annotator = names.get(str(values["annotator"]), str(values["annotator"]))
     if not re.fullmatch(ANNOTATOR, annotator):
-        shown = quoted(annotator)
-        raise ValueError(f"annotator {shown!r} {ANNOTATOR_RULE}: --rename '{shown}=name'")
+        name = quoted(annotator)
+        raise ValueError(f"annotator {name!r} {ANNOTATOR_RULE}: --rename '{name}=name'")
     line = {
         "id": int(values["id"]),
         "annotator": annotator,

@@ -59,7 +59,7 @@ def _prepare(name: str, base: Path, rows: Path, p: Params, curve: Path, full: bo
     disable_progress_bars()
     lora_rank, lr, batch_size = hyperparameters(name, p)
     model, tokenizer = load(base, compute_dtype(p.models[name].dtype), p.train.load_in_4bit)
-    examples, held_out = split_validation(load_examples(rows, tokenizer, p.max_length), p)
+    examples, validation_examples = split_validation(load_examples(rows, tokenizer, p.max_length), p)
     lora = None if full else lora_config(model, lora_rank, p)
     if full:
         _freeze_all_but_linear_layers(model)
@@ -70,7 +70,7 @@ def _prepare(name: str, base: Path, rows: Path, p: Params, curve: Path, full: bo
         model=model,
         processing_class=tokenizer,
         train_dataset=Dataset.from_list(cast(Any, examples)),
-        eval_dataset=Dataset.from_list(cast(Any, held_out)) if held_out else None,
+        eval_dataset=Dataset.from_list(cast(Any, validation_examples)) if validation_examples else None,
         peft_config=lora,
         args=settings,
         callbacks=[LossCurve(curve)],
@@ -91,9 +91,9 @@ def split_validation(examples: list[Example], p: Params) -> tuple[list[Example],
     """
     share = p.train.validation_share
     count = max(1, round(share * len(examples))) if share else 0
-    held_out = set(random.Random(p.seed).sample(range(len(examples)), count))
-    learnt = [example for i, example in enumerate(examples) if i not in held_out]
-    return learnt, [examples[i] for i in sorted(held_out)]
+    validation_indices = set(random.Random(p.seed).sample(range(len(examples)), count))
+    training_examples = [example for i, example in enumerate(examples) if i not in validation_indices]
+    return training_examples, [examples[i] for i in sorted(validation_indices)]
 
 
 def _freeze_all_but_linear_layers(model: Any) -> None:

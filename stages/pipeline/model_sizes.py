@@ -12,9 +12,9 @@ def with_sizes(p: Params) -> Params:
     """The parameters with the number that was counted for each model that states none."""
     if not MODELS.exists():
         return p
-    counted = {name: model["parameters"] for name, model in read_json(MODELS).items()}
+    parameters = {name: model["parameters"] for name, model in read_json(MODELS).items()}
     models = {
-        name: model.model_copy(update={"parameters": model.parameters or counted.get(name)})
+        name: model.model_copy(update={"parameters": model.parameters or parameters.get(name)})
         for name, model in p.models.items()
     }
     return p.model_copy(update={"models": models})

@@ -206,8 +206,8 @@ def page_values(metrics: Path, data: Path, revisions: Sequence[str], p: Params) 
     stages = read_yaml(Path("dvc.lock"))["stages"]
     models = data / "models.json"
     fetched = read_json(models) if models.exists() else {}
-    counted = (*(stage.stage for stage in COUNTED_STAGES), "export")
-    counts = {name: read_json(details / f"{name}.json") for name in counted}
+    stage_names = (*(stage.stage for stage in COUNTED_STAGES), "export")
+    counts = {name: read_json(details / f"{name}.json") for name in stage_names}
     laws = {"vanilla": read_if_there(details / "law.json"), "tuned": read_if_there(details / "law_tuned.json")}
     agreement = read_if_there(details / "agreement.json")
     markdown_files = {name: metrics / f"{name}.md" for name in ("law", "law_tuned", "ablation")}

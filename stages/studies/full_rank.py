@@ -94,9 +94,9 @@ def main(name: str, metrics: str, plot: str, lr: float) -> None:
         predictions = predict(items, engine, p, f"rank {rank}")
         answers, log_odds = [row["answer"] for row in predictions], [log_odds_of(row) for row in predictions]
         scores = measure(answers, truth, log_odds, p.evaluate.bootstrap, p.seed)
-        shown = {key: scores[key] for key in SCORES}
-        result[f"rank_{rank}"] = shown
-        curve.append({"rank": rank} | shown)
+        headlines = {key: scores[key] for key in SCORES}
+        result[f"rank_{rank}"] = headlines
+        curve.append({"rank": rank} | headlines)
     write_json(metrics, result)
     write_json(plot, curve)
 

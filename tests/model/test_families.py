@@ -144,14 +144,14 @@ def test_trained_merged_and_ranked(folder: Path, tmp_path: Path, monkeypatch: py
     assert all(0 <= row["effective_rank"] <= 4 + 1e-6 for row in matrices)
 
 
-@pytest.mark.parametrize(("share", "rows", "held_out"), [(0.0, 40, 0), (0.05, 40, 2), (0.05, 4, 1), (0.5, 5, 2)])
-def test_a_share_for_validation(share: float, rows: int, held_out: int) -> None:
+@pytest.mark.parametrize(("share", "rows", "count"), [(0.0, 40, 0), (0.05, 40, 2), (0.05, 4, 1), (0.5, 5, 2)])
+def test_a_share_for_validation(share: float, rows: int, count: int) -> None:
     p = params(ROOT / "params.yaml")
     p = p.model_copy(update={"train": p.train.model_copy(update={"validation_share": share})})
     examples = [{"input_ids": [i], "labels": [i]} for i in range(rows)]
-    learnt, validation = split_validation(examples, p)
-    assert len(validation) == held_out
-    assert sorted(learnt + validation, key=lambda example: example["input_ids"]) == examples
+    training, validation = split_validation(examples, p)
+    assert len(validation) == count
+    assert sorted(training + validation, key=lambda example: example["input_ids"]) == examples
 
 
 def test_the_probe_reads_hidden_states(folder: Path) -> None:

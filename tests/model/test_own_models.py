@@ -57,16 +57,16 @@ def test_a_folder_is_noted_counted_and_asked(project: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("own", "given", "source"),
+    ("own", "replacement", "source"),
     [(None, None, "plain"), (None, "{{ messages[0].content }}", "params.yaml"), ("chatml", None, "model")],
 )
-def test_whose_chat_template_a_model_has(project: Path, own: str | None, given: str | None, source: str) -> None:
+def test_whose_chat_template_a_model_has(project: Path, own: str | None, replacement: str | None, source: str) -> None:
     save_random_model("llama", project / "models/mine", tokenizer("bytes", own and TEMPLATES[own]))
-    name_model(project, path="models/mine", **({"chat_template": given} if given else {}))
+    name_model(project, path="models/mine", **({"chat_template": replacement} if replacement else {}))
     assert run(fetch_models, *FILES).exit_code == 0
     assert fetched(project)["template"] == source
     template = load_tokenizer(project / "data/base/mine").chat_template
-    assert template == {"plain": PLAIN_TEMPLATE, "params.yaml": given, "model": TEMPLATES["chatml"]}[source]
+    assert template == {"plain": PLAIN_TEMPLATE, "params.yaml": replacement, "model": TEMPLATES["chatml"]}[source]
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ class Clock:
             return hour if self._latest[word] > 12 else None
         if hour > 12:
             return hour
-        return hour_of(hour, common_meanings([known for known in self._latest if meanings(known)])[word])
+        return hour_of(hour, common_meanings([other for other in self._latest if meanings(other)])[word])
 
     @property
     def languages(self) -> set[str]:
