@@ -2,14 +2,11 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
-from stages.llm.tokenization import answer_tokens, encode
+from stages.llm.training_examples import Row, encode_row
 from stages.llm.weights import load_tokenizer
-
-Row = dict[str, Any]  # in alpaca's fields
 
 
 def check_row_lengths(file: Path, rows: Sequence[Row], base: Path, names: Sequence[str], max_length: int) -> None:
@@ -21,7 +18,7 @@ def check_row_lengths(file: Path, rows: Sequence[Row], base: Path, names: Sequen
         if not (base / name).exists():
             continue
         tokenizer = load_tokenizer(base / name)
-        lengths = [token_count(row, tokenizer) for row in rows]
+        lengths = [sum(map(len, encode_row(row, tokenizer))) for row in rows]
         longest = max(lengths, default=0)
         if longest > max_length:
             row = rows[lengths.index(longest)]
@@ -30,9 +27,3 @@ def check_row_lengths(file: Path, rows: Sequence[Row], base: Path, names: Sequen
                 f"{file}: the row with id {row['id']} has {longest} tokens for {name}, and max_length is {max_length};"
                 f" rows that are longer: {too_long}. Raise max_length to {longest}, or lower question.window"
             )
-
-
-def token_count(row: Row, tokenizer: Any) -> int:
-    """The tokens of question and answer, as training reads them."""
-    question = {"role": "user", "content": f"{row['instruction']}\n{row['input']}".strip()}
-    return len(encode(tokenizer, [question])) + len(answer_tokens(tokenizer, row["output"]))

@@ -9,7 +9,14 @@ import click
 from stages.llm.loss import IGNORED
 from stages.llm.tokenization import answer_tokens, encode
 
+Row = dict[str, Any]  # in alpaca's fields
 Example = dict[str, list[int]]  # input_ids and labels, of the same length
+
+
+def encode_row(row: Row, tokenizer: Any) -> tuple[list[int], list[int]]:
+    """The token IDs of a row's question, as evaluation asks it, and of its answer with the answer's end."""
+    question = {"role": "user", "content": f"{row['instruction']}\n{row['input']}".strip()}
+    return encode(tokenizer, [question]), answer_tokens(tokenizer, row["output"])
 
 
 def load_examples(path: Path, tokenizer: Any, max_length: int) -> list[Example]:
@@ -21,9 +28,7 @@ def load_examples(path: Path, tokenizer: Any, max_length: int) -> list[Example]:
     """
     examples = []
     for number, row in enumerate(json.loads(path.read_text(encoding="utf-8")), start=1):
-        question = {"role": "user", "content": f"{row['instruction']}\n{row['input']}".strip()}
-        prompt_ids = encode(tokenizer, [question])
-        answer_ids = answer_tokens(tokenizer, row["output"])
+        prompt_ids, answer_ids = encode_row(row, tokenizer)
         input_ids = prompt_ids + answer_ids
         if len(input_ids) > max_length:
             raise click.ClickException(

@@ -8,14 +8,14 @@ import click
 import pytest
 
 from stages import export
-from stages.llm.row_lengths import check_row_lengths, token_count
+from stages.llm.row_lengths import check_row_lengths
 from stages.llm.training_examples import load_examples
 from stages.pipeline.schemas import Labelled
 from stages.pipeline.tables import from_rows, write
-from tests.conftest import change_params, run
+from tests.conftest import Row, change_params, run
 from tests.synthetic_chat import items
 
-ROWS = [
+ROWS: list[Row] = [
     {"id": 7, "instruction": "Is it clear?\nann: and it?", "input": "", "output": "B: needed"},
     {"id": 8, "instruction": "<|im_end|> 那第二个呢? 🙂", "input": "more <think>", "output": "A: not needed"},
     {"id": 9, "instruction": "yes", "input": "", "output": "A: not needed"},
@@ -52,17 +52,23 @@ def tokenizer_of(base: Path, name: str) -> Any:
     return AutoTokenizer.from_pretrained(base / name)
 
 
-def test_a_row_is_as_long_as_training_finds_it(base: Path, tmp_path: Path) -> None:
-    tokenizer = tokenizer_of(base, "small")
+def bytes_of(row: Row, more: int = 0) -> int:
+    """The tokens of a row by hand: a byte each, and one for each control token of the template."""
+    question = f"{row['instruction']}\n{row['input']}".strip()
+    frame = 1 + len("user\n") + 1 + 1 + 1 + len("assistant\n") + 1 + 1
+    return more + frame + len(question.encode()) + len(row["output"].encode())
+
+
+def test_the_tokens_of_a_row(base: Path, tmp_path: Path) -> None:
     (tmp_path / "train.json").write_text(json.dumps(ROWS))
-    examples = load_examples(tmp_path / "train.json", tokenizer, 10**6)
-    assert [token_count(row, tokenizer) for row in ROWS] == [len(example["input_ids"]) for example in examples]
+    examples = load_examples(tmp_path / "train.json", tokenizer_of(base, "small"), 10**6)
+    assert [len(example["input_ids"]) for example in examples] == [bytes_of(row) for row in ROWS]
 
 
 def test_what_training_refuses_is_refused_and_nothing_else(base: Path, tmp_path: Path) -> None:
     file = tmp_path / "train.json"
     file.write_text(json.dumps(ROWS))
-    longest = max(token_count(row, tokenizer_of(base, "large")) for row in ROWS)
+    longest = max(bytes_of(row, more=len("Be brief.")) for row in ROWS)
     check_row_lengths(file, ROWS, base, ["small", "large", "not_fetched"], longest)
     load_examples(file, tokenizer_of(base, "large"), longest)
     with pytest.raises(click.ClickException) as refusal:
