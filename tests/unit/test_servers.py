@@ -11,9 +11,14 @@ import click
 import pytest
 from aiohttp import web
 
+from stages.filter import main as filter_turns
 from stages.llm import NoAnswer, answer_cache
 from stages.llm.openai import OpenAI
 from stages.pipeline.params import Endpoint
+from stages.pipeline.schemas import Turn
+from stages.pipeline.tables import from_rows, write
+from stages.score import main as score
+from tests.conftest import messages, run
 from tests.server import PROBE, Server, endpoint, serving
 
 OPTIONS = ["A", "B", "C"]
@@ -475,3 +480,39 @@ def test_a_temporary_error_in_a_200_is_retried(server: Server, shape: Body) -> N
     requests = recorded(server, lambda body, number: shape if number == 3 else completion())
     assert answer_cache.generate(engine(server, concurrency=1), chats(3), 5, "test") == ["B"] * 3
     assert len(requests) == 5  # the probe, three questions and one of them again
+
+
+def test_a_filter_ends_with_the_other_turns_answered(
+    server: Server, project: Path, set_params: Callable[..., None]
+) -> None:
+    """Of 40 turns 4 are refused, and 2 answers are no ratings."""
+
+    def reply(body: Body) -> Any:
+        content = body["messages"][-1]["content"]
+        if "war" in content:
+            return error(400, type="content_filter", message="considered high risk")
+        return text("no idea" if "riddle" in content else "9")
+
+    server.reply = reply
+    texts = ["is it about the war?"] * 4 + ["a riddle, is it?"] * 2 + [f"is it number {i}?" for i in range(34)]
+    chat = messages(*[("ab"[i % 2], 100 * i, content) for i, content in enumerate(texts)])
+    write(project / "turns.jsonl", from_rows([row | {"messages": 1} for row in chat], Turn), Turn)
+    set_params(
+        **{
+            "models.remote": {"engine": "openai", "family": "m", "endpoint": endpoint(server.url)},
+            "score.scorers": [{"name": "is_question", "kind": "rate", "model": "remote", "prompt": "en"}],
+            "filter.throttles": {"is_question": 5},
+        }
+    )
+    result = run(score, "turns.jsonl", "base", "scores.jsonl", "score.json")
+    assert result.exit_code == 0, result.output
+    assert "warning: is_question: 4 of 40 answers are refused: the server's content filter stops them" in result.output
+    counts = json.loads((project / "score.json").read_text())
+    assert counts == {"is_question": {"rated": 40, "unreadable": 2, "refused": 4, "cut_off": 0}}
+    result = run(
+        filter_turns, "turns.jsonl", "scores.jsonl", "inquiries.jsonl", "rejects.jsonl", "n.json", "more.json"
+    )
+    assert result.exit_code == 0, result.output
+    rejected = json.loads((project / "m.json").read_text())["rejected"]
+    assert rejected == {"refused_is_question": 4, "unreadable_is_question": 2}
+    assert len((project / "inquiries.jsonl").read_text().splitlines()) == 34
