@@ -42,6 +42,12 @@ def parse_choice(text: str, prompt: PromptTemplate, order: Sequence[str]) -> str
     return options_by_letter.pop() if len(options_by_letter) == 1 and not is_contradiction else UNREADABLE
 
 
+def after_thought(text: str) -> str | None:
+    """The text after a model's thought, None where the thought was cut off."""
+    rest = text.rpartition("</think>")[2]
+    return None if "<think>" in rest else rest.strip() if rest != text else text
+
+
 def parse_rating(text: str) -> float | None:
     """The number from 0 to 10 that an answer gives: one that it begins with, one over ten ("8/10"), or the only one.
 
