@@ -1,6 +1,8 @@
-"""llama.cpp's own server, which the package xllamacpp holds. It runs until it is killed.
+"""llama.cpp's own server, which the package xllamacpp holds.
 
     TEST_KEY=secret .venv-servers/bin/python -m tests.llama_server MODEL.gguf PORT [TEMPLATE.jinja]
+
+It runs until it is killed. The template replaces the model's own.
 """
 
 import os

@@ -9,6 +9,7 @@ model think `THOUGHT`. The answers are then about thoughts.
 import json
 import os
 import sys
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -64,19 +65,24 @@ def thoughts(guide: Fields) -> dict[str, Fields]:
     }
 
 
-def answers(url: str, model: str, guide: Fields | None = None) -> dict[str, Fields]:
-    """Each kind of request with its answer."""
-    chat: Fields = {"model": model, "messages": QUESTION, "temperature": 0}
-    chats = CHATS if guide is None else thoughts(guide)
-    records = {kind: record("POST", url, "/chat/completions", chat | fields) for kind, fields in chats.items()}
-    if guide is not None:
-        return records
-    completion = {"model": model, "temperature": 0}
+def answers(url: str, model: str, without: Collection[str] = ()) -> dict[str, Fields]:
+    """Each kind of request with its answer, but for the kinds in `without`."""
+    chats = {kind: fields for kind, fields in CHATS.items() if kind not in without}
+    records = chat_answers(url, model, chats)
     for kind, fields in COMPLETIONS.items():
-        records[kind] = record("POST", url, "/completions", completion | fields)
-    records["wrong_key"] = record("POST", url, "/chat/completions", chat | {"max_tokens": 1}, key="wrong")
+        records[kind] = record("POST", url, "/completions", {"model": model, "temperature": 0} | fields)
+    records["wrong_key"] = record("POST", url, "/chat/completions", chat(model) | {"max_tokens": 1}, key="wrong")
     records["models"] = record("GET", url, "/models")
     return records
+
+
+def chat_answers(url: str, model: str, chats: Mapping[str, Fields]) -> dict[str, Fields]:
+    """Requests for chat completions with their answers; `chats` has the fields by which they differ."""
+    return {kind: record("POST", url, "/chat/completions", chat(model) | fields) for kind, fields in chats.items()}
+
+
+def chat(model: str) -> Fields:
+    return {"model": model, "messages": QUESTION, "temperature": 0}
 
 
 def record(method: str, url: str, path: str, body: Fields | None = None, key: str | None = None) -> Fields:
@@ -108,7 +114,8 @@ def shortened(value: Any) -> Any:
 
 def main(url: str, model: str, folder: str, guide: str | None = None) -> None:
     Path(folder).mkdir(parents=True, exist_ok=True)
-    for kind, answer in answers(url, model, json.loads(guide) if guide else None).items():
+    records = chat_answers(url, model, thoughts(json.loads(guide))) if guide else answers(url, model)
+    for kind, answer in records.items():
         text = json.dumps(answer, ensure_ascii=False, indent=1) + "\n"
         Path(folder, f"{kind}.json").write_text(text, encoding="utf-8")
 
