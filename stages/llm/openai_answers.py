@@ -148,11 +148,13 @@ def top_logprobs(choice: Choice) -> dict[str, float]:
     logprobs = choice.get("logprobs") or {}
     tokens = logprobs.get("content") or logprobs.get("top_logprobs") or []
     first = tokens[0] if tokens else {}
-    if "top_logprobs" in first:
-        entries = [first, *(first["top_logprobs"] or [])]
-        logprob_by_token = {entry["token"]: entry["logprob"] for entry in entries if "token" in entry}
-    else:
-        logprob_by_token = dict(first)
+    top = first.get("top_logprobs") if "token" in first else first
+    entries = [first, *(top if isinstance(top, list) else [])]
+    pairs = [(entry.get("token"), entry.get("logprob")) for entry in entries]
+    pairs += top.items() if isinstance(top, dict) else []
+    logprob_by_token = {
+        token: logprob for token, logprob in pairs if isinstance(token, str) and logprob not in (None, -math.inf)
+    }
     if not all(map(is_logprob, logprob_by_token.values())):
         raise ValueError(f"no log-probabilities: {list(logprob_by_token.values())}")
     return logprob_by_token
