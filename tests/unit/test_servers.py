@@ -509,9 +509,7 @@ def test_a_filter_ends_with_the_other_turns_answered(
     assert "warning: is_question: 4 of 40 answers are refused: the server's content filter stops them" in result.output
     counts = json.loads((project / "score.json").read_text())
     assert counts == {"is_question": {"rated": 40, "unreadable": 2, "refused": 4, "cut_off": 0}}
-    result = run(
-        filter_turns, "turns.jsonl", "scores.jsonl", "inquiries.jsonl", "rejects.jsonl", "n.json", "more.json"
-    )
+    result = run(filter_turns, "turns.jsonl", "scores.jsonl", "inquiries.jsonl", "rejects.jsonl", "n.json", "m.json")
     assert result.exit_code == 0, result.output
     rejected = json.loads((project / "m.json").read_text())["rejected"]
     assert rejected == {"refused_is_question": 4, "unreadable_is_question": 2}
