@@ -105,7 +105,7 @@ class OpenAI:
 
     def is_single_token(self, option: str) -> bool:
         """True, since the server's tokenizer is unknown. An option of several tokens is never among the likeliest
-        tokens, and so gets the lowest log-probability.
+        tokens, and so has no log-probability.
         """
         return True
 

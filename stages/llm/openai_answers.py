@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from stages.llm.answer_cache import is_logprob
@@ -27,6 +28,7 @@ FILTERED_MESSAGE = re.compile(
 )
 PERMANENT_CODES = {"400", "401", "402", "403", "404", "405", "413", "415", "422"}  # a retry would fail too
 BLANKS = " \t\r\n▁ĠĊ"  # as tokenizers write a blank and a line break in a token, too
+AROUND_OPTION = " \t\r\n.:()\"'`*"
 JSON_OBJECT = re.compile(r"\{[^{}]*\}")
 
 
@@ -172,14 +174,12 @@ def option_logprobs(logprob_by_token: Mapping[str, float], options: Sequence[str
 
 
 def option_in_json(text: str, options: Sequence[str]) -> str | None:
-    """The option in a structured answer, which may stand in a fence or among other text; None for no option or
-    several.
+    """The option in a structured answer, which may stand in a fence or among other text, or alone without JSON; None
+    for no option or several.
     """
-    named = set()
+    in_objects = []
     for match in JSON_OBJECT.finditer(text):
-        try:
-            option = json.loads(match.group()).get("option")
-        except ValueError:
-            continue
-        named.add(str(option).strip(" .:)("))
-    return named.pop() if len(named) == 1 and named <= set(options) else None
+        with suppress(ValueError):
+            in_objects.append(str(json.loads(match.group()).get("option")))
+    names = {name.strip(AROUND_OPTION) for name in in_objects or [text]}
+    return names.pop() if len(names) == 1 and names <= set(options) else None

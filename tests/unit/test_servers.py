@@ -168,6 +168,8 @@ STRUCTURED = {
     "after a thought": '<think>\nCould be A. {"option": "A"}\n</think>\n\n{"option": "B"}',
     "with words around": 'Here is the JSON:\n{"option": "B"}\nI hope this helps.',
     "more keys": '{"reason": "it is open", "option": "B"}',
+    "alone": "B",
+    "alone, marked up": "**B**.",
     "twice": '{"option": "B"}{"option": "B"}',
 }
 
@@ -180,7 +182,8 @@ def test_an_option_as_json(server: Server, content: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ['{"option": "D"}', '{"option": "A"} {"option": "B"}', '{"option": ["B"]}', "{}", '{"option": nul']
+    "content",
+    ['{"option": "D"}', '{"option": "A"} {"option": "B"}', '{"option": ["B"]}', "{}", '{"option": ', "I say B"],
 )
 def test_no_option_in_a_structured_answer_is_unreadable_and_sent_once(server: Server, content: str) -> None:
     server.reply = lambda body: text('{"option": "C"}' if number_of(body) != 3 else content)
