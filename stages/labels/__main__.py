@@ -213,7 +213,7 @@ def import_(
     if problems:
         raise click.ClickException("\n".join(["nothing was imported:", *problems]))
     if labels.skipped:
-        reasons = ", ".join(f"{reason} {count}" for reason, count in labels.skipped.most_common())
+        reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(labels.skipped.items()))
         click.echo(f"{printable(file)}: {labels.skipped.total()} passed over: {reasons}", err=True)
     inquiry_ids = {item["id"] for item in rows(read(inquiries, Inquiry))}
     unknown_ids = {line["id"] for line in labels.lines.values()} - inquiry_ids

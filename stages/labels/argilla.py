@@ -51,10 +51,13 @@ def label_rows(records: Sequence[Record], columns: Columns) -> Iterator[Entry]:
             yield _classified_row(record, columns)
             continue
         responses = _responses_by_question(record.fields)
-        if not responses.get(label_name):
+        without_label = _responses_without(label_name, record.fields)
+        if not responses.get(label_name) and not without_label:
             yield Skip(record.place, "no response")
         for response in responses.get(label_name, []):
             yield _row(record, response, responses.get(note_name, []), columns)
+        for response in without_label:
+            yield Skip(record.place, _reason(response) or "no label")
 
 
 def _responses_by_question(record: Mapping[str, Any]) -> dict[str, list[Response]]:
@@ -82,6 +85,18 @@ def _responses_by_question(record: Mapping[str, Any]) -> dict[str, list[Response
     return by_question
 
 
+def _responses_without(question: str, record: Mapping[str, Any]) -> list[Response]:
+    """The responses of a record of version 1 that don't answer the question."""
+    responses = map(mapping, _elements(record.get("responses")))
+    return [response for response in responses if question not in mapping(response.get("values"))]
+
+
+def _reason(response: Response) -> str | None:
+    """The reason why a response is no label, by its status."""
+    status = response.get("status")
+    return status if status in NO_LABEL else None
+
+
 def _response_objects(value: Any) -> list[Response]:
     """A list of responses, also one that a dataset has turned into an object of lists; empty for any other value."""
     if isinstance(value, dict) and isinstance(value.get("value"), list) and "user_id" in value:
@@ -101,9 +116,9 @@ def _at(values: list[Any], index: int) -> Any:
 
 
 def _row(record: Record, response: Response, notes: list[Response], columns: Columns) -> LabelRow | Skip:
-    status = response.get("status")
-    if status in NO_LABEL:
-        return Skip(record.place, status)
+    reason = _reason(response)
+    if reason:
+        return Skip(record.place, reason)
     note = next((note.get("value") for note in notes if note.get("user_id") == response.get("user_id")), None)
     row = LabelRow(
         record.place,

@@ -75,7 +75,7 @@ def examples(annotator: str, lines: Sequence[Line], inquiries: Inquiries) -> str
 def table(lines: Sequence[Line], inquiries: Inquiries) -> str:
     """The labels as comma-separated values. The history of a question has a line for each turn."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv.writer(text)
     writer.writerow(HEADER)
     for line in lines:
         *history, question = turns(inquiries.get(line["id"])) or [""]

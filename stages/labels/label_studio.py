@@ -124,14 +124,16 @@ def fits(record: Mapping[str, Any]) -> bool:
 
 def label_rows(records: Sequence[Record], columns: Columns) -> Iterator[Entry]:
     """The labels of an export. Raises ValueError where no control is known to have them."""
+    note_name = columns.get("note", "note")
     flat = [record for record in records if record.fields.keys() >= FLAT]
+    if flat:
+        label_column = _label_column(flat, columns)
+        for record in flat:
+            yield _flat_row(record, label_column, note_name, columns)
     tasks = [record for record in records if not record.fields.keys() >= FLAT]
-    label_name, note_name = _label_column(flat, columns), columns.get("note", "note")
-    for record in flat:
-        yield _flat_row(record, label_name, note_name, columns)
-    label_name = _label_control(tasks, columns)
+    label_control = _label_control(tasks, columns)
     for record in tasks:
-        yield from _task_rows(record, label_name, note_name, columns)
+        yield from _task_rows(record, label_control, note_name, columns)
 
 
 def _label_column(records: Sequence[Record], columns: Columns) -> str:

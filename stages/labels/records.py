@@ -21,6 +21,7 @@ TABLE_ENDINGS = (".csv", ".tsv", ".tab", ".txt")
 JSON_ENDINGS = (".json", ".jsonl", ".ndjson")
 SPREADSHEET_ENDINGS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".numbers")
 PARTS_OF_SPREADSHEETS = ("xl/workbook.xml", "xl/workbook.bin", "content.xml")
+PAGES = ("items", "results", "tasks")  # the lists in what APIs answer
 LINE_END = re.compile(r"\r\n|\r|\n")
 
 
@@ -39,10 +40,11 @@ def record_files(path: Path, column_names: Iterable[str]) -> tuple[list[RecordFi
     click.ClickException for a file that can't be read.
     """
     files: list[RecordFile] = []
+    refuse_spreadsheet(path)
     with open_export(path) as export:
         skips = [Skip(reject.at, reject.reason.replace("_", " ")) for reject in export.rejects]
         for file in export.files:
-            refuse_spreadsheet(file)
+            refuse_spreadsheet(file.path, file.name)
             if not file.is_alone and file.path.suffix.lower() not in (*TABLE_ENDINGS, *JSON_ENDINGS):
                 skips.append(Skip(printable(file.name), "other file"))
             else:
@@ -50,11 +52,9 @@ def record_files(path: Path, column_names: Iterable[str]) -> tuple[list[RecordFi
     return files, skips
 
 
-def refuse_spreadsheet(file: ExportFile) -> None:
-    """Raise click.ClickException for a spreadsheet, or for a file in one: some spreadsheets are zips."""
-    parts = [path for path in (file.path, *file.path.parents) if path.suffix.lower() in SPREADSHEET_ENDINGS]
-    if parts or file.name in PARTS_OF_SPREADSHEETS:
-        path = parts[-1] if parts else file.path.parent
+def refuse_spreadsheet(path: Path, name: str = "") -> None:
+    """Raise click.ClickException for a spreadsheet. Some are zips, of which a file is known by its `name`."""
+    if path.suffix.lower() in SPREADSHEET_ENDINGS or name in PARTS_OF_SPREADSHEETS:
         raise click.ClickException(f"{printable(path)}: a spreadsheet; save its sheet as CSV UTF-8 and import that")
 
 
@@ -136,8 +136,8 @@ def table_header(text: str, delimiter: str, spelling: dict[str, str]) -> list[st
 
 def json_records(text: str, are_lines: bool) -> list[Record]:
     """The objects of JSON Lines, of a list, or of an object of rows or columns. Raises ValueError where it is none."""
-    first_line = text.lstrip().split("\n", 1)[0]
-    if first_line.startswith("{") and (are_lines or is_json(first_line)):
+    first_line, _, other_lines = text.strip().partition("\n")
+    if first_line.startswith("{") and (are_lines or (other_lines and is_json(first_line))):
         return json_lines(text)
     objects = json.loads(text) if text.strip() else []
     if isinstance(objects, dict):
@@ -167,18 +167,16 @@ def json_lines(text: str) -> list[Record]:
 
 
 def rows_of_object(document: dict[str, Any]) -> list[Any]:
-    """The rows of an object that has them by their ids, or as a list beside numbers and texts, or that has a list for
-    each column; otherwise the object alone.
+    """The rows of an object that has them by their ids, or a list for each column, or a page of an API; otherwise the
+    object alone.
     """
     values = list(document.values())
     if values and all(isinstance(value, dict) for value in values):
         return values
     if len(values) > 1 and all(isinstance(value, list) and len(value) == len(values[0]) for value in values):
         return [dict(zip(document, row, strict=True)) for row in zip(*values, strict=True)]
-    containers = [value for value in values if isinstance(value, dict | list)]
-    rows = containers[0] if len(containers) == 1 else None
-    is_page = isinstance(rows, list) and all(isinstance(row, dict) for row in rows)
-    return list(rows) if is_page and rows is not None else [document]
+    pages = [document[name] for name in PAGES if isinstance(document.get(name), list)]
+    return pages[0] if pages else [document]
 
 
 def json_object(value: Any) -> dict[str, Any]:
