@@ -46,6 +46,8 @@ def label_rows(records: Sequence[Record], columns: Columns) -> Iterator[Entry]:
     note_name = columns.get("note", "note")
     questions = {name for record in records for name in _responses_by_question(record.fields)}
     label_name = sole_name(questions - {note_name}, columns if questions else {}, "question")
+    if any(_has_text_for_responses(record.fields) for record in records):
+        raise ValueError("Argilla's responses don't survive in a table: export JSON Lines (to_datasets().to_json)")
     for record in records:
         if _is_classified(record.fields):
             yield _classified_row(record, columns)
@@ -95,6 +97,12 @@ def _reason(response: Response) -> str | None:
     """The reason why a response is no label, by its status."""
     status = response.get("status")
     return status if status in NO_LABEL else None
+
+
+def _has_text_for_responses(record: Mapping[str, Any]) -> bool:
+    """Whether a text stands where responses belong, as where a dataset was written as CSV."""
+    names = [name for name in record if name.endswith(RESPONSES) or f"{name}{SUGGESTION}" in record]
+    return any(isinstance(record[name], str) and record[name].strip() for name in names)
 
 
 def _response_objects(value: Any) -> list[Response]:

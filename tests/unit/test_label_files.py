@@ -497,6 +497,16 @@ OTHER_TOOLS = {
         BOTH,
         "2 passed over: discarded 1, no response 1",
     ),
+    "Argilla 2, CSV": Case(
+        "id,text,inquiry,label.responses,label.responses.users\n3,?,11,\"['needed']\",\"['ines']\"\n",
+        output="responses don't survive in a table: export JSON Lines",
+        name="labels.csv",
+    ),
+    "Argilla 1, CSV": Case(
+        "text,label,label-suggestion,external_id\n?,\"[{'user_id': 'ines', 'value': 'needed'}]\",,11\n",
+        output="responses don't survive in a table: export JSON Lines",
+        name="labels.csv",
+    ),
     "Argilla 1, a dataset": Case(
         [
             {
