@@ -78,11 +78,17 @@ def json_value(text: str) -> Any:
 
 
 def column(name: str, *objects: Mapping[str, Any]) -> Any:
-    """The value of the first object that has the name, by itself or in one of NESTED; None if none has it."""
+    """The value of the first object that has the name, by itself or in one of NESTED; None if none has it.
+
+    A name as `meta.nr` is that of a value in another object.
+    """
+    parent, _, child = name.partition(".")
     for fields in objects:
         for place in (fields, *(mapping(fields.get(key)) for key in NESTED)):
             if name in place:
                 return place[name]
+        if child in mapping(fields.get(parent)):
+            return mapping(fields[parent])[child]
     return None
 
 
@@ -146,7 +152,9 @@ def text_of(value: Any) -> str | None:
         value = value.get("text")
     if isinstance(value, list):
         value = "\n".join(text for element in value if (text := text_of(element)))
-    return str(value) if value not in (None, "") and not isinstance(value, dict) else None
+    if value in (None, "") or isinstance(value, dict):
+        return None
+    return str(value).encode("utf-8", "replace").decode()  # half of a surrogate pair can't be written
 
 
 def listed(names: Iterable[Any]) -> str:

@@ -256,6 +256,9 @@ def test_what_label_studio_says_of_a_label(room: Path) -> None:
     (room / "min.json").write_text(json.dumps([rows[0], rows[1] | {"inquiry": 12, "updated_at": "2026-01-03"}]))
     call("import", "min.json", "--rename", "1=bob")
     assert [line["note"] for line in lines(room / "data" / "annotations" / "bob.jsonl")] == ["hm", "two\nlines"]
+    (room / "own.jsonl").write_text('{"id": 11, "label": "needed", "annotator": "cid", "note": "half \\ud83d"}')
+    assert "cid: 1 of 1 labels are new" in call("import", "own.jsonl").output
+    assert lines(room / "data" / "annotations" / "cid.jsonl")[0]["note"] == "half ?"
 
 
 JSON_VALUES = st.recursive(
@@ -460,6 +463,9 @@ OTHER_TOOLS = {
     ),
     "Argilla 2, an id among the fields": Case(
         [record(None, response(), fields={"nr": 11}, metadata={})], f"{BY_UUID} --column id=nr", ONE
+    ),
+    "Argilla 2, an id in an object": Case(
+        [record(None, response(), extra={"nr": 11}, metadata={})], f"{BY_UUID} --column id=extra.nr", ONE
     ),
     "Argilla 2, statuses": Case(
         [
