@@ -260,7 +260,8 @@ def export(folder: Path, tool: str, annotations: Path, inquiries: Path, names: t
     for doccano, or FOLDER/labels.csv. `import` reads each of them back.
     """
     exporting.refuse_label_files(folder, annotations)
-    labels = exporting.current_labels(store.load(sorted(annotations.glob("*.jsonl"))))
+    lines = exporting.current_lines(store.load(sorted(annotations.glob("*.jsonl"))))
+    labels = [line for line in lines if line["label"]]
     if not labels:
         raise click.ClickException(f"{annotations}: nothing to export: there are no labels")
     annotators = {line["annotator"] for line in labels}
@@ -269,6 +270,8 @@ def export(folder: Path, tool: str, annotations: Path, inquiries: Path, names: t
         raise click.ClickException(f"--rename is for Label Studio's accounts of {', '.join(sorted(annotators))}")
     inquiries_by_id = {item["id"]: item for item in rows(read(inquiries, Inquiry))}
     exporting.write_labels(folder, tool, labels, inquiries_by_id, emails)
+    if len(labels) < len(lines):
+        click.echo(f"{len(lines) - len(labels)} items have a note or an undo and no label; they stay here", err=True)
     without_text = {line["id"] for line in labels} - inquiries_by_id.keys()
     if without_text:
         click.echo(f"{len(without_text)} ids are no inquiries of {inquiries}; they go out without text", err=True)

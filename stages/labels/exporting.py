@@ -26,10 +26,10 @@ BYTE_ORDER_MARK = "\ufeff"  # by which Excel sees that a table is UTF-8
 Inquiries = Mapping[int, Mapping[str, Any]]  # by id
 
 
-def current_labels(lines: Sequence[Line]) -> list[Line]:
-    """Each annotator's label of each item, by annotator and id; `lines` come oldest first."""
+def current_lines(lines: Sequence[Line]) -> list[Line]:
+    """Each annotator's latest line of each item, by annotator and id; `lines` come oldest first."""
     latest = [line for by_annotator in latest_lines(lines).values() for line in by_annotator.values()]
-    return sorted((line for line in latest if line["label"]), key=lambda line: (line["annotator"], line["id"]))
+    return sorted(latest, key=lambda line: (line["annotator"], line["id"]))
 
 
 def write_labels(
