@@ -105,7 +105,7 @@ class OpenAI:
 
     def is_single_token(self, option: str) -> bool:
         """True, since the server's tokenizer is unknown. An option of several tokens is never among the likeliest
-        tokens, and so gets the lowest log-probability.
+        tokens, and so has no log-probability.
         """
         return True
 
@@ -196,9 +196,12 @@ class OpenAI:
         probe = copy(request)
         probe.answer_tokens = max(PROBE_TOKENS, request.answer_tokens)
         with suppress(RefusedError):
-            fault = probe.fault(await retrying()(self._choice, client, probe, question))
+            choice = await retrying()(self._choice, client, probe, question)
+            fault = probe.fault(choice)
             if fault:
                 raise click.ClickException(f"{self.endpoint.url}: {quoted(fault, self.api_key, length=400)}")
+            if probe.read(choice) == NoAnswer.UNREADABLE:
+                click.echo(f"warning: {self.endpoint.url}: a plain question gets no readable answer", err=True)
         self.probed.add(type(request))
 
     async def _answer(self, client: Any, request: Request, prompt: Prompt) -> Any:

@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from stages.llm.answer_cache import is_logprob
@@ -27,6 +28,7 @@ FILTERED_MESSAGE = re.compile(
 )
 PERMANENT_CODES = {"400", "401", "402", "403", "404", "405", "413", "415", "422"}  # a retry would fail too
 BLANKS = " \t\r\n▁ĠĊ"  # as tokenizers write a blank and a line break in a token, too
+AROUND_OPTION = " \t\r\n.:()\"'`*"
 JSON_OBJECT = re.compile(r"\{[^{}]*\}")
 
 
@@ -148,11 +150,13 @@ def top_logprobs(choice: Choice) -> dict[str, float]:
     logprobs = choice.get("logprobs") or {}
     tokens = logprobs.get("content") or logprobs.get("top_logprobs") or []
     first = tokens[0] if tokens else {}
-    if "top_logprobs" in first:
-        entries = [first, *(first["top_logprobs"] or [])]
-        logprob_by_token = {entry["token"]: entry["logprob"] for entry in entries if "token" in entry}
-    else:
-        logprob_by_token = dict(first)
+    top = first.get("top_logprobs") if "token" in first else first
+    entries = [first, *(top if isinstance(top, list) else [])]
+    pairs = [(entry.get("token"), entry.get("logprob")) for entry in entries]
+    pairs += top.items() if isinstance(top, dict) else []
+    logprob_by_token = {
+        token: logprob for token, logprob in pairs if isinstance(token, str) and logprob not in (None, -math.inf)
+    }
     if not all(map(is_logprob, logprob_by_token.values())):
         raise ValueError(f"no log-probabilities: {list(logprob_by_token.values())}")
     return logprob_by_token
@@ -170,14 +174,12 @@ def option_logprobs(logprob_by_token: Mapping[str, float], options: Sequence[str
 
 
 def option_in_json(text: str, options: Sequence[str]) -> str | None:
-    """The option in a structured answer, which may stand in a fence or among other text; None for no option or
-    several.
+    """The option in a structured answer, which may stand in a fence or among other text, or alone without JSON; None
+    for no option or several.
     """
-    named = set()
+    in_objects = []
     for match in JSON_OBJECT.finditer(text):
-        try:
-            option = json.loads(match.group()).get("option")
-        except ValueError:
-            continue
-        named.add(str(option).strip(" .:)("))
-    return named.pop() if len(named) == 1 and named <= set(options) else None
+        with suppress(ValueError):
+            in_objects.append(str(json.loads(match.group()).get("option")))
+    names = {name.strip(AROUND_OPTION) for name in in_objects or [text]}
+    return names.pop() if len(names) == 1 and names <= set(options) else None

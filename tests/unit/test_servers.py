@@ -168,6 +168,8 @@ STRUCTURED = {
     "after a thought": '<think>\nCould be A. {"option": "A"}\n</think>\n\n{"option": "B"}',
     "with words around": 'Here is the JSON:\n{"option": "B"}\nI hope this helps.',
     "more keys": '{"reason": "it is open", "option": "B"}',
+    "alone": "B",
+    "alone, marked up": "**B**.",
     "twice": '{"option": "B"}{"option": "B"}',
 }
 
@@ -180,7 +182,8 @@ def test_an_option_as_json(server: Server, content: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ['{"option": "D"}', '{"option": "A"} {"option": "B"}', '{"option": ["B"]}', "{}", '{"option": nul']
+    "content",
+    ['{"option": "D"}', '{"option": "A"} {"option": "B"}', '{"option": ["B"]}', "{}", '{"option": ', "I say B"],
 )
 def test_no_option_in_a_structured_answer_is_unreadable_and_sent_once(server: Server, content: str) -> None:
     server.reply = lambda body: text('{"option": "C"}' if number_of(body) != 3 else content)
@@ -509,9 +512,7 @@ def test_a_filter_ends_with_the_other_turns_answered(
     assert "warning: is_question: 4 of 40 answers are refused: the server's content filter stops them" in result.output
     counts = json.loads((project / "score.json").read_text())
     assert counts == {"is_question": {"rated": 40, "unreadable": 2, "refused": 4, "cut_off": 0}}
-    result = run(
-        filter_turns, "turns.jsonl", "scores.jsonl", "inquiries.jsonl", "rejects.jsonl", "n.json", "more.json"
-    )
+    result = run(filter_turns, "turns.jsonl", "scores.jsonl", "inquiries.jsonl", "rejects.jsonl", "n.json", "m.json")
     assert result.exit_code == 0, result.output
     rejected = json.loads((project / "m.json").read_text())["rejected"]
     assert rejected == {"refused_is_question": 4, "unreadable_is_question": 2}
