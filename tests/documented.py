@@ -60,6 +60,7 @@ COMMANDS: dict[str, Runs | RunBy | NotRun] = {
     "make test-all": GATE,
     "make lint": GATE,
     "make test-servers": GATE,
+    "make .venv-litellm/.ready .venv-llama-cpp-python/.ready": INSTALLS,
     "make test-downloads": NotRun("downloads 500 MB, and is a test itself"),
     "make test-spark": GATE,
     "python -m pytest tests/unit/test_labels.py": GATE,

@@ -25,6 +25,29 @@ PATIENCE = 300  # seconds until a server must answer
 ENVIRONMENT = os.environ | {"TEST_KEY": KEY, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
 
 
+def write_float32(file: Path, target: Path) -> None:
+    """Write a quantized GGUF file with the weights that the stage fetch_models makes of it, rounded to bfloat16, as
+    float32.
+    """
+    import gguf
+    import torch
+
+    reader = gguf.GGUFReader(file)
+    writer = gguf.GGUFWriter(target, reader.fields["general.architecture"].contents())
+    for name, field in reader.fields.items():
+        if not name.startswith("GGUF.") and name not in ("general.architecture", "general.file_type"):
+            is_list = field.types[0] == gguf.GGUFValueType.ARRAY
+            writer.add_key_value(name, field.contents(), field.types[0], field.types[-1] if is_list else None)
+    writer.add_file_type(gguf.LlamaFileType.ALL_F32)
+    for tensor in reader.tensors:
+        weights = torch.tensor(gguf.quants.dequantize(tensor.data, tensor.tensor_type))
+        writer.add_tensor(tensor.name, weights.bfloat16().float().numpy())
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
 class Served(NamedTuple):
     url: str
     model: str

@@ -29,10 +29,8 @@ from tests.synthetic_chat import items
 N = 24  # prompts
 GENERATED, TOKENS = 4, 12
 LETTERS = list(prompts.LETTERS)
-# llama.cpp computes with weights of 4 and activations of 8 bits, transformers with the same weights in float32.
-LARGEST_DIFFERENCE, MEAN_DIFFERENCE = 0.5, 0.15  # of a letter's log-probability
+TOLERANCE = 0.03  # of a letter's log-probability; llama.cpp keeps keys and values in 16 bits
 CHOICES = [[0, -100, -100], [-100, 0, -100], [-100, -100, 0]]  # a letter without probabilities
-CLEAR = 0.2  # difference of two letters' log-probabilities that must not change sign
 RECORDS = ROOT / "tests" / "fixtures" / "servers"
 # A template that opens a thought, as that of DeepSeek-R1 and of Qwen3 does; and an answer that begins with one.
 TEMPLATE = (
@@ -71,11 +69,13 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The file that the embedded model is converted from."""
-    file = tmp_path_factory.mktemp("gguf") / "base.gguf"
-    unpack(params(ROOT / "params.yaml").fetch.base, file)
-    return file
+def gguf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The embedded model, with the weights that the transformers engine reads, in float32: 540 MB."""
+    folder = tmp_path_factory.mktemp("gguf")
+    unpack(params(ROOT / "params.yaml").fetch.base, folder / "4_bits.gguf")
+    real_servers.write_float32(folder / "4_bits.gguf", folder / "float32.gguf")
+    yield folder / "float32.gguf"
+    (folder / "float32.gguf").unlink()
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +95,8 @@ SERVERS: dict[str, Start] = {
     "litellm": lambda gguf, base, folder: real_servers.litellm(gguf, folder),
     "transformers_serve": lambda gguf, base, folder: real_servers.transformers_serve(base / "smollm2_135m", folder),
 }
+# llama.cpp computes what follows a cached prefix in another way, so that answers depend on the order of the prompts.
+WITHOUT_CACHE = {"cache_prompt": False}
 GIVES_LOGPROBS = {"llama_cpp", "llama_cpp_python", "litellm"}
 KEEPS_A_SCHEMA = {"llama_cpp", "litellm"}
 
@@ -129,18 +131,28 @@ def test_letters_by_log_probabilities(
         with pytest.raises(click.ClickException, match=r"endpoint\.choose_by: structured"):
             answer_cache.choose(remote(served), questions(), LETTERS, name)
         return
-    logprobs = np.array(answer_cache.choose(remote(served), questions(), LETTERS, name))
+    exact = {} if name == "llama_cpp_python" else {"extra_body": WITHOUT_CACHE}
+    logprobs = np.array(answer_cache.choose(remote(served, **exact), questions(), LETTERS, name))
     difference = np.abs(logprobs - reference.logprobs)
-    rows = np.arange(N)
-    chosen, other = logprobs.argmax(1), reference.logprobs.argmax(1)
-    lead = reference.logprobs[rows, other] - reference.logprobs[rows, chosen]
+    changed = int((logprobs.argmax(1) != reference.logprobs.argmax(1)).sum())
     with capsys.disabled():
         print(
-            f"\n{name}: {N} prompts, largest difference {difference.max():.2f}, mean {difference.mean():.3f},"
-            f" {int((chosen != other).sum())} other letters, of a lead up to {lead.max():.3f}"
+            f"\n{name}: {N} prompts, largest difference {difference.max():.1e}, mean {difference.mean():.1e},"
+            f" {changed} choices changed"
         )
-    assert difference.max() < LARGEST_DIFFERENCE and difference.mean() < MEAN_DIFFERENCE
-    assert lead.max() < CLEAR
+    assert difference.max() < TOLERANCE and changed <= 1
+
+
+def test_llama_cpp_repeats_itself_without_its_cache(
+    gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chats = questions()
+    with real_servers.llama_cpp(gguf) as served:
+        engine = remote(served, extra_body=WITHOUT_CACHE)
+        forwards = answer_cache.choose(engine, chats, LETTERS, "forwards")
+        monkeypatch.setenv("LABELS_CACHE", str(tmp_path / "another"))
+        backwards = answer_cache.choose(engine, chats[::-1], LETTERS, "backwards")
+    assert backwards[::-1] == forwards
 
 
 def test_letters_by_a_json_schema(server: tuple[str, Served]) -> None:
@@ -157,10 +169,7 @@ def test_letters_by_a_json_schema(server: tuple[str, Served]) -> None:
 def test_text(server: tuple[str, Served], reference: Reference) -> None:
     name, served = server
     texts = answer_cache.generate(remote(served), questions()[:GENERATED], TOKENS, name)
-    same = sum(ours == theirs for ours, theirs in zip(texts, reference.texts, strict=True))
-    assert same == GENERATED if name == "transformers_serve" else same >= GENERATED // 2, list(
-        zip(texts, reference.texts, strict=True)
-    )
+    assert texts == reference.texts
 
 
 def test_a_text_is_completed(server: tuple[str, Served], base: Path) -> None:
@@ -179,7 +188,7 @@ def test_a_text_is_completed(server: tuple[str, Served], base: Path) -> None:
     for i, row in enumerate(answers):
         assert not isinstance(row, NoAnswer)
         known = [(value, expected[i][j]) for j, value in enumerate(row) if value is not None]
-        assert known and all(abs(ours - theirs) < LARGEST_DIFFERENCE for ours, theirs in known)
+        assert known and all(abs(ours - theirs) < TOLERANCE for ours, theirs in known)
 
 
 def test_a_users_mistakes_are_said_in_one_line(server: tuple[str, Served], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,10 +230,11 @@ def test_a_thought(thinking_server: Served) -> None:
 
 def test_a_thought_is_switched_off(thinking_server: Served) -> None:
     off = remote(thinking_server, extra_body=THINKS_NOT)
-    answers = answer_cache.choose(off, questions()[:4], LETTERS, "off")
+    answers = answer_cache.choose(off, questions()[:2], LETTERS, "off")
     assert all(not isinstance(row, NoAnswer) and row.count(None) < 3 for row in answers)
     structured = remote(thinking_server, choose_by="structured", extra_body=THINKS_NOT)
-    assert all(row in CHOICES for row in answer_cache.choose(structured, questions()[:2], LETTERS, "off"))
+    rows = answer_cache.choose(structured, questions()[:2], LETTERS, "off")
+    assert all(row in CHOICES for row in rows), rows
 
 
 def test_recorded_answers_are_still_sent(server: tuple[str, Served]) -> None:
@@ -241,7 +251,8 @@ def test_recorded_answers_are_still_sent(server: tuple[str, Served]) -> None:
 def shape(value: Any) -> Any:
     """The fields of an answer and their types."""
     if isinstance(value, dict):
-        return {key: shape(member) for key, member in value.items()}
+        has_tokens_as_keys = bool(value) and all(isinstance(member, float) for member in value.values())
+        return "tokens" if has_tokens_as_keys else {key: shape(member) for key, member in value.items()}
     if isinstance(value, list):
         return [shape(member) for member in value[:1]]
     return "number" if isinstance(value, int | float) and not isinstance(value, bool) else type(value).__name__

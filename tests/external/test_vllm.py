@@ -39,7 +39,7 @@ ENVIRONMENT = os.environ | {
     "HF_HUB_OFFLINE": "1",
     "PYTHONPATH": str(ROOT),
 }
-pytestmark = pytest.mark.skipif(not (BIN / "vllm").exists(), reason="`make test-servers` installs vLLM into .venv-vllm")
+pytestmark = pytest.mark.skipif(not (BIN / "vllm").exists(), reason="`make .venv-vllm/.ready` installs vLLM")
 
 
 def questions() -> list[Prompt]:
