@@ -18,6 +18,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
+from ibis import _
 
 from stages.chat import fingerprint
 from stages.labels import exporting, importing, label_studio, store
@@ -153,7 +154,7 @@ def tasks(
     if queue:
         items = [item for item in items if item["id"] in queued_since]
     scores_by_id: dict[int, dict[str, float]] = {}
-    for row in rows(read(scores, Score)):
+    for row in rows(read(scores, Score).filter(_.score.notnull())):
         scores_by_id.setdefault(row["id"], {})[row["scorer"]] = row["score"]
     predictions_by_id: dict[int, dict[str, dict[str, Any]]] = {}
     for file in predictions:
