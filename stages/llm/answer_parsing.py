@@ -12,10 +12,9 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 
+from stages.llm import NoAnswer
 from stages.llm.answer_words import JOINT, LETTER, NUMBER, SIGNS, claims, sentences
 from stages.llm.prompts import LETTERS, PromptTemplate
-
-UNREADABLE = "unreadable"  # a class of its own: a text that names no option, or several, never becomes a label
 
 THOUGHT_TAG = re.compile(
     r"(?:<\|?|◁|\[(?=/?think\]))\s{0,9}(?P<end>/|end_(?:of_)?)?\s{0,9}(?:begin_(?:of_)?|start_)?"
@@ -94,13 +93,13 @@ def parse_choice(text: str, prompt: PromptTemplate, order: Sequence[str]) -> str
     """The option that an answer names by letter or by text, or UNREADABLE; `order` is that of the letters."""
     answer = signed(plain(text), prompt, order)
     if WRONG_LABEL.search(answer):
-        return UNREADABLE
+        return NoAnswer.UNREADABLE
     if len(set(OPTION_LINE.findall(answer))) == len(LETTERS):  # the options, said again
         answer = OPTION_LINE.sub("", answer)
     if len(set(LABEL.findall(answer))) == 1:
         answer = LEADING_LABEL.sub(r"\1.", answer)
     choice = chosen_letters([codes for codes, _ in sentences(unquoted(answer))])
-    return order[LETTERS.index(min(choice))] if len(choice) == 1 and choice <= set(LETTERS) else UNREADABLE
+    return order[LETTERS.index(min(choice))] if len(choice) == 1 and choice <= set(LETTERS) else NoAnswer.UNREADABLE
 
 
 def parse_rating(text: str) -> float | None:
