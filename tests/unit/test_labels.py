@@ -230,7 +230,7 @@ def test_the_annotator_is_told_and_leaves(annotations: Path) -> None:
                     await pilot.press(*keys[1:], "enter")
                 finally:
                     resource.setrlimit(resource.RLIMIT_FSIZE, limit)
-            assert len(app.labelled_ids) == 1
+            assert len(app.session.labelled_ids) == 1
             return app.return_value
 
     for keys in ("jk", "ju", "jnx"):
@@ -432,11 +432,11 @@ def test_a_note_and_undo_leave_a_label_under_the_guideline_that_it_was_made_unde
 
     async def act(app: Annotator, pilot: Pilot[None]) -> None:
         await pilot.press("n", *"hm", "enter")
-        assert app.label_file.lines[1]["guideline"] == older
+        assert app.session.label_file.lines[1]["guideline"] == older
         await pilot.press("k")
-        assert app.label_file.lines[1]["guideline"] == app.label_file.guideline != older
+        assert app.session.label_file.lines[1]["guideline"] == app.session.label_file.guideline != older
         await pilot.press("u")
-        assert (app.label_file.lines[1]["label"], app.label_file.lines[1]["guideline"]) == ("needed", older)
+        assert (app.session.label_file.lines[1]["label"], app.session.label_file.lines[1]["guideline"]) == ("needed", older)
 
     drive(annotations, [inquiry(1, "And mmpose?")], act)
 
