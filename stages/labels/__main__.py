@@ -248,7 +248,8 @@ def queue_messages(
     missing_count = len(queue_rows.keys() - inquiry_ids)
     if missing_count:
         messages.append(f"{missing_count} of {len(queue_rows)} ids are no inquiries any more and are left out")
-    contradiction_count = sum(row["reason"] == "contradicting_labels" for row in queue_rows.values())
+    contradicting_ids = {id for id, row in queue_rows.items() if row["reason"] == "contradicting_labels"}
+    contradiction_count = len(contradicting_ids & inquiry_ids)
     if contradiction_count and annotator != adjudicator:
         messages.append(
             f"{contradiction_count} inquiries have contradicting labels; the terminal shows these labels to the"

@@ -68,6 +68,7 @@ class Annotator(App[click.ClickException]):
         votes_by_id: Mapping[int, Sequence[Line]] | None = None,
     ):
         super().__init__()
+        self.animation_level = "none"  # smooth scrolling is slow over ssh
         self.session = Session(items, labelled_ids, label_file)
         self.is_queue, self.votes_by_id = is_queue, votes_by_id or {}
         label_keys = (
