@@ -162,7 +162,7 @@ COMMANDS: dict[str, Runs | RunBy | NotRun] = {
     "python -m stages.labels label ann": TERMINAL,
     "python -m stages.labels label bob --like ann": TERMINAL,
     "python -m stages.labels label lead --queue data/queue.jsonl": RunBy(
-        "test_a_queue_asks_again_what_was_labelled_before_it", "the function that orders the queue"
+        "test_an_adjudicators_session", "the command with another queue, in a terminal of its own"
     ),
     "python -m stages.labels questions ann": RunBy(
         "test_random_turns_are_called_questions_or_not", "the terminal annotator with the keys of this command"

@@ -4,16 +4,22 @@ python -m tests.labelling FOLDER SEED
 """
 
 import asyncio
+import json
 import random
 import sys
 from pathlib import Path
 
 from stages.labels.annotator_file import open_for
 from stages.labels.terminal import Annotator
-from tests.conftest import inquiry
+from tests.conftest import Row, inquiry
 
 KEYS = {"needed": "j", "not_needed": "k", "not_question": "i"}
 N = 500
+
+
+def lines(file: Path) -> list[Row]:
+    """The lines of a label file."""
+    return [json.loads(line) for line in file.read_text().split("\n") if line]
 
 
 async def main(folder: Path, seed: int) -> None:

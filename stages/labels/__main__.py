@@ -11,19 +11,21 @@
 
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
+from ibis import _
 
 from stages.chat import fingerprint
 from stages.labels import exporting, importing, label_studio, store
 from stages.labels.agreement import agreement_table, agreement_without_adjudicator
 from stages.labels.annotator_file import AnnotatorFile, open_for, write_error
-from stages.labels.selection import Items, in_queue_order, labelled_by
+from stages.labels.selection import Items, in_queue_order, is_done, labelled_by, lines_of_others, rows_by_id
 from stages.pipeline.command import Group
 from stages.pipeline.files import write_json
 from stages.pipeline.params import params
@@ -32,7 +34,7 @@ from stages.pipeline.tables import read, rows
 from stages.pipeline.text import printable
 
 ORDER_OF_LOG = ("group", "position")  # by id it is random: ids are hashes
-OTHER_KEYS = set("sunq/")  # the terminal's keys for skip, undo, note, quit and search
+OTHER_KEYS = set("sunq")  # the terminal's letters for skip, undo, note and quit
 
 
 def adopt_key(context: click.Context, parameter: click.Parameter, folder: Path) -> Path:
@@ -62,7 +64,7 @@ INQUIRIES = click.option(
 QUEUE = click.option(
     "--queue",
     type=click.Path(exists=True, path_type=Path),
-    help="Items in this file's order: label shows them first, tasks has them alone.",
+    help="Only the items of this file, in its order.",
 )
 FIRST = click.option("--first", type=click.IntRange(min=1), help="Only so many, of the queue if there is one.")
 IN_ORDER = click.option(
@@ -95,19 +97,38 @@ def label(
     keys: str,
 ) -> None:
     """Label in this terminal, as ANNOTATOR; goes on where you left off."""
-    if len(set(keys)) != len(LABELS) or set(keys) & OTHER_KEYS:
-        raise click.ClickException(f"--keys wants {len(LABELS)} letters other than s, u, n and q, got {keys!r}")
+    if not len(set(keys)) == len(keys) == len(LABELS) or not keys.isalnum() or set(keys) & OTHER_KEYS:
+        raise click.ClickException(
+            f"--keys wants {len(LABELS)} letters or digits other than s, u, n and q, got {keys!r}"
+        )
     require_terminal()
-    items, queued_since = in_queue_order(inquiries_in(inquiries, in_order), queue, first)
+    all_inquiries = inquiries_in(inquiries, in_order)
+    candidates = labelled_by(like, annotations, all_inquiries) if like else all_inquiries
+    items, _ = in_queue_order(candidates, queue, first)
+    if in_order:
+        items.sort(key=itemgetter(*ORDER_OF_LOG))
+    queue_rows = rows_by_id(queue) if queue else {}
+    adjudicator = params().annotate.adjudicator
+    for message in queue_messages(queue_rows, {item["id"] for item in all_inquiries}, annotator, adjudicator):
+        click.echo(f"{queue}: {message}", err=True)
+    if not items:
+        empty_file = queue if queue and not queue_rows else inquiries if not all_inquiries else None
+        conditions = [f"in {queue}"] * bool(queue) + [f"labelled by {like}"] * bool(like)
+        reason = f"{empty_file} is empty" if empty_file else f"no inquiry is {' and '.join(conditions)}"
+        click.echo(f"nothing to label: {reason}")
+        return
     with open_for(annotator, annotations) as label_file:
-        if like:
-            items = labelled_by(like, annotations, items)
-        labelled_ids = {
-            id
-            for id, line in label_file.lines.items()
-            if line["label"] and store.labelled_at(line) > queued_since.get(id, 0)
+        done_ids = {
+            id for id, line in label_file.lines.items() if is_done(line, queue_rows.get(id), label_file.guideline)
         }
-        label_in_terminal(items, labelled_ids, label_file, dict(zip(LABELS, keys, strict=True)))
+        label_in_terminal(
+            items,
+            done_ids,
+            label_file,
+            dict(zip(LABELS, keys, strict=True)),
+            is_queue=queue is not None,
+            votes_by_id=lines_of_others(annotator, annotations) if annotator == adjudicator else None,
+        )
 
 
 @main.command()
@@ -153,7 +174,7 @@ def tasks(
     if queue:
         items = [item for item in items if item["id"] in queued_since]
     scores_by_id: dict[int, dict[str, float]] = {}
-    for row in rows(read(scores, Score)):
+    for row in rows(read(scores, Score).filter(_.score.notnull())):
         scores_by_id.setdefault(row["id"], {})[row["scorer"]] = row["score"]
     predictions_by_id: dict[int, dict[str, dict[str, Any]]] = {}
     for file in predictions:
@@ -294,6 +315,24 @@ def inquiries_in(file: Path, in_order: bool) -> Items:
     return rows(read(file, Inquiry).order_by(ORDER_OF_LOG if in_order else "id"))
 
 
+def queue_messages(
+    queue_rows: Mapping[int, Mapping[str, Any]], inquiry_ids: set[int], annotator: str, adjudicator: str | None
+) -> list[str]:
+    """What an annotator should know of a queue, its rows by id."""
+    messages = []
+    missing_count = len(queue_rows.keys() - inquiry_ids)
+    if missing_count:
+        messages.append(f"{missing_count} of {len(queue_rows)} ids are no inquiries any more and are left out")
+    contradicting_ids = {id for id, row in queue_rows.items() if row["reason"] == "contradicting_labels"}
+    contradiction_count = len(contradicting_ids & inquiry_ids)
+    if contradiction_count and annotator != adjudicator:
+        messages.append(
+            f"{contradiction_count} inquiries have contradicting labels; the terminal shows these labels to the"
+            f" adjudicator alone (annotate.adjudicator in params.yaml: {adjudicator or 'nobody'})"
+        )
+    return messages
+
+
 def require_terminal() -> None:
     import textual  # noqa: F401  # so that a missing extra is reported first
 
@@ -301,18 +340,25 @@ def require_terminal() -> None:
         raise click.ClickException("this needs a terminal; for labels made elsewhere: python -m stages.labels import")
 
 
-def label_in_terminal(items: Items, labelled_ids: set[int], label_file: AnnotatorFile, keys: dict[str, str]) -> None:
+def label_in_terminal(
+    items: Items,
+    labelled_ids: set[int],
+    label_file: AnnotatorFile,
+    keys: dict[str, str],
+    is_queue: bool = False,
+    votes_by_id: Mapping[int, Sequence[store.Line]] | None = None,
+) -> None:
     """Let the annotator label the items, then print how many are labelled.
 
     Raises click.ClickException where a label can't be written.
     """
     from stages.labels.terminal import Annotator
 
-    write_failure = Annotator(items, labelled_ids, label_file, keys).run()
+    app = Annotator(items, labelled_ids, label_file, keys, is_queue, votes_by_id)
+    write_failure = app.run()
     if write_failure:
         raise write_failure
-    labelled_count = sum(item["id"] in labelled_ids for item in items)  # the terminal adds to labelled_ids
-    click.echo(f"{labelled_count} of {len(items)} labelled by {label_file.annotator}")
+    click.echo(f"{app.progress()} labelled by {label_file.annotator}")
 
 
 def pairs(options: tuple[str, ...], name: str) -> dict[str, str]:

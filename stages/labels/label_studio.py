@@ -27,6 +27,7 @@ from stages.labels.label_rows import (
 )
 from stages.labels.store import Line, labelled_at
 from stages.llm.prompts import lettered
+from stages.pipeline.schemas import LABELS
 from stages.pipeline.text import printable
 
 NAME = "Label Studio"
@@ -62,10 +63,11 @@ def suggestions(scores: Mapping[str, float], predictions: Mapping[str, Mapping[s
     """
     suggested = []
     for model, prediction in predictions.items():
-        if prediction["needed"] is not None:
-            label = max(("needed", "not_needed"), key=lambda option: prediction[option])
-            suggested.append(suggestion(model, label, math.exp(prediction[label])))
-        elif prediction["answer"] in ("needed", "not_needed"):  # the protocol generate gives no probabilities
+        logprobs = {option: prediction[option] for option in LABELS[:2] if prediction[option] is not None}
+        if logprobs:
+            label = max(logprobs, key=lambda option: logprobs[option])
+            suggested.append(suggestion(model, label, math.exp(logprobs[label])))
+        elif prediction["answer"] in LABELS[:2]:  # the protocol generate gives no probabilities
             suggested.append(suggestion(model, prediction["answer"], 1))
     for scorer, score in scores.items():
         if score < 5:

@@ -1,30 +1,34 @@
 """The items that an annotator is shown, and their order."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
-from stages.labels.store import load, votes
-from stages.pipeline.schemas import Queue
+from stages.labels.store import Line, labelled_at, latest_lines, load, votes
+from stages.pipeline.schemas import NO_GUIDELINE, Queue
 from stages.pipeline.tables import read, rows
 
 Items = list[dict[str, Any]]
 
 
 def in_queue_order(inquiries: Items, queue: Path | None, first: int | None = None) -> tuple[Items, dict[int, int]]:
-    """The inquiries, those of the queue first and in its order, and since when each queued id is in the queue.
+    """The inquiries, or those of the queue alone and in its order, and since when each queued id is in the queue.
 
-    That time is in epoch seconds; a label that is later counts as new. With `first` there are only so many inquiries,
-    all of the queue if there is one.
+    That time is in epoch seconds; a label that is later counts as new. With `first` there are only so many inquiries.
+    Ids of the queue that are no inquiries have a time too.
     """
     if queue is None:
         return inquiries[:first], {}
-    queued_since = {row["id"]: row["at"] for row in rows(read(queue, Queue))[:first]}
+    queued_since = {id: row["at"] for id, row in rows_by_id(queue).items()}
     by_id = {item["id"]: item for item in inquiries}
-    queued = [by_id[id] for id in queued_since if id in by_id]
-    others = [item for item in inquiries if item["id"] not in queued_since]
-    return (queued if first else queued + others), queued_since
+    return [by_id[id] for id in queued_since if id in by_id][:first], queued_since
+
+
+def rows_by_id(queue: Path) -> dict[int, dict[str, Any]]:
+    """The rows of a queue by id, in its order."""
+    return {row["id"]: row for row in rows(read(queue, Queue))}
 
 
 def labelled_by(annotator: str, annotations: Path, items: Items) -> Items:
@@ -34,3 +38,26 @@ def labelled_by(annotator: str, annotations: Path, items: Items) -> Items:
         raise click.ClickException(f"--like: there is no {file}")
     votes_by_id = votes(load([file]))
     return [item for item in items if item["id"] in votes_by_id]
+
+
+def is_done(line: Line, queue_row: Mapping[str, Any] | None, guideline: str) -> bool:
+    """Whether an annotator's line has a label that needn't be made again.
+
+    In a queue it is made again unless it is later than the last label that led to the queue, or the item is queued for
+    an older guideline and this label follows the current one.
+    """
+    if not line["label"] or queue_row is None:
+        return bool(line["label"])
+    follows_guideline = line["guideline"] in (guideline, NO_GUIDELINE)
+    return labelled_at(line) > queue_row["at"] or (queue_row["reason"] == "older_guideline" and follows_guideline)
+
+
+def lines_of_others(annotator: str, annotations: Path) -> dict[int, list[Line]]:
+    """The current label or note of every other annotator, by item, with the labels that came with the export."""
+    files = [file for file in sorted(annotations.glob("*.jsonl")) if file.stem != annotator]
+    imported = annotations.parent / "imported.jsonl"
+    lines = load(files, imported=imported if imported.exists() else None)
+    return {
+        id: [line for line in lines_by_annotator.values() if line["label"] or line["note"]]
+        for id, lines_by_annotator in latest_lines(lines).items()
+    }

@@ -1,49 +1,62 @@
-"""The terminal annotator: one inquiry at a time under its window, one key for each label.
+"""The terminal annotator: one inquiry at a time under its window, one key for each label."""
 
-A label is on the disk before the next inquiry is shown.
-"""
-
-import time
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, ClassVar, NamedTuple
 
 import click
-from rich.table import Table
 from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.binding import Binding
-from textual.containers import VerticalScroll
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Input, Static
 
 from stages.labels.annotator_file import AnnotatorFile
+from stages.labels.help_screen import HelpScreen
+from stages.labels.item_view import ItemView
+from stages.labels.rendering import key_columns, label_words, printable
+from stages.labels.session import Session
 from stages.labels.store import Line
-from stages.llm.prompts import lettered
-
-COLOURS = ("cyan", "yellow", "green", "magenta", "blue", "red")  # of speakers
-RECENT = 50  # labels that the speed is taken over
-LONGEST = 120.0  # seconds of one label that count for the speed; the rest is a pause
 
 
-def printable(text: str) -> str:
-    """Text without characters that would steer the terminal or turn the direction of writing."""
-    return "".join(c for c in text if c.isprintable() or c == "\n")
+class Key(NamedTuple):
+    """A key of the terminal, its action in Textual, its word below the chat, and its meaning in the help."""
+
+    character: str
+    action: str
+    word: str
+    meaning: str
+
+
+KEY_NAMES = {"/": "slash", "?": "question_mark"}  # Textual's, of keys that are no letters
+OTHER_KEYS = (  # than those of the labels
+    Key("s", "skip", "skip", "leave it for later; after a search, go back to where you were"),
+    Key("u", "undo", "undo", "take the last label back, then the one before; notes stay"),
+    Key("n", "note", "note", "write or change a note on it"),
+    Key("/", "search", "search", "find a text; / and enter alone go to the next hit"),
+    Key("?", "help", "help", "the keys and the guideline"),
+    Key("q", "leave", "quit", "leave; the next start goes on with what has no label yet"),
+)
 
 
 class Annotator(App[click.ClickException]):
-    """Shows `items`, inquiries, in their order, without those in `labelled_ids`, and appends each label to a file.
+    """Shows the items of a `Session` and gives it the annotator's labels, notes and searches.
 
-    `keys` has the key of each label. The app's result is an exception where a label can't be put on the disk.
+    `keys` has the key of each label. `is_queue` says that the items are those of a queue. `votes_by_id` has other
+    annotators' lines by item, for the adjudicator alone. The app's result is an exception where a label can't be put
+    on the disk.
     """
 
     TITLE = "labels"
     ENABLE_COMMAND_PALETTE = False
     CSS = """
-    #state { height: 1; background: $panel; padding: 0 1; }
-    #chat { padding: 0 1; }
-    .question { border-left: thick $accent; padding-left: 1; background: $boost; }
-    #line { height: 3; display: none; }
+    #state { background: $panel; padding: 0 1; }
+    Input { display: none; border-title-color: $text; }
+    #keys { background: $panel; padding: 0 1; link-style: none; }
     """
-    BINDINGS: ClassVar[list[Any]] = [Binding("ctrl+c", "quit", show=False), Binding("escape", "leave", show=False)]
+    BINDINGS: ClassVar[list[Any]] = [
+        Binding("ctrl+c", "quit", show=False, priority=True),
+        Binding("escape", "close_line", show=False),
+    ]
 
     def __init__(
         self,
@@ -51,164 +64,148 @@ class Annotator(App[click.ClickException]):
         labelled_ids: set[int],
         label_file: AnnotatorFile,
         keys: Mapping[str, str],
+        is_queue: bool = False,
+        votes_by_id: Mapping[int, Sequence[Line]] | None = None,
     ):
         super().__init__()
-        self.items, self.labelled_ids, self.label_file, self.keys = items, labelled_ids, label_file, keys
-        self.index = -1  # of the item on the screen
-        self.undo_history: list[tuple[int, Line | None]] = []  # index of an item and the line that counted before
-        self.durations: list[float] = []  # seconds for each label
-        self.input_purpose = ""  # note or search
+        self.animation_level = "none"  # smooth scrolling is slow over ssh
+        self.session = Session(items, labelled_ids, label_file)
+        self.is_queue, self.votes_by_id = is_queue, votes_by_id or {}
+        label_keys = (
+            Key(key, f"label('{label}')", label_words(label), f"{label_words(label)}; the next one follows")
+            for label, key in keys.items()
+        )
+        self.keys = (*label_keys, *OTHER_KEYS)
+        guideline = label_file.file.with_name("GUIDELINE.md").read_text(encoding="utf-8", errors="replace")
+        self.guideline = printable(guideline)
 
     def compose(self) -> ComposeResult:
         yield Static(id="state")
-        yield VerticalScroll(id="chat")
-        yield Input(id="line")
-        yield Footer(compact=True, show_command_palette=False)
+        yield ItemView()
+        for id, title in (("note", "note: enter keeps it, escape doesn't"), ("search", "search: enter or escape")):
+            line = Input(id=id)
+            line.border_title = title
+            yield line
+        yield Static(key_columns([(key.character, key.action, key.word) for key in self.keys]), id="keys")
 
     async def on_mount(self) -> None:
-        for label, key in self.keys.items():
-            self.bind(key, f"label('{label}')", description=label.replace("_", " "))
-        for key, action, description in (
-            ("s", "skip", "skip"),
-            ("u", "undo", "undo"),
-            ("n", "open_input('note')", "note"),
-            ("slash", "open_input('search')", "search"),
-            ("q", "quit", "quit"),
-        ):
-            self.bind(key, action, description=description)
-        self.query_one("#chat").focus()
-        await self.show_next()
+        for key in self.keys:
+            # Without priority letters that are typed ahead of the line for a note would be labels.
+            self._bindings.bind(KEY_NAMES.get(key.character, key.character), key.action, priority=True)
+        self.screen.set_focus(self.query_one(ItemView))
+        await self.show()
 
-    async def show_next(self) -> None:
-        """Show the next item without a label, after this one, then from the beginning."""
-        unlabelled = (i for i in self.indices_after() if self.items[i]["id"] not in self.labelled_ids)
-        await self.show(next(unlabelled, None))
-
-    def indices_after(self) -> list[int]:
-        """All indices, from the one after this item to the end, then from the beginning."""
-        start = min(self.index + 1, len(self.items))
-        return [*range(start, len(self.items)), *range(start)]
-
-    async def show(self, index: int | None) -> None:
-        """Show an item under its window, or without an index that all is labelled."""
-        chat = self.query_one("#chat", VerticalScroll)
-        await chat.remove_children()
-        if index is None:
-            self.index = len(self.items)
-            await chat.mount(Static("Nothing is left to label here. q leaves, u takes the last label back."))
-        else:
-            self.index = index
-            item = self.items[index]
-            *window, question = lettered([*item["cr_window"], item])
-            for turn in window:
-                await chat.mount(Static(turn_line(*turn), classes="turn"))
-            await chat.mount(Static(turn_line(*question), classes="turn question"))
-            chat.anchor()  # the end, where the question stands, stays in view
-        self.shown_at = time.monotonic()
-        self.refresh_state()
-
-    def refresh_state(self) -> None:
-        """Update the line above the chat: annotator, progress, speed, and the item's label and note."""
-        labelled = sum(item["id"] in self.labelled_ids for item in self.items)
-        parts = [self.label_file.annotator, f"{labelled} of {len(self.items)}"]
-        if self.durations:
-            recent = self.durations[-RECENT:]
-            parts.append(f"{3600 * len(recent) / sum(recent):.0f} an hour")
-        id = self.current_id()
-        line = self.label_file.lines.get(id) if id is not None else None
-        if line and line["label"]:
-            parts.append(f"now: {line['label']}")
-        if line and line["note"]:
-            parts.append(f"note: {printable(line['note'])}")
-        self.query_one("#state", Static).update(Text(" · ".join(parts), no_wrap=True, overflow="ellipsis"))
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool:
+        """Keys are no actions while a line is open, where they are text, and over the help, which has its own."""
+        is_key = action in {key.action.partition("(")[0] for key in self.keys}
+        return not is_key or (len(self.screen_stack) == 1 and not any(line.display for line in self.query(Input)))
 
     def current_id(self) -> int | None:
         """The id of the item on the screen."""
-        return self.items[self.index]["id"] if self.index < len(self.items) else None
+        return self.session.item["id"] if self.session.item else None
 
-    def append_line(self, id: int, label: str | None, **fields: Any) -> bool:
-        """Put a label on disk; False, and the app ends, where that fails."""
+    async def show(self, message: str = "") -> None:
+        """Show the current item, or what stands after the last one, and a message."""
+        session, view = self.session, self.query_one(ItemView)
+        if session.item:
+            search_text = session.search_text if session.index == session.hit_index else ""
+            await view.show_item(session.item, session.line, self.votes_by_id.get(session.item["id"], ()), search_text)
+        else:
+            await view.show_text(self.end_text())
+        self.show_state(message)
+
+    def end_text(self) -> str:
+        """What stands in place of an item where all are labelled."""
+        text = "Nothing is left to label here."
+        if self.is_queue:
+            text = (
+                f"The queue is done: {len(self.session.items)} are labelled. The other inquiries come with\n"
+                f"python -m stages.labels label {self.session.label_file.annotator}"
+            )
+        return f"{text}\n\nq leaves, u takes the last label back, / finds one of them again."
+
+    def show_state(self, message: str = "") -> None:
+        """Update the line above the chat: annotator, progress, speed and a message."""
+        parts = [self.session.label_file.annotator, self.progress()]
+        if self.session.speed:
+            parts.append(f"{self.session.speed:.0f} an hour")
+        text = Text(" · ".join(parts))
+        if message:
+            text.append("  ").append(f" {message} ", "reverse")
+        self.query_one("#state", Static).update(text)
+
+    def progress(self) -> str:
+        """How many of the items have a label."""
+        progress = f"{self.session.labelled_count} of {len(self.session.items)}"
+        return f"{progress} of the queue" if self.is_queue else progress
+
+    @contextmanager
+    def exit_on_failure(self) -> Iterator[None]:
+        """End the app with the exception where a label or a note can't be put on the disk."""
         try:
-            self.label_file.append(id, label, **fields)
+            yield
         except click.ClickException as error:
             self.exit(error)
-            return False
-        return True
 
     async def action_label(self, label: str) -> None:
-        id = self.current_id()
-        if id is None:
-            return
-        before = self.label_file.lines.get(id)
-        seconds = time.monotonic() - self.shown_at
-        if not self.append_line(id, label, seconds=round(seconds, 1), note=before["note"] if before else None):
-            return
-        self.undo_history.append((self.index, before))
-        self.durations.append(max(0.1, min(seconds, LONGEST)))
-        self.labelled_ids.add(id)
-        await self.show_next()
+        message = "" if self.session.is_due else f"the other one is now: {label_words(label)}"
+        with self.exit_on_failure():
+            self.session.label(label)
+            await self.show(message)
 
     async def action_undo(self) -> None:
-        if not self.undo_history:
-            self.notify("nothing to take back")
-            return
-        index, before = self.undo_history.pop()
-        id = self.items[index]["id"]
-        note = self.label_file.lines[id]["note"]
-        if not self.append_line(id, before["label"] if before else None, note=note, restored_from=before):
-            return
-        self.labelled_ids.discard(id)
-        await self.show(index)
+        with self.exit_on_failure():
+            if self.session.undo():
+                await self.show("taken back")
+            else:
+                self.show_state("nothing to take back; / finds an earlier one")
 
     async def action_skip(self) -> None:
-        await self.show_next()
-
-    def action_open_input(self, purpose: str) -> None:
-        """Open the line for a note or for a search."""
-        if purpose == "note" and self.current_id() is None:
-            return
-        self.input_purpose = purpose
-        line = self.query_one("#line", Input)
-        line.value, line.placeholder, line.display = "", purpose, True
-        line.focus()
+        index = self.session.index
+        self.session.go_on()
+        await self.show("no other one is left" if self.session.item and self.session.index == index else "")
 
     def action_leave(self) -> None:
-        """Close the line."""
-        self.query_one("#line").display = False
-        self.query_one("#chat").focus()
+        self.exit()
+
+    def action_help(self) -> None:
+        self.push_screen(HelpScreen([(key.character, key.meaning) for key in self.keys], self.guideline))
+
+    def action_note(self) -> None:
+        if self.session.item:
+            line = self.session.line
+            self.open_line("note", value=line["note"] or "" if line else "")
+
+    def action_search(self) -> None:
+        last = self.session.search_text
+        self.open_line("search", placeholder=f"enter: next hit of {last}" if last else "")
+
+    def open_line(self, id: str, value: str = "", placeholder: str = "") -> None:
+        line = self.query_one(f"#{id}", Input)
+        line.value, line.placeholder, line.display = value, placeholder, True
+        self.query_one("#keys").display = False  # its letters are text now
+        self.screen.set_focus(line)
+
+    def action_close_line(self) -> None:
+        for line in self.query(Input):
+            line.display = False
+        self.query_one("#keys").display = True
+        self.screen.set_focus(self.query_one(ItemView))
 
     async def on_input_submitted(self, event: Input.Submitted) -> None:
-        self.action_leave()
+        self.action_close_line()
         text = event.value.strip()
-        if text and self.input_purpose == "note":
-            self.add_note(text)
-        elif text and self.input_purpose == "search":
-            await self.search(text)
-
-    def add_note(self, note: str) -> None:
-        """Put a note on the item on the screen; its label stays, with the time when it was made."""
-        id = self.current_id()
-        if id is None:
-            return
-        line = self.label_file.lines.get(id)
-        label, seconds = (line["label"], line["seconds"]) if line else (None, None)
-        if self.append_line(id, label, seconds=seconds, note=note, restored_from=line):
-            self.refresh_state()
+        if event.input.id == "note":
+            with self.exit_on_failure():
+                self.session.add_note(text or None)
+                await self.show()
+        else:
+            await self.search(printable(text))
 
     async def search(self, text: str) -> None:
-        """Show the next item that has the text, in any case, in itself or its window."""
-        for index in self.indices_after():
-            item = self.items[index]
-            chat = "\n".join(text for _, text in lettered([*item["cr_window"], item]))
-            if text.casefold() in chat.casefold():
-                await self.show(index)
-                return
-        self.notify(f"no inquiry has {text!r}", markup=False)
-
-
-def turn_line(letter: str, text: str) -> Table:
-    """A turn for the screen: its speaker's letter in colour, and its text."""
-    line = Table.grid("", "", padding=(0, 2, 0, 0))
-    colour = COLOURS[(ord(letter[-1]) - ord("A")) % len(COLOURS)]
-    line.add_row(Text(letter, style=f"bold {colour}"), Text(printable(text)))
-    return line
+        """Show the next item that has the text, or without one the next hit of the last search."""
+        number, count = self.session.search(text)
+        if count:
+            await self.show(f"hit {number} of {count}")
+        else:
+            self.show_state(f"nothing here has {text!r}" if text else "")

@@ -1,6 +1,5 @@
 """Annotation tools: nothing that was typed is lost, and what other tools say is read as they mean it."""
 
-import asyncio
 import csv
 import json
 import random
@@ -8,7 +7,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,33 +15,15 @@ import numpy as np
 import pytest
 from click import ClickException
 from click.testing import CliRunner, Result
-from textual.pilot import Pilot
 
 from stages.labels import agreement, label_studio, store
 from stages.labels.__main__ import main
 from stages.labels.annotator_file import open_for
-from stages.labels.selection import in_queue_order
 from stages.labels.settling import labelled_questions
-from stages.labels.terminal import Annotator
-from stages.pipeline.schemas import Inquiry, Label, Prediction, QuestionLabel, Queue, Score
+from stages.pipeline.schemas import Inquiry, Label, Prediction, QuestionLabel, Score
 from stages.pipeline.tables import from_rows, write
-from tests.conftest import ROOT, Row, inquiry, sender
-from tests.labelling import KEYS, N
-
-
-@pytest.fixture
-def annotations(tmp_path: Path) -> Path:
-    folder = tmp_path / "annotations"
-    folder.mkdir()
-    (folder / "GUIDELINE.md").write_text("A question needs its context if …")
-    (folder / "filter").mkdir()
-    (folder / "filter" / "GUIDELINE.md").write_text("A question is …")
-    return folder
-
-
-def lines(file: Path) -> list[Row]:
-    return [json.loads(line) for line in file.read_text().split("\n") if line]
-
+from tests.conftest import ROOT, Row, inquiry
+from tests.labelling import KEYS, N, lines
 
 # The store
 
@@ -182,6 +163,14 @@ def test_nobody_is_called_export(room: Path) -> None:
         store.load(folder.glob("*.jsonl"))
 
 
+def test_a_file_is_one_annotators(annotations: Path) -> None:
+    with open_for("ann", annotations) as label_file:
+        label_file.append(1, "needed")
+    (annotations / "ann.jsonl").rename(annotations / "bob.jsonl")
+    with pytest.raises(ClickException, match=r"bob\.jsonl has labels by ann"), open_for("bob", annotations):
+        pass
+
+
 # A full disk, as a limit on the size of files has it
 FULL = """
 import resource, sys
@@ -214,32 +203,6 @@ def test_a_label_that_the_disk_has_no_room_for_is_not_half_kept(annotations: Pat
     with open_for("ann", annotations) as label_file:
         label_file.append(2, "needed")
     assert not list(annotations.glob("*.torn"))
-
-
-def test_the_annotator_is_told_and_leaves(annotations: Path) -> None:
-    """No room for a label, its note or its undoing: the terminal ends with what is said, and marks nothing as done."""
-
-    async def go(keys: str) -> ClickException | None:
-        with open_for("ann", annotations) as label_file:
-            app = Annotator([inquiry(1), inquiry(2)], set(), label_file, KEYS)
-            async with app.run_test(size=(80, 24)) as pilot:
-                await pilot.press(keys[0])
-                limit = resource.getrlimit(resource.RLIMIT_FSIZE)
-                resource.setrlimit(resource.RLIMIT_FSIZE, (label_file.file.stat().st_size, limit[1]))
-                try:
-                    await pilot.press(*keys[1:], "enter")
-                finally:
-                    resource.setrlimit(resource.RLIMIT_FSIZE, limit)
-            assert len(app.labelled_ids) == 1
-            return app.return_value
-
-    for keys in ("jk", "ju", "jnx"):
-        error = asyncio.run(go(keys))
-        assert error is not None, keys
-        assert "the last label or note is not kept" in error.message
-        assert str(annotations) in error.message
-        assert [line["label"] for line in lines(annotations / "ann.jsonl")] == ["needed"]
-        (annotations / "ann.jsonl").unlink()
 
 
 def test_an_import_without_room_keeps_nothing_and_goes_on_later(room: Path) -> None:
@@ -297,150 +260,6 @@ def test_500_items_and_ten_kills_lose_and_double_nothing(annotations: Path) -> N
     assert len(promised) >= N - 10  # at most one label a kill was on the disk before it was announced
 
 
-# The terminal
-
-
-def drive(
-    annotations: Path,
-    items: list[Row],
-    act: Callable[[Annotator, Pilot[Any]], Awaitable[None]],
-    labelled_ids: set[int] | None = None,
-    keys: Mapping[str, str] = KEYS,
-    model: type[Label] = Label,
-) -> None:
-    """Open the annotator at 80 by 24 and act as its user."""
-
-    async def go() -> None:
-        with open_for("ann", annotations, model) as label_file:
-            app = Annotator(items, labelled_ids or set(), label_file, keys)
-            async with app.run_test(size=(80, 24)) as pilot:
-                await act(app, pilot)
-
-    asyncio.run(go())
-
-
-def screen(app: Annotator) -> str:
-    """What the screen shows, as text."""
-    from html import unescape
-    from re import findall
-
-    rows = findall(r"<text[^>]*>([^<]*)</text>", app.export_screenshot())
-    return " ".join(unescape(" ".join(rows)).split())
-
-
-def test_window_question_and_keys_fit_80_by_24(annotations: Path) -> None:
-    window = [
-        {"sender": sender("ab"[i % 2]), "text": f"第{i}条消息，关于模型部署" * 3, "timestamp": i + 1}
-        for i in range(12)
-    ]
-    item = inquiry(1, "那这个怎么用？<b>[red]x[/red]\x1b[31m", cr_window=window)
-
-    async def act(app: Annotator, pilot: Pilot[None]) -> None:
-        await pilot.pause()
-        text = screen(app)
-        assert "那这个怎么用？<b>[red]x[/red][31m" in text  # as text, without the escape
-        assert "第11条消息" in text
-        for word in ("ann · 0 of 1", "j needed", "k not needed", "i not question", "u undo"):
-            assert word in text, text
-        await pilot.press("j")
-        assert "Nothing is left to label here" in screen(app)
-
-    drive(annotations, [item], act)
-    assert lines(annotations / "ann.jsonl")[0]["label"] == "needed"
-
-
-def test_undo_skip_note_and_search(annotations: Path) -> None:
-    items = [inquiry(1, "And mmpose?"), inquiry(2, "And ncnn?"), inquiry(3, "And onnx?")]
-
-    async def act(app: Annotator, pilot: Pilot[None]) -> None:
-        await pilot.press("j")  # 1
-        await pilot.press("s")  # 2 is left for later
-        assert app.current_id() == 3
-        await pilot.press("n", *"hard", "enter")
-        assert "note: hard" in screen(app)
-        await pilot.press("k")  # 3
-        assert app.current_id() == 2
-        await pilot.press("u")
-        assert app.current_id() == 3
-        assert "note: hard" in screen(app)
-        await pilot.press("i", "slash", *"MMPOSE", "enter")
-        assert app.current_id() == 1
-        assert "now: needed" in screen(app)
-        await pilot.press("slash", *"nowhere", "enter")
-        assert app.current_id() == 1
-        await pilot.press("k")
-        assert app.current_id() == 2
-
-    drive(annotations, items, act)
-    labels = store.load([annotations / "ann.jsonl"])
-    assert store.votes(labels) == {1: {"ann": "not_needed"}, 3: {"ann": "not_question"}}
-    assert store.latest_lines(labels)[3]["ann"]["note"] == "hard"
-    assert len(labels) == 6  # the history stays
-
-
-def test_random_turns_are_called_questions_or_not(annotations: Path) -> None:
-    async def act(app: Annotator, pilot: Pilot[None]) -> None:
-        await pilot.press("j", "k", "j", "u", "i")  # i is no key here
-        assert app.current_id() == 3
-
-    turns = [inquiry(i, window=0) for i in (1, 2, 3)]
-    drive(annotations, turns, act, keys={"question": "j", "not_question": "k"}, model=QuestionLabel)
-    assert labelled_questions(annotations / "filter") == {1: True, 2: False}
-    with open_for("bob", annotations, QuestionLabel) as label_file:
-        label_file.append(1, "not_question")
-        label_file.append(2, "not_question")
-    assert labelled_questions(annotations / "filter") == {2: False}  # nothing is settled on 1
-    assert not store.load(annotations.glob("*.jsonl"))
-    guidelines = {line["guideline"] for line in lines(annotations / "filter" / "ann.jsonl")}
-    assert guidelines == {store.guideline_version(annotations / "filter")} != {store.guideline_version(annotations)}
-
-
-def test_a_file_is_one_annotators(annotations: Path) -> None:
-    with open_for("ann", annotations) as label_file:
-        label_file.append(1, "needed")
-    (annotations / "ann.jsonl").rename(annotations / "bob.jsonl")
-    with pytest.raises(ClickException, match=r"bob\.jsonl has labels by ann"), open_for("bob", annotations):
-        pass
-
-
-def test_a_note_and_what_is_taken_back_are_no_new_label(annotations: Path) -> None:
-    """Labels older than a queue stay to be looked at again after a note, and after a key that was taken back."""
-    items = [inquiry(1, "And mmpose?"), inquiry(2, "And ncnn?"), inquiry(3, "And onnx?")]
-    with open_for("ann", annotations) as label_file:
-        for id in (1, 2, 3):
-            label_file.append(id, "needed", 3.5)
-    file = annotations / "ann.jsonl"
-    file.write_text("".join(json.dumps(line | {"at": 1000 + line["id"]}) + "\n" for line in lines(file)))
-
-    async def act(app: Annotator, pilot: Pilot[None]) -> None:
-        await pilot.press("n", *"hm", "enter", "s")  # 1: only a note
-        await pilot.press("j", "u", "s")  # 2: taken back
-        await pilot.press("k")  # 3
-
-    drive(annotations, items, act)
-    with open_for("ann", annotations) as label_file:
-        assert {id: store.labelled_at(line) for id, line in label_file.lines.items() if id < 3} == {1: 1001, 2: 1002}
-        assert store.labelled_at(label_file.lines[3]) > 1003
-        assert label_file.lines[1]["note"] == "hm"
-
-
-def test_a_note_and_undo_leave_a_label_under_the_guideline_that_it_was_made_under(annotations: Path) -> None:
-    with open_for("ann", annotations) as label_file:
-        label_file.append(1, "needed", 3.5)
-        older = label_file.guideline
-    (annotations / "GUIDELINE.md").write_text("another one")
-
-    async def act(app: Annotator, pilot: Pilot[None]) -> None:
-        await pilot.press("n", *"hm", "enter")
-        assert app.label_file.lines[1]["guideline"] == older
-        await pilot.press("k")
-        assert app.label_file.lines[1]["guideline"] == app.label_file.guideline != older
-        await pilot.press("u")
-        assert (app.label_file.lines[1]["label"], app.label_file.lines[1]["guideline"]) == ("needed", older)
-
-    drive(annotations, [inquiry(1, "And mmpose?")], act)
-
-
 # Commands, over an empty project
 
 
@@ -475,15 +294,6 @@ def test_label_says_what_it_needs(room: Path, arguments: list[str], message: str
     assert result.exit_code != 0
     assert message in result.output
     assert not list((room / "data" / "annotations").glob("*.jsonl"))
-
-
-def test_a_queue_asks_again_what_was_labelled_before_it(room: Path) -> None:
-    queue = room / "queue.jsonl"
-    rows = [{"id": id, "reason": "contradicting_labels", "at": at} for id, at in ((13, 100), (11, 100), (99, 100))]
-    write(queue, from_rows(rows, Queue), Queue)
-    items, since = in_queue_order([inquiry(id) for id in (11, 12, 13)], queue)
-    assert [item["id"] for item in items] == [11, 13, 12]  # the rest of the log after it
-    assert since[11] == 100
 
 
 LABEL_STUDIO = [
