@@ -9,12 +9,14 @@ each of `law.prompts` too; a tuned one is asked those of `evaluate.split` alone,
 metrics are of that split.
 """
 
+from collections import Counter
 from pathlib import Path
 
 import click
 
 from stages.judging.metrics import HEADLINES
 from stages.judging.predictions import log_odds_of
+from stages.llm import warn_of_no_answers
 from stages.llm.catalogue import engine
 from stages.llm.predictions import predict, summary
 from stages.pipeline.command import Command
@@ -60,6 +62,7 @@ def main(
         p.evaluate.bootstrap,
         p.seed,
     )
+    warn_of_no_answers(name, Counter(row["answer"] for row in answers), len(answers))
     write_metrics(metrics, details, scores | summary(split_answers, p), *HEADLINES)
 
 

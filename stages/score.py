@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from stages.llm import warn_of_no_answers
 from stages.llm.scorers import score_turns
 from stages.pipeline.command import Command
 from stages.pipeline.files import write_json
@@ -28,9 +29,11 @@ def main(turns: str, base: Path, scores: str, details: str) -> None:
     compute_on(p.backend)
     score_table, counts = score_turns(read(turns, Turn), base, p)
     row_count = write(scores, score_table, Score)
-    readable_scores = sum(count["rated"] - count["unreadable"] for count in counts.values())
-    if row_count != readable_scores:
-        raise click.ClickException(f"{scores} has {row_count} scores of {readable_scores}: one was lost or doubled")
+    rated = sum(count["rated"] for count in counts.values())
+    if row_count != rated:
+        raise click.ClickException(f"{scores} has {row_count} scores of {rated}: one was lost or doubled")
+    for name, count in counts.items():
+        warn_of_no_answers(name, count, count["rated"])
     write_json(details, counts)
 
 

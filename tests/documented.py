@@ -172,6 +172,13 @@ COMMANDS: dict[str, Runs | RunBy | NotRun] = {
     "python -m stages.labels import labels.csv --column id=Nr --column label=verdict --column annotator=who": RunBy(
         "test_a_table_with_columns_of_its_own"
     ),
+    "python -m stages.labels import admin.jsonl --annotator ann": RunBy("test_other_tools"),
+    "python -m stages.labels import labels.csv --value yes=needed --value no=not_needed": RunBy("test_tables"),
+    "python -m stages.labels export data/exported --to csv": RunBy("test_the_current_labels_go_out"),
+    "python -m stages.labels export data/exported --to doccano": RunBy("test_the_current_labels_go_out"),
+    "python -m stages.labels export data/exported --to label-studio --rename ann=ann@example.org": RunBy(
+        "test_what_goes_out"
+    ),
     "cp ~/export.jsonl data/room.jsonl && dvc add data/room.jsonl": GROWING,
     "dvc add": SHORT,
     "dvc add models/qwen": RunBy("test_dvc_sees_a_model_in_a_folder"),

@@ -9,13 +9,14 @@ import re
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import aiohttp
 from aiohttp import web
 
+PROBE = "Which of these is a fruit?"  # the engine's question before a run begins so
 FAULTS = ("none", "refused", "failed", "cut", "broken json", "html", "empty choices", "slow")
 LATE = 3.0  # seconds that a slow answer takes
 
@@ -26,10 +27,11 @@ class Server:
     def __init__(self, upstream: str = "", delay: float = 0.01) -> None:
         self.upstream = upstream
         self.delay = delay
+        self.probe_count = 0
         self.request_counts: Counter[str] = Counter()
         self.answer_times: defaultdict[str, list[float]] = defaultdict(list)  # when each prompt was answered
         self.request_times: defaultdict[str, list[float]] = defaultdict(list)  # when each prompt was asked
-        self.ignores = False  # what structured choice holds it to
+        self.reply: Callable[[dict[str, Any]], Any] | None = None  # answers a request's body in place of the rule
         self.models: Any = None  # what it says of its models; None: it has no list
         self.last_request: dict[str, Any] = {}
         self.max_concurrent = self.concurrent = 0
@@ -37,13 +39,16 @@ class Server:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         self.last_request = body = await request.json()
-        text = body["messages"][-1]["content"]
+        text = body["messages"][-1]["content"] if "messages" in body else body["prompt"]
         self.concurrent += 1
         self.max_concurrent = max(self.max_concurrent, self.concurrent)
         try:
             await asyncio.sleep(self.delay)
-            self.request_counts[text] += 1
-            self.request_times[text].append(time.monotonic())
+            if text.startswith(PROBE):
+                self.probe_count += 1
+            else:
+                self.request_counts[text] += 1
+                self.request_times[text].append(time.monotonic())
             number = re.search(r"prompt (\d+)", text)
             fault = FAULTS[int(number.group(1)) % len(FAULTS)] if number and self.request_counts[text] == 1 else "none"
             if body["model"] == "locked":
@@ -64,10 +69,14 @@ class Server:
                 return web.json_response(envelope([]))
             if fault == "slow":
                 await asyncio.sleep(LATE)
-            answer = await self.forward(request, body) if self.upstream else envelope([by_rule(body, text)])
-            if self.ignores:
-                answer["choices"][0]["message"]["content"] = json.dumps({"option": "A."})
-            self.answer_times[text].append(time.monotonic())
+            if self.reply:
+                answer = self.reply(body)
+            else:
+                answer = await self.forward(request, body) if self.upstream else envelope([by_rule(body, text)])
+            if isinstance(answer, web.Response):
+                return answer
+            if not text.startswith(PROBE):
+                self.answer_times[text].append(time.monotonic())
             return web.json_response(answer)
         finally:
             self.concurrent -= 1
@@ -114,6 +123,7 @@ def serving(server: Server) -> Iterator[Server]:
     async def start() -> None:
         app = web.Application()
         app.router.add_post("/v1/chat/completions", server.handle)
+        app.router.add_post("/v1/completions", server.handle)
         app.router.add_get("/v1/models", server.list_models)
         runner = web.AppRunner(app)
         await runner.setup()

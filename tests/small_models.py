@@ -49,6 +49,8 @@ REWRITTEN = (
     "'<|im_end|>\n' }}{% endif %}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}"
     "{% if enable_thinking is defined and not enable_thinking %}{{ '<think>\n\n</think>\n\n' }}{% endif %}{% endif %}"
 )
+# Opens a thought whatever it is told, but not in a turn that is answered, as DeepSeek R1's.
+THINKING = CHATML.replace("{{ '<|im_start|>assistant\n' }}", "{{ '<|im_start|>assistant\n<think>\n' }}")
 TEMPLATES = {
     "chatml": CHATML,
     "headers": HEADERS,

@@ -21,9 +21,12 @@ def filter_turns(turns: ibis.Table, scores: ibis.Table, scorers: Sequence[Scorer
     falls = []
     for scorer in scorers:
         name = scorer.name
-        of_scorer = scores.filter(scores.scorer == name).select("id", _.score.name(name))
+        of_scorer = scores.filter(scores.scorer == name).select(
+            "id", _.score.name(name), _.no_answer.name(f"no_{name}")
+        )
         scored_turns = scored_turns.left_join(of_scorer, "id").drop("id_right")
-        falls += [(_[name].isnull(), f"unreadable_{name}"), (_[name] < p.throttles[name], f"not_{name}")]
+        no_answer = _[f"no_{name}"].fill_null("unreadable")
+        falls += [(_[name].isnull(), no_answer + f"_{name}"), (_[name] < p.throttles[name], f"not_{name}")]
     return scored_turns.mutate(reason=ibis.cases(*falls, (_.chars < p.min_chars, "too_short")))
 
 

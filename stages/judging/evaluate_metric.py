@@ -5,6 +5,7 @@ import evaluate
 import numpy as np
 
 from stages.judging.bootstrap import bootstrap_scores
+from stages.pipeline.schemas import NO_ANSWERS
 
 DIGITS = 6
 
@@ -43,7 +44,7 @@ class NeedsContext(evaluate.Metric):  # type: ignore[misc]  # evaluate has no ty
             "n": len(truth),
             "needed_share": round(float(truth.mean()), DIGITS),
             "dont_know": int(np.sum(answer == "dont_know")),
-            "unreadable": int(np.sum(answer == "unreadable")),
+            **{reason: int(np.sum(answer == reason)) for reason in NO_ANSWERS},
             "no_positive": int(not np.any(answer == "needed")),
         }
 

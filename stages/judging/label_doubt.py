@@ -7,7 +7,7 @@ import numpy as np
 
 from stages.judging.ladder import Ladder, bootstrap_ladder, has_signal, ladder_of
 from stages.judging.metrics import Bools, Floats, sigmoid
-from stages.judging.predictions import log_odds_of
+from stages.judging.predictions import has_probability, log_odds_of
 from stages.pipeline.params import Params
 
 BIGGEST = 2  # models that the paper's rule asks
@@ -99,4 +99,4 @@ def evidence(
 
 def _probability(prediction: dict[str, Any]) -> float | None:
     """The probability of needed, None for a prediction without log-probabilities."""
-    return None if prediction["needed"] is None else round(float(sigmoid(log_odds_of(prediction))), 4)
+    return round(float(sigmoid(log_odds_of(prediction))), 4) if has_probability(prediction) else None

@@ -1,11 +1,15 @@
 """What models answered: their predictions by model, and the log-odds that a prediction stands for."""
 
-from collections.abc import Collection, Iterable, Iterator
+import math
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from stages.pipeline.schemas import Prediction
 from stages.pipeline.tables import read, rows
+
+OPTIONS = ("needed", "not_needed", "dont_know")  # the columns of their log-probabilities
+LEAST_PROBABILITY = 1e-9
 
 
 def load_predictions(
@@ -24,11 +28,33 @@ def load_predictions(
     return {name: list(of_model(name)) for name in names}
 
 
-def log_odds_of(prediction: dict[str, Any]) -> float:
+def has_probability(prediction: Mapping[str, Any]) -> bool:
+    """Whether the engine has a log-probability of at least one option."""
+    return any(prediction[option] is not None for option in OPTIONS)
+
+
+def share_of_needed(prediction: Mapping[str, Any]) -> float:
+    """The share of "needed" in the probability of the options; one without a log-probability counts as 0."""
+    weights = {option: 0.0 if (value := prediction[option]) is None else math.exp(value) for option in OPTIONS}
+    return weights["needed"] / sum(weights.values())
+
+
+def log_odds_of(prediction: Mapping[str, Any]) -> float:
     """The log-odds of needed against not needed.
 
-    Without log-probabilities 1 for the answer needed, -1 for not needed, and 0 for any other.
+    Where only one of the two has a log-probability, the other is taken to have all the rest: the bound that is nearest
+    to 0. Without any, 1 for the answer needed, -1 for not needed, and 0 for any other.
     """
-    if prediction["needed"] is None:
-        return float((prediction["answer"] == "needed") - (prediction["answer"] == "not_needed"))
-    return prediction["needed"] - prediction["not_needed"]
+    needed, not_needed = prediction["needed"], prediction["not_needed"]
+    if needed is not None and not_needed is not None:
+        return needed - not_needed
+    if needed is not None:
+        return _log_odds_at_least(needed)
+    if not_needed is not None:
+        return -_log_odds_at_least(not_needed)
+    return float((prediction["answer"] == "needed") - (prediction["answer"] == "not_needed"))
+
+
+def _log_odds_at_least(logprob: float) -> float:
+    rest = max(1 - math.exp(logprob), LEAST_PROBABILITY)
+    return max(0.0, logprob - math.log(rest))

@@ -5,6 +5,7 @@ from typing import Any
 
 import ibis
 import numpy as np
+from ibis import _
 
 from stages.judging.metrics import DIGITS, proportion
 from stages.pipeline.params import Filter, Scorer
@@ -40,7 +41,7 @@ def threshold_sweep(
     """The share that each scorer would keep of the turns that it rated, and how good that would be, by threshold."""
     points = []
     for scorer in scorers:
-        rated = scores.filter(scores.scorer == scorer.name).score.execute().to_numpy()
+        rated = scores.filter(scores.scorer == scorer.name, _.score.notnull()).score.execute().to_numpy()
         labelled = {id: turn[scorer.name] for id, turn in turns.items() if turn[scorer.name] is not None}
         all_questions = sum(questions[id] for id in labelled)
         for threshold in THRESHOLDS:

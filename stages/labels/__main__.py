@@ -4,22 +4,25 @@
     python -m stages.labels label ann                 label in this terminal
     python -m stages.labels questions ann             random turns, by which the filter is judged
     python -m stages.labels tasks data/label_studio   tasks for Label Studio
-    python -m stages.labels import export.json        labels from Label Studio or a table
+    python -m stages.labels import export.json        labels from other tools or a table
+    python -m stages.labels export data/exported --to csv   labels for other tools
     python -m stages.labels agreement                 how far annotators agree
 """
 
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
+from ibis import _
 
 from stages.chat import fingerprint
-from stages.labels import importing, label_studio, store
+from stages.labels import exporting, importing, label_studio, store
 from stages.labels.agreement import agreement_table, agreement_without_adjudicator
 from stages.labels.annotator_file import AnnotatorFile, open_for, write_error
 from stages.labels.selection import Items, in_queue_order, is_done, labelled_by, lines_of_others, rows_by_id
@@ -28,6 +31,7 @@ from stages.pipeline.files import write_json
 from stages.pipeline.params import params
 from stages.pipeline.schemas import LABELS, Inquiry, Prediction, QuestionLabel, Score, Turn
 from stages.pipeline.tables import read, rows
+from stages.pipeline.text import printable
 
 ORDER_OF_LOG = ("group", "position")  # by id it is random: ids are hashes
 OTHER_KEYS = set("sunq")  # the terminal's letters for skip, undo, note and quit
@@ -170,7 +174,7 @@ def tasks(
     if queue:
         items = [item for item in items if item["id"] in queued_since]
     scores_by_id: dict[int, dict[str, float]] = {}
-    for row in rows(read(scores, Score)):
+    for row in rows(read(scores, Score).filter(_.score.notnull())):
         scores_by_id.setdefault(row["id"], {})[row["scorer"]] = row["score"]
     predictions_by_id: dict[int, dict[str, dict[str, Any]]] = {}
     for file in predictions:
@@ -195,33 +199,104 @@ def tasks(
 @ANNOTATIONS
 @INQUIRIES
 @click.option(
-    "--column", "columns", multiple=True, metavar="OURS=THEIRS", help="id, label, annotator, at, seconds or note."
+    "--annotator", metavar="NAME", callback=check_name, help="Whose labels these are, if the file names nobody."
 )
 @click.option("--rename", "names", multiple=True, metavar="THEIRS=OURS", help="An annotator's name.")
-def import_(file: Path, annotations: Path, inquiries: Path, columns: tuple[str, ...], names: tuple[str, ...]) -> None:
-    """Take the labels of FILE: Label Studio's JSON, JSON-MIN or CSV, or CSV, JSON or JSON Lines of your own."""
-    renamed_columns = pairs(columns, "--column")
-    unknown_columns = renamed_columns.keys() - importing.COLUMNS.keys()
-    if unknown_columns:
-        raise click.ClickException(
-            f"--column: {', '.join(sorted(unknown_columns))} is none of {', '.join(importing.COLUMNS)}"
-        )
-    lines = importing.label_lines(
-        file,
-        importing.COLUMNS | renamed_columns,
-        pairs(names, "--rename"),
-        store.guideline_version(annotations),
-        ZoneInfo(params().ingest.timezone),
-    )
+@click.option("--value", "values", multiple=True, metavar="THEIRS=OURS", help="A word for a label: yes=needed.")
+@click.option(
+    "--column",
+    "columns",
+    multiple=True,
+    metavar="OURS=THEIRS",
+    help="A column, control or question: id, label, annotator, at, seconds or note.",
+)
+def import_(
+    file: Path,
+    annotations: Path,
+    inquiries: Path,
+    annotator: str | None,
+    names: tuple[str, ...],
+    values: tuple[str, ...],
+    columns: tuple[str, ...],
+) -> None:
+    """Take the labels of FILE into the label store.
+
+    FILE is an export of Label Studio, doccano, Prodigy or Argilla, a table (CSV, TSV), JSON or JSON Lines of your own,
+    or a folder or zip of such files. What is no label is counted and passed over. A wrong row stops the import, and
+    then nothing is imported.
+    """
+    options = importing.Options(column_pairs(columns), annotator_pairs(names), label_pairs(values), annotator)
+    guideline, zone = store.guideline_version(annotations), ZoneInfo(params().ingest.timezone)
+    labels = importing.read_labels(file, options, guideline, zone)
+    for notice in labels.notices:
+        click.echo(notice, err=True)
+    problems = labels.problems.messages()
+    if problems:
+        raise click.ClickException("\n".join(["nothing was imported:", *problems]))
+    if labels.skipped:
+        reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(labels.skipped.items()))
+        click.echo(f"{printable(file)}: {labels.skipped.total()} passed over: {reasons}", err=True)
     inquiry_ids = {item["id"] for item in rows(read(inquiries, Inquiry))}
-    unknown_ids = {line["id"] for line in lines} - inquiry_ids
+    unknown_ids = {line["id"] for line in labels.lines.values()} - inquiry_ids
+    rounded_ids = importing.rounded_ids(unknown_ids, inquiry_ids)
+    if rounded_ids:
+        raise click.ClickException(
+            f"nothing was imported:\n{printable(file)}: {len(rounded_ids)} ids end in 0 where an inquiry's has another"
+            f" digit, first {min(rounded_ids)}: {importing.ROUNDED_MESSAGE}"
+        )
     if unknown_ids:
         click.echo(f"{len(unknown_ids)} ids are no inquiries of {inquiries}; their labels are kept", err=True)
-    for annotator in sorted({line["annotator"] for line in lines}):
-        lines_of_annotator = [line for line in lines if line["annotator"] == annotator]
-        with open_for(annotator, annotations) as label_file:
-            new_count = label_file.extend(lines_of_annotator)
-        click.echo(f"{annotator}: {new_count} of {len(lines_of_annotator)} labels are new")
+    if not labels.lines:
+        click.echo(f"{printable(file)}: no labels")
+    append_labels(labels.lines.values(), annotations)
+
+
+def append_labels(lines: Iterable[store.Line], annotations: Path) -> None:
+    """Append labels to the annotators' files, to all of them or, where one refuses its lines, to none."""
+    lines_by_annotator: dict[str, list[store.Line]] = {}
+    for line in lines:
+        lines_by_annotator.setdefault(line["annotator"], []).append(line)
+    with ExitStack() as stack:
+        label_files = [stack.enter_context(open_for(name, annotations)) for name in sorted(lines_by_annotator)]
+        for label_file in label_files:
+            label_file.refuse_contradictions(lines_by_annotator[label_file.annotator])
+        for label_file in label_files:
+            annotator_lines = lines_by_annotator[label_file.annotator]
+            new_count = label_file.extend(annotator_lines)
+            click.echo(f"{label_file.annotator}: {new_count} of {len(annotator_lines)} labels are new")
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--to", "tool", type=click.Choice(exporting.TOOLS), required=True, help="Who reads it.")
+@ANNOTATIONS
+@INQUIRIES
+@click.option(
+    "--rename", "names", multiple=True, metavar="OURS=THEIRS", help="An annotator's e-mail address in Label Studio."
+)
+def export(folder: Path, tool: str, annotations: Path, inquiries: Path, names: tuple[str, ...]) -> None:
+    """Write the current labels and the texts of their inquiries into FOLDER.
+
+    These are each annotator's latest labels: FOLDER/tasks.json and config.xml for Label Studio, FOLDER/ANNOTATOR.jsonl
+    for doccano, or FOLDER/labels.csv. `import` reads each of them back.
+    """
+    exporting.refuse_label_files(folder, annotations)
+    lines = exporting.current_lines(store.load(sorted(annotations.glob("*.jsonl"))))
+    labels = [line for line in lines if line["label"]]
+    if not labels:
+        raise click.ClickException(f"{annotations}: nothing to export: there are no labels")
+    annotators = {line["annotator"] for line in labels}
+    emails = pairs(names, "--rename")
+    if emails and (tool != "label-studio" or emails.keys() - annotators):
+        raise click.ClickException(f"--rename is for Label Studio's accounts of {', '.join(sorted(annotators))}")
+    inquiries_by_id = {item["id"]: item for item in rows(read(inquiries, Inquiry))}
+    exporting.write_labels(folder, tool, labels, inquiries_by_id, emails)
+    if len(labels) < len(lines):
+        click.echo(f"{len(lines) - len(labels)} items have a note or an undo and no label; they stay here", err=True)
+    without_text = {line["id"] for line in labels} - inquiries_by_id.keys()
+    if without_text:
+        click.echo(f"{len(without_text)} ids are no inquiries of {inquiries}; they go out without text", err=True)
+    click.echo(f"{len(labels)} labels by {len(annotators)} annotators in {folder}")
 
 
 @main.command()
@@ -292,6 +367,30 @@ def pairs(options: tuple[str, ...], name: str) -> dict[str, str]:
     if malformed:
         raise click.ClickException(f"{name} wants two names with = between, got {', '.join(malformed)}")
     return dict(value.split("=", 1) for value in options)
+
+
+def column_pairs(options: tuple[str, ...]) -> dict[str, str]:
+    columns = pairs(options, "--column")
+    unknown = columns.keys() - set(importing.FIELDS)
+    if unknown:
+        raise click.ClickException(f"--column: {', '.join(sorted(unknown))} is none of {', '.join(importing.FIELDS)}")
+    return columns
+
+
+def annotator_pairs(options: tuple[str, ...]) -> dict[str, str]:
+    names = {printable(theirs): ours for theirs, ours in pairs(options, "--rename").items()}
+    for name in names.values():
+        if not re.fullmatch(importing.ANNOTATOR, name):
+            raise click.ClickException(f"--rename: {name!r} {importing.ANNOTATOR_RULE}")
+    return names
+
+
+def label_pairs(options: tuple[str, ...]) -> dict[str, str]:
+    values = {printable(theirs): ours for theirs, ours in pairs(options, "--value").items()}
+    unknown = set(values.values()) - set(LABELS)
+    if unknown:
+        raise click.ClickException(f"--value: {', '.join(sorted(unknown))} is none of {', '.join(LABELS)}")
+    return values
 
 
 if __name__ == "__main__":

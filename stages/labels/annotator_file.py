@@ -58,16 +58,23 @@ class AnnotatorFile:
         A label without a time was made now, unless the annotator has ever given it to the item. Raises
         click.ClickException where another label of the same time is here.
         """
-        for line in lines:
-            earlier = self._label_at.get((line["id"], line["at"]), line["label"])
-            if earlier != line["label"]:
-                raise click.ClickException(
-                    f"id {line['id']}: at {line['at']} {self.annotator} said {earlier} and now {line['label']}:"
-                    " a changed label needs a later time, or none"
-                )
+        self.refuse_contradictions(lines)
         new = [line | {"at": line["at"] or self._next_time(line["id"])} for line in lines if not self._is_known(line)]
         self._write(new, f"none of {self.annotator}'s {len(new)} new labels is kept")
         return len(new)
+
+    def refuse_contradictions(self, lines: list[Line]) -> None:
+        """Raise click.ClickException where another label of the same time is here."""
+        contradicting = [
+            line for line in lines if self._label_at.get((line["id"], line["at"]), line["label"]) != line["label"]
+        ]
+        if contradicting:
+            id, at, label = (contradicting[0][field] for field in ("id", "at", "label"))
+            count = f"{len(contradicting)} labels, first " if len(contradicting) > 1 else ""
+            raise click.ClickException(
+                f"{count}id {id}: at {at} {self.annotator} said {self._label_at[id, at]} and now {label}: a changed"
+                " label needs a later time, or none; nothing was imported"
+            )
 
     def _is_known(self, line: Line) -> bool:
         if line["at"] is None:

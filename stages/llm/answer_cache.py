@@ -17,11 +17,13 @@ from typing import Any, Protocol
 
 import click
 
-from stages.llm import Prompt, SaveAnswers
+from stages.llm import NoAnswer, Prompt, SaveAnswers
+from stages.llm.answer_parsing import after_thought
 from stages.llm.answer_store import AnswerStore
 from stages.pipeline.params import cache_directory
 from stages.pipeline.text import quoted
 
+NO_ANSWER = "no_answer"  # in the store, the key of a NoAnswer
 LOGPROB_TOLERANCE = 1e-6  # rounding may put a log-probability this much above 0
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # half of a UTF-16 pair, which UTF-8 can't encode
 
@@ -30,8 +32,8 @@ class Engine(Protocol):
     """Asks a model many prompts.
 
     `choose` and `generate` skip prompts that have an answer in `stored_answers`, by the index of the prompt. They pass
-    each new answer to `save` as soon as it exists, and return nothing. They plan batches over all prompts, stored or
-    not, so that a run that resumes after a crash computes the same batches as an undisturbed one.
+    each new answer, or NoAnswer, to `save` as soon as it exists, and return nothing. They plan batches over all
+    prompts, stored or not, so that a run that resumes after a crash computes the same batches as an undisturbed one.
 
     `identity` holds everything that decides an answer. Its `format`, the engine's ANSWER_VERSION, stands for the code:
     it is raised by hand with each change after which the same call may give another answer.
@@ -56,7 +58,9 @@ class Engine(Protocol):
         save: SaveAnswers,
         progress_title: str,
     ) -> None:
-        """Save the natural log-probability of each option as the next token, in the order of the options."""
+        """Save the natural log-probability of each option as the next token, in the order of the options; None for an
+        option that the engine has no log-probability of.
+        """
         ...
 
     def generate(
@@ -73,7 +77,7 @@ class Engine(Protocol):
 
 def choose(
     engine: Engine, prompts: Sequence[Prompt], options: Sequence[str], progress_title: str
-) -> list[list[float]]:
+) -> list[list[float | None] | NoAnswer]:
     """The natural log-probability of each option as the next token after each prompt; [prompts][options].
 
     Raises click.ClickException where the model's numbers are no log-probabilities; valid answers are saved before.
@@ -91,25 +95,41 @@ def choose(
     return _cached_answers(engine, call_parameters, prompts, ask_engine, lambda answer: are_logprobs(answer, options))
 
 
-def generate(engine: Engine, prompts: Sequence[Prompt], max_tokens: int, progress_title: str) -> list[str]:
-    """The text of greedy decoding after each prompt, of up to `max_tokens` tokens.
+def generate(engine: Engine, prompts: Sequence[Prompt], max_tokens: int, progress_title: str) -> list[str | NoAnswer]:
+    """The text of greedy decoding after each prompt, of up to `max_tokens` tokens, without the model's thought.
 
     An empty text is an answer, but it isn't cached. Lone surrogates are replaced, since a text with one can be neither
     stored nor hashed where it is part of the next prompt.
     """
 
     def ask_engine(unique_prompts: Sequence[Prompt], stored_answers: Mapping[int, Any], save: SaveAnswers) -> None:
-        def save_encodable(texts: Mapping[int, str]) -> None:
-            save({index: LONE_SURROGATE.sub("\ufffd", text) for index, text in texts.items()})
+        def save_encodable(answers: Mapping[int, str | NoAnswer]) -> None:
+            save({index: _encodable(answer) for index, answer in answers.items()})
 
         engine.generate(unique_prompts, max_tokens, stored_answers, save_encodable, progress_title)
 
-    return _cached_answers(engine, {"generate": max_tokens}, prompts, ask_engine, is_text)
+    answers = _cached_answers(engine, {"generate": max_tokens}, prompts, ask_engine, is_text)
+    return [_without_thought(answer) for answer in answers]
+
+
+def _encodable(answer: str | NoAnswer) -> str | NoAnswer:
+    return answer if isinstance(answer, NoAnswer) else LONE_SURROGATE.sub("\ufffd", answer)
+
+
+def _without_thought(answer: str | NoAnswer) -> str | NoAnswer:
+    if isinstance(answer, NoAnswer):
+        return answer
+    text = after_thought(answer)
+    return NoAnswer.CUT_OFF if text is None else text
 
 
 def are_logprobs(answer: Any, options: Sequence[str]) -> bool:
-    """Whether the answer is a log-probability for each option."""
-    return isinstance(answer, list) and len(answer) == len(options) and all(map(is_logprob, answer))
+    """Whether the answer is a log-probability, or None, for each option."""
+    return (
+        isinstance(answer, list)
+        and len(answer) == len(options)
+        and all(value is None or is_logprob(value) for value in answer)
+    )
 
 
 def is_logprob(value: Any) -> bool:
@@ -126,7 +146,7 @@ def is_text(answer: Any) -> bool:
 
 
 def _check_logprobs(answer: Any, options: Sequence[str]) -> None:
-    if not are_logprobs(answer, options):
+    if not isinstance(answer, NoAnswer) and not are_logprobs(answer, options):
         raise click.ClickException(
             f"the model gives {quoted(answer)} as log-probabilities of {', '.join(options)}; nan or inf means that its"
             " numbers overflow: try dtype float32, or check the adapter"
@@ -143,8 +163,12 @@ def _cached_answers(
     """The answer to each prompt, from the store or from the engine.
 
     Answers are validated before they are written and when they are read. An invalid one in the store is asked for
-    again.
+    again; a NoAnswer is kept.
     """
+
+    def keeps(answer: Any) -> bool:
+        return isinstance(answer, NoAnswer) or is_valid(answer)
+
     # 1. A key for each prompt. Equal prompts have one key, and from here to step 5 an index is that of a unique key.
     key_by_position = [_key(engine, call_parameters, prompt) for prompt in prompts]
     prompt_by_key = dict(zip(key_by_position, prompts, strict=True))
@@ -152,12 +176,12 @@ def _cached_answers(
     with closing(AnswerStore(cache_directory("answers"))) as store:
         # 2. The valid answers that are stored.
         is_fresh_run = os.environ.get("LABELS_FRESH") == "1"
-        stored_answers = {} if is_fresh_run else _stored_answers(store, unique_keys, is_valid)
+        stored_answers = {} if is_fresh_run else _stored_answers(store, unique_keys, keeps)
         answer_by_index = dict(stored_answers)
 
         # 3. Each new answer is stored as soon as it exists.
         def save(new_answers: Mapping[int, Any]) -> None:
-            store.put({unique_keys[index]: answer for index, answer in new_answers.items() if is_valid(answer)})
+            store.put({unique_keys[i]: _to_json(answer) for i, answer in new_answers.items() if keeps(answer)})
             answer_by_index.update(new_answers)
 
         # 4. The engine answers the other prompts.
@@ -172,7 +196,18 @@ def _key(engine: Engine, call_parameters: Mapping[str, Any], prompt: Prompt) -> 
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _stored_answers(store: AnswerStore, unique_keys: Sequence[str], is_valid: Callable[[Any], bool]) -> dict[int, Any]:
-    """The valid answers in the store, by the index of their key."""
-    answers = {index: store.get(key) for index, key in enumerate(unique_keys)}
-    return {index: answer for index, answer in answers.items() if is_valid(answer)}
+def _to_json(answer: Any) -> Any:
+    """An answer as the store holds it, where a NoAnswer must not be taken for a text."""
+    return {NO_ANSWER: answer.value} if isinstance(answer, NoAnswer) else answer
+
+
+def _from_json(value: Any) -> Any:
+    if isinstance(value, dict) and value.get(NO_ANSWER) in list(NoAnswer):
+        return NoAnswer(value[NO_ANSWER])
+    return value
+
+
+def _stored_answers(store: AnswerStore, unique_keys: Sequence[str], keeps: Callable[[Any], bool]) -> dict[int, Any]:
+    """The answers in the store that may be kept, by the index of their key."""
+    answers = {index: _from_json(store.get(key)) for index, key in enumerate(unique_keys)}
+    return {index: answer for index, answer in answers.items() if keeps(answer)}

@@ -4,35 +4,30 @@ import asyncio
 import hashlib
 import json
 import os
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from copy import copy
 from functools import cached_property
 from typing import Any, cast
 
 import click
 from tqdm import tqdm
 
-from stages.llm import Prompt, SaveAnswers
-from stages.llm.answer_cache import is_logprob, is_text
-from stages.llm.control_tokens import INSIDE_CONTROL_TOKEN, WORD_JOINER
-from stages.llm.openai_client import (
-    INVALID_ANSWER,
-    BudgetSpentError,
-    open_client,
-    retrying,
-    run_requests,
-    total_tokens,
-)
+from stages.llm import NoAnswer, Prompt, SaveAnswers
+from stages.llm.openai_answers import Choice, RefusedError, charged_tokens, first_choice, is_refusal, parsed
+from stages.llm.openai_client import INVALID_ANSWER, BudgetSpentError, open_client, retrying, run_requests
+from stages.llm.openai_requests import LogprobsRequest, Request, StructuredRequest, TextRequest
 from stages.pipeline.params import Endpoint
+from stages.pipeline.text import quoted
 
-# Raise this by hand with a change of this module or control_tokens.py that may change an answer.
-ANSWER_VERSION = 1
-TOP_LOGPROBS = 20  # log-probabilities of a token, as many as the protocol allows
+# Raise one by hand with a change of this module, openai_answers.py, openai_requests.py or control_tokens.py that may
+# change an answer; by choose_by.
+ANSWER_VERSIONS = {"logprobs": 2, "structured": 1}
 TEMPLATE_BYTES = 64  # limit of what a server's chat template puts around a message
-OPTION_TOKENS = 32  # limit of a structured answer
-LOGPROB_NOT_CHOSEN = -100.0  # of the options that a structured answer doesn't name
+PROBE_TOKENS = 32  # least limit of the probe's answer, so that a thought shows
+PROBE_TEXT = "Which of these is a fruit? Answer with the letter alone.\nA. stone\nB. apple\nC. chair"
 WEIGHTS_FIELDS = ("root", "parent", "max_model_len", "meta")  # of a model in vLLM's, SGLang's and llama.cpp's lists
-
-RequestAnswer = Callable[[Any, Prompt], Awaitable[tuple[Any, int]]]  # (client, prompt) to (answer, tokens charged)
+IDENTITY_SETTINGS = {"temperature", "top_logprobs", "response_format", "thinking_tokens", "extra_body"}
 
 
 class OpenAI:
@@ -42,6 +37,7 @@ class OpenAI:
         self.endpoint = endpoint
         self.context = endpoint.context
         self.tokens_spent = 0
+        self.probed: set[type[Request]] = set()  # kinds of requests whose settings were probed
         api_key_variable = endpoint.key
         self.api_key = os.environ.get(api_key_variable, "").strip()
         if not self.api_key:
@@ -55,14 +51,17 @@ class OpenAI:
         """Holds what the server lists of the model, since another model may come to answer under the same URL and
         name. A list that holds the name alone doesn't tell the two apart.
         """
+        by = self.endpoint.choose_by
         return {
             "engine": "openai",
-            "format": ANSWER_VERSION,
+            "format": ANSWER_VERSIONS[by],
             "url": self.endpoint.url,
             "model": self.endpoint.model,
-            "by": self.endpoint.choose_by,
+            "by": by,
             "served": _weights_sha256(self._listed_models),
-        } | self._sampling
+            **self._sampling,
+            **self.endpoint.model_dump(include=IDENTITY_SETTINGS, exclude_defaults=True),
+        }
 
     # Cached: the first access asks the server. Cast: Engine's `identity` is an attribute, and mypy takes a
     # cached_property for read-only.
@@ -82,7 +81,7 @@ class OpenAI:
         return {"repetition_penalty": 1.0} if adds_penalty else {}
 
     async def _list_models(self) -> list[dict[str, Any]]:
-        from openai import APIResponseValidationError, APIStatusError
+        from openai import APIStatusError
 
         try:
             async with open_client(self.endpoint, self.api_key) as client:
@@ -92,7 +91,7 @@ class OpenAI:
             if is_temporary:
                 raise
             return []  # the server has no list, or not for this key
-        except (APIResponseValidationError, *INVALID_ANSWER):
+        except INVALID_ANSWER:
             return []
         models = listing.get("data") if isinstance(listing, dict) else None
         entries = models if isinstance(models, list) else []
@@ -102,11 +101,11 @@ class OpenAI:
         """Counts bytes, since the server's tokenizer is unknown and every token has at least one byte."""
         texts = [prompt] if isinstance(prompt, str) else [message["content"] for message in prompt]
         prompt_bytes = sum(len(text.encode()) + TEMPLATE_BYTES for text in texts)
-        return prompt_bytes + answer_tokens <= self.context
+        return prompt_bytes + answer_tokens + self.endpoint.thinking_tokens <= self.context
 
     def is_single_token(self, option: str) -> bool:
         """True, since the server's tokenizer is unknown. An option of several tokens is never among the likeliest
-        tokens, and so gets the lowest log-probability.
+        tokens, and so has no log-probability.
         """
         return True
 
@@ -120,30 +119,11 @@ class OpenAI:
     ) -> None:
         """Save the natural log-probability of each option as the next token.
 
-        With `choose_by: logprobs` an option that is not among the server's 20 likeliest tokens gets the lowest
-        returned log-probability, an upper bound. With `choose_by: structured` the server must name an option, which
-        gets 0; the others get -100.
+        With `choose_by: logprobs` an option that is not among the server's likeliest tokens gets None. With
+        `choose_by: structured` the server must name an option, which gets 0; the others get -100.
         """
-
-        async def request_structured(client: Any, prompt: Prompt) -> tuple[list[float], int]:
-            choice, tokens = await self._chat(
-                client, prompt, max_tokens=OPTION_TOKENS, response_format=_option_response_format(options)
-            )
-            option = json.loads(choice.message.content)["option"]
-            if option not in options:
-                raise ValueError(f"the answer {option!r} is none of {', '.join(options)}")
-            return [0.0 if other == option else LOGPROB_NOT_CHOSEN for other in options], tokens
-
-        async def request_logprobs(client: Any, prompt: Prompt) -> tuple[list[float], int]:
-            logprob_by_token, tokens = await self._top_logprobs(client, prompt)
-            logprobs = list(logprob_by_token.values())
-            if not logprobs or not all(map(is_logprob, logprobs)):
-                raise ValueError(f"no log-probabilities: {logprobs}")
-            lowest = min(logprobs)
-            return [min(0.0, logprob_by_token.get(option, lowest)) for option in options], tokens
-
-        request_answer = request_structured if self.endpoint.choose_by == "structured" else request_logprobs
-        self._request_unanswered(request_answer, prompts, stored_answers, save, progress_title)
+        kind = StructuredRequest if self.endpoint.choose_by == "structured" else LogprobsRequest
+        self._answer_prompts(kind(self.endpoint, options), prompts, stored_answers, save, progress_title)
 
     def generate(
         self,
@@ -153,49 +133,20 @@ class OpenAI:
         save: SaveAnswers,
         progress_title: str,
     ) -> None:
-        """Save the text of greedy decoding, of up to `max_tokens` tokens. An empty text counts as no answer."""
+        """Save the text of greedy decoding, of up to `max_tokens` tokens after the model's thought."""
         sampling = self._sampling if len(stored_answers) < len(prompts) else {}  # a server is asked only if it must be
+        request = TextRequest(self.endpoint, max_tokens, sampling)
+        self._answer_prompts(request, prompts, stored_answers, save, progress_title)
 
-        async def request_text(client: Any, prompt: Prompt) -> tuple[str, int]:
-            choice, tokens = await self._chat(client, prompt, max_tokens=max_tokens, extra_body=sampling or None)
-            if not is_text(choice.message.content):
-                raise ValueError(f"no text (finish_reason {choice.finish_reason})")
-            return choice.message.content, tokens
-
-        self._request_unanswered(request_text, prompts, stored_answers, save, progress_title)
-
-    async def _top_logprobs(self, client: Any, prompt: Prompt) -> tuple[dict[str, float], int]:
-        """The log-probability of each of the likeliest next tokens, and the number of tokens charged."""
-        if not isinstance(prompt, str):
-            choice, tokens = await self._chat(client, prompt, max_tokens=1, logprobs=True, top_logprobs=TOP_LOGPROBS)
-            return {token.token: token.logprob for token in choice.logprobs.content[0].top_logprobs}, tokens
-        completion = await client.completions.create(
-            model=self.endpoint.model,
-            prompt=_with_split_control_tokens(prompt),
-            max_tokens=1,
-            temperature=0,
-            logprobs=TOP_LOGPROBS,
-        )
-        return completion.choices[0].logprobs.top_logprobs[0], total_tokens(completion)
-
-    async def _chat(self, client: Any, prompt: Prompt, **settings: Any) -> tuple[Any, int]:
-        """The first choice of a chat completion, and the number of tokens charged."""
-        chat = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
-        messages = [message | {"content": _with_split_control_tokens(message["content"])} for message in chat]
-        completion = await client.chat.completions.create(
-            model=self.endpoint.model, messages=messages, temperature=0, **settings
-        )
-        return completion.choices[0], total_tokens(completion)
-
-    def _request_unanswered(
+    def _answer_prompts(
         self,
-        request_answer: RequestAnswer,
+        request: Request,
         prompts: Sequence[Prompt],
         stored_answers: Mapping[int, Any],
         save: SaveAnswers,
         progress_title: str,
     ) -> None:
-        """Request an answer to each prompt without a stored one, and save it when it arrives."""
+        """Send each prompt without a stored answer, after a probe, and save its answer when it arrives."""
         unanswered = {i: prompt for i, prompt in enumerate(prompts) if i not in stored_answers}
         stored_count = len(prompts) - len(unanswered)
         with tqdm(total=len(prompts), initial=stored_count, desc=progress_title, unit=" prompts", delay=1) as bar:
@@ -204,14 +155,13 @@ class OpenAI:
                 save({i: answer})
                 bar.update(1)
 
-            run_requests(
-                self._run_concurrently(request_answer, unanswered, save_and_show), self.endpoint, self.api_key
-            )
+            if unanswered:
+                run_requests(self._run_concurrently(request, unanswered, save_and_show), self.endpoint, self.api_key)
 
     async def _run_concurrently(
-        self, request_answer: RequestAnswer, prompts: Mapping[int, Prompt], save: Callable[[int, Any], None]
+        self, request: Request, prompts: Mapping[int, Prompt], save: Callable[[int, Any], None]
     ) -> None:
-        """Send the requests for all prompts, up to `concurrency` at the same time.
+        """Probe the settings, then send all prompts, up to `concurrency` at the same time.
 
         After a failure no request is started, and those under way are awaited, so that no answer that was paid for is
         lost. Then the first failure is raised.
@@ -224,17 +174,59 @@ class OpenAI:
                 if failures:
                     return
                 try:
-                    self._check_budget()
-                    answer, tokens = await retrying()(request_answer, client, prompt)
-                    self.tokens_spent += tokens
-                    save(i, answer)
+                    save(i, await retrying()(self._answer, client, request, prompt))
                 except Exception as error:  # of any kind: it is raised once the other answers are saved
                     failures.append(error)
 
         async with open_client(self.endpoint, self.api_key) as client:
+            await self._probe(client, request, next(iter(prompts.values())))
             await asyncio.gather(*(answer_prompt(i, prompt) for i, prompt in prompts.items()))
         if failures:
             raise failures[0]
+
+    async def _probe(self, client: Any, request: Request, prompt: Prompt) -> None:
+        """Send a plain question in the form of a prompt, once for each kind of request.
+
+        Raises click.ClickException that says what to change where the answer is of no use. A refusal says nothing of
+        the settings.
+        """
+        if type(request) in self.probed:
+            return
+        question: Prompt = PROBE_TEXT if isinstance(prompt, str) else [{"role": "user", "content": PROBE_TEXT}]
+        probe = copy(request)
+        probe.answer_tokens = max(PROBE_TOKENS, request.answer_tokens)
+        with suppress(RefusedError):
+            choice = await retrying()(self._choice, client, probe, question)
+            fault = probe.fault(choice)
+            if fault:
+                raise click.ClickException(f"{self.endpoint.url}: {quoted(fault, self.api_key, length=400)}")
+            if probe.read(choice) == NoAnswer.UNREADABLE:
+                click.echo(f"warning: {self.endpoint.url}: a plain question gets no readable answer", err=True)
+        self.probed.add(type(request))
+
+    async def _answer(self, client: Any, request: Request, prompt: Prompt) -> Any:
+        try:
+            return request.read(await self._choice(client, request, prompt))
+        except RefusedError:
+            return NoAnswer.REFUSED
+
+    async def _choice(self, client: Any, request: Request, prompt: Prompt) -> Choice:
+        """The first choice of a completion. The tokens of each answer count, whether it can be used or not.
+
+        Raises BudgetSpentError before anything is sent, and RefusedError.
+        """
+        from openai import APIStatusError
+
+        self._check_budget()
+        body = request.body(prompt)
+        try:
+            completion = await client.post(request.path(prompt), body=body, cast_to=object)
+        except APIStatusError as error:
+            if is_refusal(error.body):
+                raise RefusedError from error
+            raise
+        self.tokens_spent += charged_tokens(completion, body)
+        return first_choice(parsed(completion))
 
     def _check_budget(self) -> None:
         budget = self.endpoint.token_budget
@@ -249,19 +241,3 @@ def _weights_sha256(listed_models: Sequence[Mapping[str, Any]]) -> str | None:
     ]
     about_weights = [entry for entry in entries if entry]
     return hashlib.sha256(json.dumps(about_weights, sort_keys=True).encode()).hexdigest() if about_weights else None
-
-
-def _option_response_format(options: Sequence[str]) -> dict[str, Any]:
-    """The response format that allows nothing but an object with one of the options."""
-    schema = {
-        "type": "object",
-        "properties": {"option": {"type": "string", "enum": list(options)}},
-        "required": ["option"],
-        "additionalProperties": False,
-    }
-    return {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema, "strict": True}}
-
-
-def _with_split_control_tokens(text: str) -> str:
-    """The text with control tokens broken by an invisible character, which the server's tokenizer reads as text."""
-    return INSIDE_CONTROL_TOKEN.sub(WORD_JOINER, text)

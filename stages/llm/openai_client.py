@@ -6,22 +6,38 @@ repeats requests whose answer is invalid (broken JSON, an HTML page).
 
 import asyncio
 import json
+import re
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 import click
 
+from stages.llm.openai_answers import BYTES_PER_TOKEN, ServerError, words_of
 from stages.pipeline.params import Endpoint
 from stages.pipeline.text import quoted
 
 Result = TypeVar("Result")
 
 MINUTE = 60  # seconds
-BYTES_PER_TOKEN = 3  # estimate, for the limit of tokens a minute
 RETRIES = 8
 MAX_TIMEOUTS = 3  # attempts that may each last for endpoint.timeout
 # The exceptions that reading an invalid answer raises.
 INVALID_ANSWER = (ValueError, AttributeError, TypeError, LookupError, RecursionError)
+
+
+# By the words of a server that refuses a field, the first that fit: what to change in params.yaml.
+REMEDIES = {
+    r"top_logprobs|logprobs.{0,40}\b(?:must|between|at most|less|max|greater|exceed)": (
+        "endpoint.top_logprobs: 5 asks for fewer"
+    ),
+    "logprobs": "endpoint.choose_by: structured asks without log-probabilities",
+    "response_format|json_schema|json_object|structured|grammar": (
+        "another endpoint.response_format (json_schema, json_object, none), or endpoint.choose_by: logprobs"
+    ),
+    "max_completion_tokens|max_tokens": "endpoint.token_limit names the field: max_tokens or max_completion_tokens",
+    "temperature": "endpoint.temperature: null sends none",
+    "thinking|reasoning|chat_template_kwargs": "endpoint.extra_body holds the fields that this server takes",
+}
 
 
 class BudgetSpentError(Exception):
@@ -41,7 +57,8 @@ def open_client(endpoint: Endpoint, api_key: str) -> Any:
     async def rate_limit(request: Any) -> None:
         await request_limiter.acquire()
         if request.content:
-            expected_tokens = len(request.content) / BYTES_PER_TOKEN + json.loads(request.content)["max_tokens"]
+            answer_limit = json.loads(request.content)[endpoint.token_limit]
+            expected_tokens = len(request.content) / BYTES_PER_TOKEN + answer_limit
             await token_limiter.acquire(min(expected_tokens, endpoint.tokens_per_minute))
 
     return AsyncOpenAI(
@@ -50,23 +67,26 @@ def open_client(endpoint: Endpoint, api_key: str) -> Any:
         http_client=LimitedClient(endpoint.url, endpoint.timeout, rate_limit),
         max_retries=RETRIES,
         timeout=None,  # LimitedClient limits the time of a complete answer
-        _strict_response_validation=True,
     )
 
 
 def retrying() -> Any:
-    """A caller that repeats a request whose answer is invalid, after a longer wait each time."""
-    from openai import APIResponseValidationError
-    from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
+    """A caller that repeats a request whose answer is invalid or an error, after a longer wait each time."""
+    from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
 
     from stages.llm.connection import AnswerTimeoutError
+
+    def is_temporary(error: BaseException) -> bool:
+        if isinstance(error, ServerError):
+            return error.is_temporary
+        return isinstance(error, (AnswerTimeoutError, *INVALID_ANSWER))
 
     def is_last_attempt(state: RetryCallState) -> bool:
         timed_out = state.outcome is not None and isinstance(state.outcome.exception(), AnswerTimeoutError)
         return state.attempt_number >= (min(MAX_TIMEOUTS, RETRIES) if timed_out else RETRIES)
 
     return AsyncRetrying(
-        retry=retry_if_exception_type((APIResponseValidationError, AnswerTimeoutError, *INVALID_ANSWER)),
+        retry=retry_if_exception(is_temporary),
         stop=is_last_attempt,
         wait=wait_random_exponential(0.5, 30, min=0.5),
         reraise=True,
@@ -95,14 +115,17 @@ def run_requests(requests: Coroutine[Any, Any, Result], endpoint: Endpoint, api_
         raise click.ClickException(f"{endpoint.url}: an answer that is nested too deep") from error
     except AnswerTimeoutError as error:
         raise click.ClickException(f"{endpoint.url}: {error}") from error
-    except (OpenAIError, *INVALID_ANSWER) as error:
+    except (OpenAIError, ServerError, *INVALID_ANSWER) as error:
+        words = words_of(getattr(error, "body", None))
         description = f"{type(error).__name__}: {quoted(error, api_key)}"
-        raise click.ClickException(f"{endpoint.url}: {description}") from error
+        if words not in str(error):
+            description += f" - {quoted(words, api_key)}"
+        raise click.ClickException(f"{endpoint.url}: {description}{remedy(words or str(error))}") from error
 
 
-def total_tokens(completion: Any) -> int:
-    """The tokens that the server charges for an answer. Raises ValueError for a negative number."""
-    tokens = completion.usage.total_tokens
-    if tokens < 0:
-        raise ValueError(f"usage.total_tokens is {tokens}")
-    return tokens
+def remedy(words: str) -> str:
+    """What to change in params.yaml where a server says that it refuses a field; empty for other words."""
+    for pattern, change in REMEDIES.items():
+        if re.search(pattern, words, re.IGNORECASE):
+            return f"; {change}"
+    return ""

@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 
 import click
 
-from stages.llm import answer_cache, prompts
+from stages.llm import NoAnswer, answer_cache, prompts
 from stages.llm.answer_cache import Engine
-from stages.llm.answer_parsing import UNREADABLE, parse_choice
+from stages.llm.answer_parsing import parse_choice
 from stages.pipeline.params import Params
 
 LETTER_TOKENS = 16  # limit of the second turn's answer
-NO_LETTER = "-"  # in `letters`, for an unreadable answer
+NO_LETTER = "-"  # in `letters`, for an answer that is none of the options
 
 
 class Question(NamedTuple):
@@ -29,10 +29,10 @@ class Question(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """The answer to a question: an option or UNREADABLE, with its source."""
+    """The answer to a question, an option or NoAnswer, with its source."""
 
     option: str
-    logprobs: dict[str, float]  # of each option; empty by protocol `generate`
+    logprobs: dict[str, float]  # of the options that have one; empty by protocol `generate`
     text: str  # of the second turn; empty by protocol `choice`
 
 
@@ -120,7 +120,11 @@ def answer_by_choice(questions: Sequence[Question], engine: Engine, progress_tit
     letter_logprobs = answer_cache.choose(engine, chats, list(prompts.LETTERS), progress_title)
     answers = []
     for question, logprobs in zip(questions, letter_logprobs, strict=True):
-        logprob_by_option = dict(zip(question.order, logprobs, strict=True))
+        if isinstance(logprobs, NoAnswer):
+            answers.append(Answer(logprobs, {}, text=""))
+            continue
+        pairs = zip(question.order, logprobs, strict=True)
+        logprob_by_option = {option: logprob for option, logprob in pairs if logprob is not None}
         answers.append(Answer(likeliest(logprob_by_option), logprob_by_option, text=""))
     return answers
 
@@ -134,28 +138,41 @@ def answer_by_generation(
 ) -> list[Answer]:
     """The option that the model names in a second turn, after it has reasoned with up to `max_tokens` tokens.
 
-    The options have the letters that they had in the question, since the reasoning may name a letter alone.
+    The options have the letters that they had in the question, since the reasoning may name a letter alone. A question
+    without reasoning, refused or cut off, has no second turn.
     """
     first_turns = [question.chat for question in questions]
     reasonings = answer_cache.generate(engine, first_turns, max_tokens, f"{progress_title}, reasons")
-    second_turns = [
-        reduction_chat(template, reasoning, question.order)
-        for question, reasoning in zip(questions, reasonings, strict=True)
-    ]
-    texts = answer_cache.generate(engine, second_turns, LETTER_TOKENS, f"{progress_title}, decides")
-    return [
-        Answer(parse_choice(text, template, question.order), {}, text)
-        for question, text in zip(questions, texts, strict=True)
-    ]
+    second_turns = {
+        i: reduction_chat(template, reasoning, questions[i].order)
+        for i, reasoning in enumerate(reasonings)
+        if not isinstance(reasoning, NoAnswer)
+    }
+    replies = answer_cache.generate(engine, list(second_turns.values()), LETTER_TOKENS, f"{progress_title}, decides")
+    reply_by_index = dict(enumerate(reasonings)) | dict(zip(second_turns, replies, strict=True))
+    return [_answer_in(reply_by_index[i], question, template) for i, question in enumerate(questions)]
+
+
+def _answer_in(reply: str | NoAnswer, question: Question, template: prompts.PromptTemplate) -> Answer:
+    if isinstance(reply, NoAnswer):
+        return Answer(reply, {}, text="")
+    return Answer(parse_choice(reply, template, question.order), {}, reply)
 
 
 def combine_logprobs(answers: Sequence[Answer]) -> dict[str, Any]:
-    """An item's mean log-probability of each option over its orders, and the likeliest option."""
-    means = {}
-    for option in prompts.OPTIONS:
-        logprobs = [answer.logprobs[option] for answer in answers]
-        means[option] = round(sum(logprobs) / len(logprobs), 6)
-    return means | {"said": None, "answer": likeliest(means)}
+    """An item's mean log-probability of each option over its answered orders, and the likeliest option.
+
+    An option that lacks a log-probability in one of these orders has none. Where all options lack one, the orders'
+    answers are counted.
+    """
+    answered = [answer.logprobs for answer in answers if answer.logprobs]
+    means = {
+        option: round(sum(logprobs[option] for logprobs in answered) / len(answered), 6)
+        for option in prompts.OPTIONS
+        if answered and all(option in logprobs for logprobs in answered)
+    }
+    answer = likeliest(means) if means else majority([answer.option for answer in answers])
+    return dict.fromkeys(prompts.OPTIONS) | means | {"said": None, "answer": answer}
 
 
 def combine_texts(answers: Sequence[Answer]) -> dict[str, Any]:
@@ -165,21 +182,27 @@ def combine_texts(answers: Sequence[Answer]) -> dict[str, Any]:
 
 
 def likeliest(logprobs: dict[str, float]) -> str:
-    return max(logprobs, key=lambda option: logprobs[option])
+    """The option with the highest log-probability; UNREADABLE where two have it, or there is none."""
+    ranking = sorted(logprobs, key=lambda option: logprobs[option], reverse=True)
+    is_tied = len(ranking) > 1 and logprobs[ranking[0]] == logprobs[ranking[1]]
+    return ranking[0] if ranking and not is_tied else NoAnswer.UNREADABLE
 
 
 def majority(votes: Sequence[str]) -> str:
-    """The option with the most votes; UNREADABLE where no vote is readable or the first two options are tied."""
-    ranking = Counter(vote for vote in votes if vote != UNREADABLE).most_common(2)
+    """The option with the most votes, UNREADABLE where the first two are tied.
+
+    Where no vote is an option, the reason that all have in common, or UNREADABLE.
+    """
+    ranking = Counter(vote for vote in votes if vote in prompts.OPTIONS).most_common(2)
     if not ranking:
-        return UNREADABLE
+        return votes[0] if len(set(votes)) == 1 else NoAnswer.UNREADABLE
     is_tied = len(ranking) == 2 and ranking[0][1] == ranking[1][1]
-    return UNREADABLE if is_tied else ranking[0][0]
+    return NoAnswer.UNREADABLE if is_tied else ranking[0][0]
 
 
 def answer_letter(question: Question, answer: Answer) -> str:
     """The letter that the answer's option has in the question, or NO_LETTER."""
-    return NO_LETTER if answer.option == UNREADABLE else prompts.LETTERS[question.order.index(answer.option)]
+    return prompts.LETTERS[question.order.index(answer.option)] if answer.option in question.order else NO_LETTER
 
 
 def summary(predictions: Sequence[dict[str, Any]], p: Params) -> dict[str, float]:
@@ -205,6 +228,6 @@ def distinct_answers(prediction: dict[str, Any], p: Params) -> set[str]:
     """The different answers to an item over the orders of its options."""
     orders = option_orders(prediction["id"], p)
     return {
-        UNREADABLE if letter == NO_LETTER else order[prompts.LETTERS.index(letter)]
+        NoAnswer.UNREADABLE if letter == NO_LETTER else order[prompts.LETTERS.index(letter)]
         for letter, order in zip(prediction["letters"], orders, strict=True)
     }

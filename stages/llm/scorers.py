@@ -5,6 +5,7 @@ The functions `rules`, `mark`, `choose` and `rate` are named after the kinds of 
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ import pyarrow
 from ibis import _
 from tqdm import tqdm
 
-from stages.llm import Prompt, answer_cache, catalogue
+from stages.llm import NoAnswer, Prompt, answer_cache, catalogue
 from stages.llm.answer_cache import Engine
 from stages.llm.answer_parsing import parse_rating
 from stages.llm.prompts import FilterTemplate, load_filter
@@ -62,13 +63,14 @@ FINAL_MARKS = " \t\r\n?.!？。！…~"
 RATING_TOKENS = 16  # limit of an answer
 
 RATED_AT_A_TIME = 1_000_000  # texts in memory
-SCORES = pyarrow.schema({"id": pyarrow.int64(), "score": pyarrow.float64()})
+SCORES = pyarrow.schema({"id": pyarrow.int64(), "score": pyarrow.float64(), "no_answer": pyarrow.string()})
 
-RateTexts = Callable[[Sequence[str]], Sequence[float | None]]
+Rating = float | NoAnswer  # from 0 to 10
+RateTexts = Callable[[Sequence[str]], Sequence[Rating]]
 
 
 def rater(scorer: Scorer, base: Path, p: Params) -> RateTexts:
-    """The function that gives each text a score from 0 to 10, or None where there is none.
+    """The function that rates each text.
 
     The embedded engine computes in float32 here, since the scores decide which rows pass the filter.
     """
@@ -83,14 +85,20 @@ def rater(scorer: Scorer, base: Path, p: Params) -> RateTexts:
 
 
 def rate_turns(turns: ibis.Table, rate: RateTexts) -> pyarrow.Table:
-    """The id and score of each turn, null where the answer couldn't be read."""
+    """The id of each turn with its score, or with the reason why it has none."""
     texts = batches(turns.select("id", "text", "group", "position").order_by("group", "position"), RATED_AT_A_TIME)
-    scores = (pyarrow.record_batch([batch["id"], rate(batch["text"].to_pylist())], schema=SCORES) for batch in texts)
-    return pyarrow.Table.from_batches(scores, schema=SCORES)
+    return pyarrow.Table.from_batches((_score_batch(batch, rate) for batch in texts), schema=SCORES)
+
+
+def _score_batch(texts: pyarrow.RecordBatch, rate: RateTexts) -> pyarrow.RecordBatch:
+    ratings = rate(texts["text"].to_pylist())
+    scores = [None if isinstance(rating, NoAnswer) else rating for rating in ratings]
+    reasons = [rating.value if isinstance(rating, NoAnswer) else None for rating in ratings]
+    return pyarrow.record_batch([texts["id"], scores, reasons], schema=SCORES)
 
 
 def score_turns(turns: ibis.Table, base: Path, p: Params) -> tuple[ibis.Table, dict[str, dict[str, int]]]:
-    """The readable scores of all scorers, and how many turns each rated and how many of the answers were unreadable.
+    """The scores of all scorers, and how many turns each rated and how many have no score, by reason.
 
     A turn below a scorer's `next_from` is not rated by those after it.
     """
@@ -98,11 +106,11 @@ def score_turns(turns: ibis.Table, base: Path, p: Params) -> tuple[ibis.Table, d
     tables = []
     for scorer in p.score.scorers:
         rated = rate_turns(turns, rater(scorer, base, p))
-        counts[scorer.name] = {"rated": rated.num_rows, "unreadable": rated["score"].null_count}
+        reasons = Counter(rated["no_answer"].to_pylist())
+        counts[scorer.name] = {"rated": rated.num_rows, **{reason.value: reasons[reason] for reason in NoAnswer}}
         table = in_memory(rated)
-        readable = table.filter(_.score.notnull())
-        tables.append(readable.mutate(scorer=ibis.literal(scorer.name)))
-        turns = turns.semi_join(readable.filter(_.score >= scorer.next_from), "id")
+        tables.append(table.mutate(scorer=ibis.literal(scorer.name)))
+        turns = turns.semi_join(table.filter(_.score >= scorer.next_from), "id")
     return ibis.union(*tables), counts
 
 
@@ -118,12 +126,13 @@ def rules(text: str) -> float:
     return 0.0
 
 
-def mark(texts: Sequence[str], engine: Engine, progress_title: str) -> list[float | None]:
+def mark(texts: Sequence[str], engine: Engine, progress_title: str) -> list[Rating]:
     """10 times the probability that the model ends the text with a question mark rather than with a full stop or an
     exclamation mark. Small models are good at this.
 
     The text's own final marks are removed first. A turn of several lines is asked at the end of each line, and the
-    highest score counts, since people ask and then go on. None where not even the first line fits into the context.
+    highest score counts, since people ask and then go on. UNREADABLE where not even the first line fits into the
+    context.
     """
     question_marks = [character for character in QUESTION_MARKS if engine.is_single_token(character)]
     other_marks = [character for character in OTHER_MARKS if engine.is_single_token(character)]
@@ -134,27 +143,28 @@ def mark(texts: Sequence[str], engine: Engine, progress_title: str) -> list[floa
     remaining_logprobs = iter(answer_cache.choose(engine, prompts, [*question_marks, *other_marks], progress_title))
     scores = []
     for beginnings in beginnings_by_text:
-        line_scores = [_share(next(remaining_logprobs), len(question_marks)) for _ in beginnings]
-        scores.append(max(line_scores, default=None))
+        ratings = [_share(next(remaining_logprobs), len(question_marks)) for _ in beginnings]
+        line_scores = [rating for rating in ratings if not isinstance(rating, NoAnswer)]
+        scores.append(max(line_scores) if line_scores else next(iter(ratings), NoAnswer.UNREADABLE))
     return scores
 
 
-def choose(texts: Sequence[str], engine: Engine, prompt: FilterTemplate, progress_title: str) -> list[float | None]:
-    """10 times the probability of yes against no. None for a text that doesn't fit into the model's context."""
+def choose(texts: Sequence[str], engine: Engine, prompt: FilterTemplate, progress_title: str) -> list[Rating]:
+    """10 times the probability of yes against no. UNREADABLE for a text that doesn't fit into the model's context."""
     prompts = _fitting_prompts(prompt.choose, prompt.system, texts, engine, 1)
     logprobs = answer_cache.choose(engine, list(prompts.values()), prompt.words, progress_title)
     scores = {i: _share(logprobs_of_words, 1) for i, logprobs_of_words in zip(prompts, logprobs, strict=True)}
-    return [scores.get(i) for i in range(len(texts))]
+    return [scores.get(i, NoAnswer.UNREADABLE) for i in range(len(texts))]
 
 
-def rate(texts: Sequence[str], engine: Engine, prompt: FilterTemplate, progress_title: str) -> list[float | None]:
-    """The number from 0 to 10 that the model answers. None where it answers anything else, and for a text that doesn't
-    fit into its context.
+def rate(texts: Sequence[str], engine: Engine, prompt: FilterTemplate, progress_title: str) -> list[Rating]:
+    """The number from 0 to 10 that the model answers. UNREADABLE where it answers anything else, and for a text that
+    doesn't fit into its context.
     """
     prompts = _fitting_prompts(prompt.rate, prompt.system, texts, engine, RATING_TOKENS)
     answers = answer_cache.generate(engine, list(prompts.values()), RATING_TOKENS, progress_title)
-    scores = {i: parse_rating(answer) for i, answer in zip(prompts, answers, strict=True)}
-    return [scores.get(i) for i in range(len(texts))]
+    scores = {i: _rating(answer) for i, answer in zip(prompts, answers, strict=True)}
+    return [scores.get(i, NoAnswer.UNREADABLE) for i in range(len(texts))]
 
 
 def _fitting_prompts(
@@ -187,8 +197,17 @@ def _without_final_marks(text: str) -> list[str]:
     return beginnings or [text]
 
 
-def _share(logprobs: Sequence[float], count: int) -> float:
-    """10 times the share of the first `count` options in the probability of all."""
-    highest = max(logprobs)
-    probabilities = [math.exp(logprob - highest) for logprob in logprobs]  # relative to the highest
+def _rating(answer: str | NoAnswer) -> Rating:
+    if isinstance(answer, NoAnswer):
+        return answer
+    rating = parse_rating(answer)
+    return NoAnswer.UNREADABLE if rating is None else rating
+
+
+def _share(logprobs: Sequence[float | None] | NoAnswer, count: int) -> Rating:
+    """10 times the share of the first `count` options in the probability of all; those without one count as 0."""
+    if isinstance(logprobs, NoAnswer):
+        return logprobs
+    highest = max(logprob for logprob in logprobs if logprob is not None)
+    probabilities = [0.0 if logprob is None else math.exp(logprob - highest) for logprob in logprobs]
     return round(10 * sum(probabilities[:count]) / sum(probabilities), 4)

@@ -17,6 +17,7 @@ PLACEHOLDERS = re.compile("\ue000([0-9]+)\ue000")
 # Variables that templates read, each under the name that some family gives it: a model that can think aloud is asked
 # without, in training and evaluation alike.
 TEMPLATE_VARIABLES = {"enable_thinking": False, "thinking": False}
+OPEN_THOUGHT, EMPTY_THOUGHT = "<think>", "\n\n</think>\n\n"
 
 Chat = Sequence[dict[str, str]]
 
@@ -74,9 +75,21 @@ def _rendered(tokenizer: Any, chat: Chat) -> tuple[Chat, str]:
 
 
 def _apply_template(tokenizer: Any, chat: Chat) -> str:
+    """The chat in the template's words. A thought that the template opens, whatever its variables say, is closed, so
+    that it stays empty.
+    """
+    text = _template_text(tokenizer, chat)
+    return f"{text.rstrip()}{EMPTY_THOUGHT}" if _opens_thought(text) else text
+
+
+def _template_text(tokenizer: Any, chat: Chat) -> str:
     return tokenizer.apply_chat_template(
         chat, add_generation_prompt=chat[-1]["role"] == "user", tokenize=False, **TEMPLATE_VARIABLES
     )
+
+
+def _opens_thought(text: str) -> bool:
+    return text.rstrip().endswith(OPEN_THOUGHT)
 
 
 def _without_system_role(chat: Chat) -> Chat:
@@ -210,7 +223,7 @@ def _continuation(tokenizer: Any, text: str, rest: str) -> list[int]:
 
 
 class TokenizerMixin:
-    """`fits` and `is_single_token` of engines that have the model's tokenizer."""
+    """What engines that have the model's tokenizer share."""
 
     tokenizer: Any
     context: int  # tokens of prompt and answer together
@@ -218,6 +231,12 @@ class TokenizerMixin:
     def fits(self, prompt: Prompt, answer_tokens: int) -> bool:
         opening_tokens = 0 if isinstance(prompt, str) else self._opening_tokens
         return len(encode(self.tokenizer, prompt)) + opening_tokens + answer_tokens <= self.context
+
+    @property
+    def template_identity(self) -> dict[str, Any]:
+        """What the identity of an engine says of the chat template: whether a thought that it opens is closed."""
+        opens_thought = _opens_thought(_template_text(self.tokenizer, [{"role": "user", "content": "x"}]))
+        return {"thought": "closed"} if opens_thought else {}
 
     @cached_property
     def _opening_tokens(self) -> int:

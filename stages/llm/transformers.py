@@ -31,13 +31,17 @@ class Transformers(TokenizerMixin):
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.batch_tokens = batch_tokens
         self.model, self.tokenizer = load(base, compute_dtype(dtype))
-        self.identity: Mapping[str, Any] = weight_fingerprints(base, adapter) | {
-            "engine": "transformers",
-            "format": ANSWER_VERSION,
-            "libraries": [minor_version(torch.__version__), minor_version(transformers.__version__)],
-            "numbers": f"{self.model.dtype} on {self.device}",
-            "batch_tokens": batch_tokens,  # neighbours in a batch decide the rounding
-        }
+        self.identity: Mapping[str, Any] = (
+            weight_fingerprints(base, adapter)
+            | self.template_identity
+            | {
+                "engine": "transformers",
+                "format": ANSWER_VERSION,
+                "libraries": [minor_version(torch.__version__), minor_version(transformers.__version__)],
+                "numbers": f"{self.model.dtype} on {self.device}",
+                "batch_tokens": batch_tokens,  # neighbours in a batch decide the rounding
+            }
+        )
         if adapter:
             import peft
 

@@ -55,13 +55,17 @@ class VLLM(TokenizerMixin):
             self.llm = vllm.LLM(model=model, revision=pin.get("revision"), **args)
         self.tokenizer = load_tokenizer(base)
         self.context = self.llm.model_config.max_model_len
-        self.identity: Mapping[str, Any] = weight_fingerprints(base, adapter) | {
-            "engine": "vllm",
-            "format": ANSWER_VERSION,
-            "libraries": [minor_version(vllm.__version__)],
-            "numbers": str(self.llm.model_config.dtype),
-            "engine_args": dict(engine_args),
-        }
+        self.identity: Mapping[str, Any] = (
+            weight_fingerprints(base, adapter)
+            | self.template_identity
+            | {
+                "engine": "vllm",
+                "format": ANSWER_VERSION,
+                "libraries": [minor_version(vllm.__version__)],
+                "numbers": str(self.llm.model_config.dtype),
+                "engine_args": dict(engine_args),
+            }
+        )
 
     def choose(
         self,

@@ -288,10 +288,18 @@ class TrainOverride(Section):
     lora_rank: Rank | None = None
 
 
+# Fields of a request that the engine for servers sets by itself.
+ENGINE_FIELDS = {"model", "messages", "prompt", "stream", "n", "temperature", "max_tokens", "max_completion_tokens"}
+ENGINE_FIELDS |= {"logprobs", "top_logprobs", "response_format"}
+
+
 class Endpoint(Section):
     """A model behind an OpenAI-compatible URL, and the limits that its owner sets. `context` and the limits count
     tokens, `timeout` seconds; `token_budget` is what one scorer or one evaluation may spend; `key` names the
     environment variable that holds the key, and `timeout` is for a whole answer, from the request to its last byte.
+
+    The fields from `temperature` on adapt requests to what the server takes: `token_limit` is the name of the field
+    that limits an answer, `thinking_tokens` are added to each limit, and `extra_body` has more fields of a request.
     """
 
     url: str
@@ -304,6 +312,19 @@ class Endpoint(Section):
     tokens_per_minute: PositiveInt
     token_budget: PositiveInt | None
     timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 120
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = 0
+    token_limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    top_logprobs: Annotated[int, Field(ge=1, le=20)] = 20
+    response_format: Literal["json_schema", "json_object", "none"] = "json_schema"
+    thinking_tokens: Annotated[int, Field(ge=0, le=2**24)] = 0
+    extra_body: dict[str, JsonValue] = {}
+
+    @field_validator("extra_body")
+    @classmethod
+    def leaves_the_engines_fields(cls, fields: dict[str, Any]) -> dict[str, Any]:
+        if taken := sorted(fields.keys() & ENGINE_FIELDS):
+            raise ValueError(f"{', '.join(taken)}: set by the engine")
+        return fields
 
     @field_validator("url")
     @classmethod

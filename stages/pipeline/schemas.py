@@ -12,6 +12,7 @@ import pandera.pandas as pa
 from pandera.typing.pandas import Series
 
 SPLITS = ("train", "dev", "test")
+NO_ANSWERS = ("unreadable", "refused", "cut_off")  # in place of a model's answer: the members of stages.llm.NoAnswer
 LABELS = ("needed", "not_needed", "not_question")
 NO_GUIDELINE = "0" * 12  # of labels that stood in a chat export
 FROM_EXPORT = "export"  # their annotator, a name that nobody may have
@@ -65,11 +66,15 @@ class Turn(Utterance):
 
 
 class Score(Table):
-    """What a scorer gave a turn, from 0 to 10; only turns that survived the scorers before it have one."""
+    """What a scorer gave a turn, from 0 to 10; only turns that survived the scorers before it have one.
+
+    A turn that the scorer's model has no answer for has no score but the reason.
+    """
 
     id: Series[int] = pa.Field(**ID)
     scorer: Series[str]
-    score: Series[float] = pa.Field(ge=0, le=10)
+    score: Series[pd.Float64Dtype] = pa.Field(nullable=True, ge=0, le=10)
+    no_answer: Series[str] = pa.Field(nullable=True, isin=NO_ANSWERS)
 
     class Config:
         metadata = BY_SCORER
@@ -180,9 +185,10 @@ class Reject(Table):
 class Prediction(Table):
     """A model's answer to an item.
 
-    Protocol `choice`: the log-probability of each option, the mean over the orders that it was asked in. Protocol
+    Protocol `choice`: the log-probability of each option, the mean over the orders that it was asked in; null for an
+    option that the engine has no log-probability of. Protocol
     `generate`: nulls there, and in `said` what the model said in the end, a line for each order. `letters` has the
-    letter that was given in each order, `-` where none could be read; `turns_lost` counts turns of the history that
+    letter that was given in each order, `-` where there is none; `turns_lost` counts turns of the history that
     didn't fit.
     """
 
@@ -194,7 +200,7 @@ class Prediction(Table):
     dont_know: Series[pd.Float64Dtype] = pa.Field(nullable=True, le=0)
     letters: Series[str] = pa.Field(str_matches=r"^[ABC-]+$")
     said: Series[str] = pa.Field(nullable=True)
-    answer: Series[str] = pa.Field(isin=("needed", "not_needed", "dont_know", "unreadable"))
+    answer: Series[str] = pa.Field(isin=("needed", "not_needed", "dont_know", *NO_ANSWERS))
     turns_lost: Series[int] = pa.Field(ge=0)
 
     class Config:

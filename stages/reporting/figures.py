@@ -2,18 +2,18 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
 
 import ibis
 import numpy as np
 
 from stages.judging.metrics import wilson
-from stages.judging.predictions import log_odds_of
+from stages.judging.predictions import has_probability, log_odds_of, share_of_needed
 from stages.pipeline.params import Model, Params
+from stages.pipeline.schemas import NO_ANSWERS
 from stages.reporting.run import Answers, Rows, Run, Scores
 
 VANILLA, TUNED = "vanilla", "tuned"
-ANSWERS = ("needed", "not_needed", "dont_know", "unreadable")
+ANSWERS = ("needed", "not_needed", "dont_know", *NO_ANSWERS)
 BINS = 10  # of probability, each as wide
 LEVELS = 50  # of recall, each as far from the next
 EDGES = [round(10 * (i / 20) ** 2, 4) for i in range(21)]  # of scores from 0 to 10: finer where throttles of odds lie
@@ -51,7 +51,8 @@ def size(
 
 
 def confusion(answers_by_state: Mapping[str, Answers]) -> Rows:
-    """How many items with each label got each answer, and that as a share of the label."""
+    """How many items with each label got each answer that occurs, and that as a share of the label."""
+    occurring = {row["answer"] for _state, _model, rows in _each(answers_by_state) for row in rows}
     points = []
     for state, model, rows in _each(answers_by_state):
         for label in ("needed", "not_needed"):
@@ -60,26 +61,20 @@ def confusion(answers_by_state: Mapping[str, Answers]) -> Rows:
                 {"state": state, "model": model, "label": label, "answer": answer, "items": counts[answer]}
                 | {"share": round(counts[answer] / max(counts.total(), 1), 4)}
                 for answer in ANSWERS
+                if answer in occurring
             ]
     return points
 
 
-def probability(row: Mapping[str, Any]) -> float:
-    """That of "needed" among the three options."""
-    weights = np.exp([row["needed"], row["not_needed"], row["dont_know"]])
-    return float(weights[0] / weights.sum())
-
-
 def reliability(answers_by_state: Mapping[str, Answers]) -> Rows:
     """Of items with about the same probability of needed, how many are: mean probability, share, 95% bounds (Wilson)
-    and n of each bin that holds any. Models that only said something have no probabilities.
+    and n of each bin that holds any. Answers without log-probabilities are left out.
     """
     points = []
     for state, model, rows in _each(answers_by_state):
-        if any(row["needed"] is None for row in rows):
-            continue
-        probabilities = np.array([probability(row) for row in rows])
-        truth = np.array([row["cr_need_gt"] for row in rows])
+        with_probability = [row for row in rows if has_probability(row)]
+        probabilities = np.array([share_of_needed(row) for row in with_probability])
+        truth = np.array([row["cr_need_gt"] for row in with_probability])
         bins = np.minimum((probabilities * BINS).astype(int), BINS - 1)
         for bin in sorted(set(bins.tolist())):
             in_bin = bins == bin
@@ -112,7 +107,8 @@ def histogram(scores: ibis.Table, throttles: Mapping[str, float]) -> Rows:
     """How many turns each scorer gave a score from `low` to below `high` (10 itself in the last), and its throttle."""
     points = []
     for scorer, throttle in throttles.items():
-        counts, _ = np.histogram(scores.filter(scores.scorer == scorer).score.execute(), EDGES)
+        of_scorer = scores.filter(scores.scorer == scorer, scores.score.notnull())
+        counts, _ = np.histogram(of_scorer.score.execute(), EDGES)
         points += [
             {"scorer": scorer, "low": low, "high": high, "turns": turns, "throttle": throttle}
             for low, high, turns in zip(EDGES, EDGES[1:], counts.tolist(), strict=False)

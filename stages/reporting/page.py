@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from stages.judging.predictions import load_predictions, log_odds_of
+from stages.judging.predictions import has_probability, load_predictions, log_odds_of, share_of_needed
 from stages.llm import prompts
 from stages.pipeline.command import Command
 from stages.pipeline.files import read_json, read_yaml, write_text
@@ -26,7 +26,6 @@ from stages.pipeline.params import Params, params
 from stages.pipeline.schemas import SPLITS
 from stages.pipeline.tables import split_items
 from stages.pipeline.window import with_window
-from stages.reporting.figures import probability
 from stages.reporting.law_text import plural
 from stages.reporting.model_card import made_of
 from stages.reporting.rendering import WIDER, figures, svg
@@ -106,7 +105,7 @@ def wrong_answers(model: str, answers: Rows, items: Rows, window: int) -> dict[s
     for row in misses[:EXAMPLES]:
         item = item_by_id[row["id"]]
         lines = prompts.lettered([*item["cr_window"], item])
-        probability_of_needed = None if row["needed"] is None else probability(row)
+        probability_of_needed = share_of_needed(row) if has_probability(row) else None
         examples.append({"row": row, "lines": lines, "probability": probability_of_needed})
     return {"model": model, "examples": examples, "count": len(misses), "n": len(answers), "window": window}
 

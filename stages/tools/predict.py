@@ -24,7 +24,7 @@ from stages.chat.inquiries import check_filtered, filter_turns, inquiries_of
 from stages.chat.spill import workspace
 from stages.chat.turns import check_turns, turns_of
 from stages.judging.metrics import sigmoid
-from stages.judging.predictions import log_odds_of
+from stages.judging.predictions import has_probability, log_odds_of
 from stages.llm.catalogue import engine
 from stages.llm.predictions import predict
 from stages.llm.scorers import score_turns
@@ -106,11 +106,10 @@ def main(log: Path, answers: Path, name: str, adapter: Path | None, base: Path) 
     predictions = predict(items, engine(name, base / name, p, adapter), p, name)
     with answers.open("w", encoding="utf-8") as file:
         for item, prediction in zip(items, predictions, strict=True):
-            has_probability = prediction["needed"] is not None
             line = {
                 "id": item["id"],
                 "text": item["text"],
-                "needed": round(float(sigmoid(log_odds_of(prediction))), 4) if has_probability else None,
+                "needed": round(float(sigmoid(log_odds_of(prediction))), 4) if has_probability(prediction) else None,
                 "answer": prediction["answer"],
             }
             file.write(json.dumps(line, ensure_ascii=False) + "\n")

@@ -14,6 +14,7 @@ import pytest
 import requests
 
 from stages.labels import store
+from stages.labels.annotator_file import open_for
 from stages.pipeline.schemas import LABELS, Inquiry, Score
 from stages.pipeline.tables import from_rows, write
 from tests.conftest import ROOT, inquiry
@@ -108,13 +109,55 @@ def test_two_annotators_and_back(server: str, project: Path) -> None:
                     person.api("PATCH", f"annotations/{annotation_id}", json=body)
             expected.setdefault(task["data"]["inquiry"], {})[name] = label
 
+    first, second, *_ = server_tasks
+    choice = {"from_name": "label", "to_name": "chat", "type": "choices", "value": {"choices": ["needed"]}}
+    bob = people["bob"]
+    bob.api("POST", f"tasks/{first['id']}/annotations", json={"result": [choice], "was_cancelled": True})
+    bob.api("POST", f"tasks/{second['id']}/drafts", json={"result": [choice], "lead_time": 1})
+
     rename = [word for id, name in names.items() for word in ("--rename", f"{id}={name}")]
-    for kind, new in (("JSON", 12), ("JSON_MIN", 0), ("CSV", 0)):  # the same labels three times
+    for kind, new in (("JSON", 12), ("JSON_MIN", 0), ("CSV", 0), ("TSV", 0)):  # the same labels four times
         file = project / f"export_{kind}.{kind.lower().removesuffix('_min')}"
         file.write_bytes(ann.api("GET", f"projects/{room}/export?exportType={kind}").content)
         result = call("import", file.name, *rename)
         assert result.exit_code == 0, result.output
         assert f"ann: {new} of 12 labels are new" in result.output, (kind, result.output)
         assert f"bob: {new} of 12 labels are new" in result.output, (kind, result.output)
+        assert ("2 passed over: cancelled 1, draft 1" in result.output) is (kind == "JSON"), result.output
         assert store.votes(store.load(sorted(folder.glob("*.jsonl")))) == expected, kind
     assert json.loads((folder / "ann.jsonl").read_text().splitlines()[0])["seconds"] == 2.5
+
+
+def test_labels_into_label_studio_and_back(server: str, project: Path) -> None:
+    folder = project / "data" / "annotations"
+    folder.mkdir(parents=True)
+    (folder / "GUIDELINE.md").write_text("A question needs its context if …")
+    items = [inquiry(id) for id in (11, 12, 13)]
+    write(project / "data" / "inquiries.jsonl", from_rows(items, Inquiry), Inquiry)
+    emails = {"ann": USERS[0], "cid": "cid@example.org"}
+    for name, note in (("ann", "two\nlines"), ("cid", None)):
+        with open_for(name, folder) as label_file:
+            for item, label in zip(items, LABELS, strict=True):
+                label_file.append(item["id"], label, 2.5, note)
+
+    rename = [word for pair in emails.items() for word in ("--rename", "=".join(pair))]
+    assert "6 labels by 2 annotators" in call("export", "out", "--to", "label-studio", *rename).output
+    ann = Client(server, emails["ann"])
+    invitation = ann.api("GET", "invite").json()["invite_url"]
+    people = {"ann": ann, "cid": Client(server, emails["cid"], invitation.removeprefix(server))}
+    config = (project / "out" / "config.xml").read_text()
+    room = ann.api("POST", "projects", json={"title": "labelled", "label_config": config}).json()["id"]
+    ann.api("POST", f"projects/{room}/import", json=json.loads((project / "out" / "tasks.json").read_text()))
+    (project / "back.json").write_bytes(ann.api("GET", f"projects/{room}/export?exportType=JSON").content)
+
+    ids = {person.api("GET", "current-user/whoami").json()["id"]: name for name, person in people.items()}
+    rename = [word for id, name in ids.items() for word in ("--rename", f"{id}={name}")]
+    assert "cid: 0 of 3 labels are new" in call("import", "back.json", *rename).output
+    fields = ("id", "annotator", "label", "seconds", "note")
+    kept = [[line[field] for field in fields] for line in store.load(sorted(folder.glob("*.jsonl")))]
+    for file in folder.glob("*.jsonl"):
+        file.unlink()
+    assert "cid: 3 of 3 labels are new" in call("import", "back.json", *rename).output
+    assert sorted([line[field] for field in fields] for line in store.load(sorted(folder.glob("*.jsonl")))) == sorted(
+        kept
+    )

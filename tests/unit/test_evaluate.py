@@ -12,6 +12,7 @@ import pytest
 
 from stages import evaluate
 from stages.judging.predictions import log_odds_of
+from stages.llm import NoAnswer
 from stages.llm.predictions import LETTER_TOKENS, majority, predict, summary
 from stages.llm.prompts import LETTERS, OPTIONS
 from stages.pipeline.params import Params, params
@@ -146,6 +147,62 @@ def test_generate_over_orders_takes_the_most_votes(p: Callable[..., Params]) -> 
     assert (answers[0]["answer"], answers[0]["letters"]) == ("unreadable", "BBB")  # each option once
     answers = predict(ITEMS[:1], RuleEngine(lambda chat: "no idea"), values, "test")
     assert (answers[0]["answer"], answers[0]["letters"], log_odds_of(answers[0])) == ("unreadable", "---", 0)
+
+
+def test_an_item_without_an_answer_has_the_reason(p: Callable[..., Params]) -> None:
+    """By each protocol, and in each turn of it. The second turn is only sent where there is a first answer."""
+    refused, cut_off = NoAnswer.REFUSED, NoAnswer.CUT_OFF
+    for reason in NoAnswer:
+        (answer,) = predict(ITEMS[:1], RuleEngine(lambda chat: reason), p(), "test")  # noqa: B023
+        assert (answer["answer"], answer["letters"], answer["needed"]) == (reason, "-", None)
+        assert log_odds_of(answer) == 0
+    values = p(**{"evaluate.protocol": "generate"})
+    thinker = RuleEngine(lambda chat: "<think>It could be B. needed")
+    assert predict(ITEMS[:1], thinker, values, "test")[0]["answer"] == cut_off
+    assert len(thinker.prompts) == 1
+    second_refused = RuleEngine(lambda chat: refused if "gave this answer" in chat[0]["content"] else "I think so.")
+    assert predict(ITEMS[:1], second_refused, values, "test")[0]["answer"] == refused
+    thinks_first = RuleEngine(lambda chat: "<think>It could be A.</think>B" if "gave" in chat[0]["content"] else "Yes")
+    assert predict(ITEMS[:1], thinks_first, values, "test")[0]["answer"] == "needed"
+
+
+def test_unknown_and_equal_log_probabilities_are_no_answers(p: Callable[..., Params]) -> None:
+    cases: list[tuple[list[float | None], str, Any]] = [
+        ([None, -0.1, None], "needed", math.log(math.exp(-0.1) / (1 - math.exp(-0.1)))),
+        ([-0.1, None, -9.0], "not_needed", -math.log(math.exp(-0.1) / (1 - math.exp(-0.1)))),
+        ([None, -3.0, None], "needed", 0),  # the others are less likely still, but by how much is unknown
+        ([None, None, -0.1], "dont_know", 0),
+        ([None, 0.0, None], "needed", pytest.approx(20.7, abs=0.1)),
+        ([-1.0, -1.0, -2.0], "unreadable", 0),
+        ([-1.0, -2.0, -2.0], "not_needed", -1),
+    ]
+    for logprobs, option, log_odds in cases:
+        (answer,) = predict(ITEMS[:1], RuleEngine(lambda chat: logprobs), p(), "test")  # noqa: B023
+        assert answer["answer"] == option, logprobs
+        assert log_odds_of(answer) == pytest.approx(log_odds), logprobs
+
+
+def test_over_orders_an_option_must_be_known_in_all_that_were_answered(p: Callable[..., Params]) -> None:
+    """The letters' log-probabilities in the three orders, in which B is needed, dont_know and not_needed in turn."""
+    values = p(**{"evaluate.permutations": 3})
+    orders = [["not_needed", "needed", "dont_know"], ["needed", "dont_know", "not_needed"]]
+    orders.append(["dont_know", "not_needed", "needed"])
+
+    def answer(*logprobs_by_order: Any) -> dict[str, Any]:
+        remaining = iter(logprobs_by_order)
+        return predict(ITEMS[:1], RuleEngine(lambda chat: next(remaining)), values, "test")[0]
+
+    def letters(order: list[str], **logprob_by_option: float) -> list[float | None]:
+        return [logprob_by_option.get(option) for option in order]
+
+    known = answer(*(letters(order, needed=-0.5) for order in orders))
+    assert (known["answer"], known["needed"], known["not_needed"]) == ("needed", -0.5, None)
+    refused_once = answer(NoAnswer.REFUSED, *(letters(order, needed=-0.5, not_needed=-2) for order in orders[1:]))
+    assert (refused_once["answer"], refused_once["not_needed"], refused_once["letters"][0]) == ("needed", -2, "-")
+    in_turn = answer(letters(orders[0], needed=-1), letters(orders[1], needed=-1), letters(orders[2], not_needed=-1))
+    assert (in_turn["answer"], in_turn["needed"]) == ("needed", None)
+    assert answer(*[NoAnswer.REFUSED] * 3)["answer"] == "refused"
+    assert answer(NoAnswer.REFUSED, NoAnswer.CUT_OFF, NoAnswer.REFUSED)["answer"] == "unreadable"
 
 
 def test_votes() -> None:

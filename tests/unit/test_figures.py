@@ -10,7 +10,7 @@ from sklearn.metrics import confusion_matrix, precision_score, recall_score
 from stages.pipeline.params import params
 from stages.pipeline.schemas import Score
 from stages.pipeline.tables import from_rows
-from stages.reporting.figures import ANSWERS, confusion, histogram, precision_recall, reliability, size
+from stages.reporting.figures import confusion, histogram, precision_recall, reliability, size
 from tests.conftest import ROOT, Row
 
 
@@ -29,10 +29,11 @@ def answers(n: int = 300, seed: int = 0) -> list[Row]:
 
 def test_confusion_is_scikit_learns() -> None:
     rows = answers()
-    rows[0]["answer"], rows[1]["answer"] = "unreadable", "dont_know"
+    rows[0]["answer"], rows[1]["answer"] = "refused", "dont_know"
     points = confusion({"vanilla": {"a": rows}, "tuned": {}})
     truth = ["needed" if row["cr_need_gt"] else "not_needed" for row in rows]
-    expected = confusion_matrix(truth, [row["answer"] for row in rows], labels=ANSWERS)
+    labels = ["needed", "not_needed", "dont_know", "refused"]  # those that occur
+    expected = confusion_matrix(truth, [row["answer"] for row in rows], labels=labels)
     assert [point["items"] for point in points] == expected[:2].ravel().tolist()
     assert sum(point["share"] for point in points) == pytest.approx(2, abs=1e-3)
 
@@ -45,7 +46,8 @@ def test_true_probabilities_lie_on_the_diagonal() -> None:
 
 
 def test_what_only_talked_has_no_probabilities() -> None:
-    assert reliability({"vanilla": {"a": [row | {"needed": None} for row in answers(9)]}}) == []
+    without = dict.fromkeys(("needed", "not_needed", "dont_know"))
+    assert reliability({"vanilla": {"a": [row | without for row in answers(9)]}}) == []
 
 
 def test_precision_at_each_recall() -> None:
@@ -63,10 +65,11 @@ def test_precision_at_each_recall() -> None:
 
 def test_every_score_is_in_the_histogram_once() -> None:
     scores = [
-        {"id": i, "scorer": "is_question", "score": score}
+        {"id": i, "scorer": "is_question", "score": score, "no_answer": None}
         for i, score in enumerate([0.0, 0.1, 0.0999, 5.0, 10.0, 10.0])
     ]
-    other = {"id": 9, "scorer": "other_is_question", "score": 1.0}
+    other = {"id": 9, "scorer": "other_is_question", "score": 1.0, "no_answer": None}
+    scores.append({"id": 8, "scorer": "is_question", "score": None, "no_answer": "refused"})
     points = histogram(from_rows([*scores, other], Score), {"is_question": 5})
     assert sum(point["turns"] for point in points) == 6
     assert points[-1]["turns"] == 2

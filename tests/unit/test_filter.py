@@ -15,8 +15,9 @@ from stages.chat.turns import joined, numbered
 from stages.filter import main
 from stages.judging.question_filter import Turn as Filtered
 from stages.judging.question_filter import filter_quality, threshold_sweep
+from stages.llm import NoAnswer
 from stages.llm.prompts import load_filter
-from stages.llm.scorers import RATING_TOKENS, _without_final_marks, choose, mark, rate, rate_turns, rules
+from stages.llm.scorers import RATING_TOKENS, Rating, _without_final_marks, choose, mark, rate, rate_turns, rules
 from stages.pipeline.params import Filter, Scorer
 from stages.pipeline.schemas import Score, Turn
 from stages.pipeline.tables import from_rows, rows, write
@@ -24,6 +25,7 @@ from stages.score import main as score
 from tests.conftest import RULES_ALONE, messages, run, table
 from tests.rule_engine import RuleEngine
 
+UNREADABLE = NoAnswer.UNREADABLE
 SCORERS = [
     Scorer(name="is_question", kind="rules", next_from=5),
     Scorer(name="mark_is_question", kind="mark", model="m"),
@@ -119,15 +121,25 @@ def test_the_window_holds_twelve() -> None:
         ([5, 2], "short?", "too_short"),
         ([5, 2], "seven c", None),
         ([5, 2], "六个字不够😀", "too_short"),  # six characters, whatever their bytes
-        ([None], "long enough", "unreadable_is_question"),
+        (["unreadable"], "long enough", "unreadable_is_question"),
+        (["refused"], "long enough", "refused_is_question"),
+        ([], "long enough", "unreadable_is_question"),
         ([0], "long enough", "not_is_question"),
-        ([5, None], "long enough", "unreadable_mark_is_question"),
+        ([5, "unreadable"], "long enough", "unreadable_mark_is_question"),
+        ([5, "cut_off"], "long enough", "cut_off_mark_is_question"),
+        ([5], "long enough", "unreadable_mark_is_question"),
     ],
 )
-def test_every_reason_once(scores: list[float | None], text: str, reason: str | None) -> None:
+def test_every_reason_once(scores: list[float | str], text: str, reason: str | None) -> None:
     log = joined(numbered(table(messages(("a", 0, text), first_id=0)), 18))
-    rated = [(scorer.name, score) for scorer, score in zip(SCORERS, scores, strict=False) if score is not None]
-    table_of_scores = from_rows([{"id": 0, "scorer": name, "score": score} for name, score in rated], Score)
+    table_of_scores = from_rows(
+        [
+            {"id": 0, "scorer": scorer.name}
+            | ({"score": None, "no_answer": score} if isinstance(score, str) else {"score": score, "no_answer": None})
+            for scorer, score in zip(SCORERS, scores, strict=False)
+        ],
+        Score,
+    )
     (row,) = rows(filter_turns(log, table_of_scores, SCORERS, FILTER))
     assert row["reason"] == reason
 
@@ -139,9 +151,9 @@ def test_rated_a_million_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     sizes = []
 
-    def rate(texts: Sequence[str]) -> list[float | None]:
+    def rate(texts: Sequence[str]) -> list[Rating]:
         sizes.append(len(texts))
-        return [len(text) or None for text in texts]
+        return [len(text) or NoAnswer.REFUSED for text in texts]
 
     whole = rate_turns(log, rate)
     monkeypatch.setattr("stages.llm.scorers.RATED_AT_A_TIME", 2048)
@@ -149,6 +161,7 @@ def test_rated_a_million_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sizes == [5000, 2048, 2048, 904]
     assert whole["id"].to_pylist() == list(range(5000))
     assert whole["score"].to_pylist()[:4] == [None, 1, 2, None]
+    assert whole["no_answer"].to_pylist()[:4] == ["refused", None, None, "refused"]
 
 
 def test_in_parts_the_same_bytes(
@@ -194,7 +207,8 @@ def test_quality_by_hand() -> None:
 def test_the_sweep_by_hand() -> None:
     score_by_id = {1: 10.0, 2: 6.0, 3: 0.0, 4: None}
     rated = [
-        {"id": id, "scorer": "is_question", "score": score} for id, score in score_by_id.items() if score is not None
+        {"id": id, "scorer": "is_question", "score": score, "no_answer": None if score is not None else "refused"}
+        for id, score in score_by_id.items()
     ]
     sample = {id: turn(score) for id, score in score_by_id.items() if id != 4}
     points = threshold_sweep(from_rows(rated, Score), sample, {1: True, 2: False, 3: True}, SCORERS[:1])
@@ -221,7 +235,7 @@ def test_choose_and_rate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert half.prompts[0][0]["content"].endswith("Message:\nwhat $is this?")
     answers = {"a": "8/10", "b": "I'd say 7.5.", "c": "none", "d": "11", "e": "-3", "f": "１０分", "g": ""}
     rated = rate(list(answers), RuleEngine(lambda chat: answers[chat[0]["content"][-1]]), prompt, "test")
-    assert rated == [8, 7.5, None, None, None, 10, None]
+    assert rated == [8, 7.5, *[UNREADABLE] * 3, 10, UNREADABLE]
 
 
 @pytest.mark.parametrize(("name", "task"), [("paper_en", "en"), ("paper_zh", "zh")])
@@ -239,7 +253,7 @@ def test_the_papers_filter_introduces_the_assistant(
     assert question["role"] == "user" and question["content"].endswith("\nwho?")
     assert system == {"role": "system", "content": load_filter(name).system} == choosing.prompts[0][0]
     full = len(system["content"]) + len(question["content"]) + RATING_TOKENS
-    for context, expected in ((full, [7.0]), (full - 1, [None])):
+    for context, expected in ((full, [7.0]), (full - 1, [UNREADABLE])):
         assert rate(["who?"], RuleEngine(lambda _: "7", context), load_filter(name), "test") == expected
 
 
@@ -250,13 +264,13 @@ def test_a_text_that_does_not_fit_is_not_asked_and_has_no_score(
     prompt = load_filter("en")
     long = "why " * 3000
     sure = RuleEngine(lambda _: [0.0, -99.0, -99.0])
-    assert mark([f"how\n{long}", long, "who?"], sure, "test") == [10.0, None, 10.0]
+    assert mark([f"how\n{long}", long, "who?"], sure, "test") == [10.0, UNREADABLE, 10.0]
     assert sure.prompts == ["how", "who"]
     for scores in (
         choose([long, "who?"], RuleEngine(lambda _: [0.0, -99.0]), prompt, "test"),
         rate([long, "who?"], RuleEngine(lambda _: "10"), prompt, "test"),
     ):
-        assert scores == [None, 10.0]
+        assert scores == [UNREADABLE, 10.0]
 
 
 def test_quality_without_labels() -> None:
@@ -274,8 +288,8 @@ def test_another_throttle_needs_no_new_score(
     write(project / "turns.jsonl", from_rows([row | {"messages": 1} for row in chat], Turn), Turn)
     assert run(score, "turns.jsonl", "base", "scores.jsonl", "score.json").exit_code == 0
     assert json.loads((project / "score.json").read_text()) == {
-        "is_question": {"rated": 20, "unreadable": 0},
-        "mark_is_question": {"rated": 10, "unreadable": 0},
+        "is_question": {"rated": 20, "unreadable": 0, "refused": 0, "cut_off": 0},
+        "mark_is_question": {"rated": 10, "unreadable": 0, "refused": 0, "cut_off": 0},
     }
     for throttle, inquiries in ((3, 10), (4, 0)):
         set_params(**{"filter.throttles": {"is_question": 5, "mark_is_question": throttle}})

@@ -406,11 +406,13 @@ def test_a_wrong_table_gets_one_message_with_every_bad_row(room: Path) -> None:
     (room / "labels.jsonl").write_text("\n".join(map(json.dumps, rows)))
     result = call("import", "labels.jsonl")
     assert result.exit_code == 1
-    reasons = {2: "'x'", 3: "'yes'", 4: "--rename 'Bob B.=name'", 5: "no 'id'", 6: "yesterday"}
-    reasons |= {7: "1700000000000 is no time", 8: "'0' is no time", 9: "-1 are no seconds", 10: "nan are no seconds"}
-    reasons |= {11: "got 'list'", 12: "'dict'", 13: "lies in the future"}
+    reasons = {2: "'x'", 3: "--value 'yes=needed'", 4: "--rename 'Bob B.=bob_b'", 5: "no id", 6: "yesterday"}
+    reasons |= {7: "1700000000000, which is in milliseconds", 8: "'0', which is no time", 9: "seconds is -1, no time"}
+    reasons |= {13: "lies in the future"}
     for place, why in reasons.items():
         assert any(f"line {place}: " in line and why in line for line in result.output.splitlines()), result.output
+    assert "labels.jsonl: 2 rows, first line 6: " in result.output  # with 11
+    assert "labels.jsonl: 3 rows, first line 9: " in result.output  # with 10 and 12
     assert not list((room / "data" / "annotations").glob("*.jsonl"))
 
 
@@ -420,7 +422,7 @@ def test_what_is_no_row_is_named_by_its_line(room: Path) -> None:
     assert "--column wants two names with = between, got id" in call("import", "labels.jsonl", "--column", "id").output
 
 
-@pytest.mark.parametrize("text", ["{", "[1]", "\ufffe", '{"a": 1}'])
+@pytest.mark.parametrize("text", ["{", "[1]", "\ufffe", '{"a": [1]', "3"])
 def test_a_file_that_is_no_table(room: Path, text: str) -> None:
     (room / "export.json").write_text(text)
     result = call("import", "export.json")

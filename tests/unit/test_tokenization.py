@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stages.llm.tokenization import answer_tokens, encode, model_turn, option_tokens
-from tests.small_models import CONTROL_TOKENS, NOT_CALLED_SPECIAL, TEMPLATES, tokenizer
+from stages.llm.tokenization import TokenizerMixin, answer_tokens, encode, model_turn, option_tokens
+from tests.small_models import CONTROL_TOKENS, NOT_CALLED_SPECIAL, TEMPLATES, THINKING, tokenizer
 
 QUESTION = {"role": "user", "content": "Can the last message be understood?\nA. not needed\nB. needed\n\nA: how 吗"}
 SYSTEM = {"role": "system", "content": "You judge."}
@@ -95,6 +95,20 @@ def test_nobody_in_the_chat_speaks_as_the_model(tokenizers: dict[tuple[str, str]
     assert control_tokens("hi") != [] or pair[1] == "plain"
     for token in CONTROL_TOKENS + NOT_CALLED_SPECIAL:
         assert control_tokens(f"hi {token} B:needed") == control_tokens("hi"), token
+
+
+@pytest.mark.parametrize("kind", ["bytes", "blanks"])
+def test_a_thought_that_a_template_opens_stays_empty(kind: str) -> None:
+    fast = tokenizer(kind, THINKING)
+    learnt = fast.decode(encode(fast, [QUESTION]) + answer_tokens(fast, "B:needed"))
+    assert learnt.replace(" ", "").endswith(ENDS["rewritten"])  # the kind "blanks" decodes some behind control tokens
+    before, letters = option_tokens(fast, list("ABC"), in_chat=True)
+    assert answer_tokens(fast, "B:needed")[: len(before) + 1] == [*before, letters[1]]
+    engine = TokenizerMixin()
+    engine.tokenizer = fast
+    assert engine.template_identity == {"thought": "closed"}
+    engine.tokenizer = tokenizer(kind, TEMPLATES["rewritten"])  # which leaves it empty itself
+    assert engine.template_identity == {}
 
 
 def test_a_letter_of_two_tokens_is_told_by_the_second() -> None:
