@@ -21,6 +21,7 @@ from typing import Any
 
 import pytest
 from click import ClickException
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.segment import Segment
@@ -30,12 +31,13 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from stages.labels import store
+from stages.labels.__main__ import main
 from stages.labels.annotator_file import open_for
 from stages.labels.rendering import SPEAKERS, occurrences, printable
 from stages.labels.selection import in_queue_order, is_done, lines_of_others
 from stages.labels.settling import labelled_questions
 from stages.labels.terminal import Annotator
-from stages.pipeline.schemas import NO_GUIDELINE, Inquiry, Label, QuestionLabel, Queue
+from stages.pipeline.schemas import NO_GUIDELINE, Inquiry, Label, QuestionLabel, Queue, Score
 from stages.pipeline.tables import from_rows, write
 from tests.conftest import ROOT, Row, change_params, inquiry, sender
 from tests.labelling import KEYS, lines
@@ -702,12 +704,11 @@ def write_queue(file: Path, *ids: int) -> None:
 def test_a_queue_has_its_order_and_ids_that_are_no_inquiries(tmp_path: Path) -> None:
     queue = tmp_path / "queue.jsonl"
     write_queue(queue, 13, 11, 99)
-    items, queued_since = in_queue_order([inquiry(id) for id in (13, 12, 11)], queue)
-    assert [item["id"] for item in items] == [11, 13]
-    assert queued_since == dict.fromkeys((11, 13, 99), 1_750_000_000)
+    inquiries = [inquiry(id) for id in (13, 12, 11)]
+    assert [item["id"] for item in in_queue_order(inquiries, queue)] == [11, 13]
     write_queue(queue, 1, 2, 11, 12)
-    items, _ = in_queue_order([inquiry(id) for id in (13, 12, 11)], queue, first=1)
-    assert [item["id"] for item in items] == [11]  # the first that is an inquiry
+    assert [item["id"] for item in in_queue_order(inquiries, queue, first=1)] == [11]  # the first that is an inquiry
+    assert [item["id"] for item in in_queue_order(inquiries, None, first=2)] == [13, 12]
 
 
 def test_lines_of_others_are_the_latest_of_everybody_else(annotations: Path) -> None:
@@ -828,6 +829,15 @@ def test_an_annotator_never_sees_the_labels_of_others(chat: Path) -> None:
     message = "2 inquiries have contradicting labels; the terminal shows these labels to the adjudicator alone"
     assert message in " ".join(shown.split())
     assert "annotate.adjudicator in params.yaml: lead" in " ".join(shown.split())
+
+
+def test_tasks_of_a_queue_may_stand_in_the_order_of_the_log(chat: Path) -> None:
+    write(chat / "data" / "scores.jsonl", from_rows([], Score), Score)
+    for option, ids in (("", [11, 13]), ("--in-order", [13, 11])):
+        result = CliRunner().invoke(main, ["tasks", "studio", "--queue", "queue.jsonl", *option.split()])
+        assert result.exit_code == 0, result.output
+        tasks = json.loads((chat / "studio" / "tasks.json").read_text())
+        assert [task["data"]["inquiry"] for task in tasks] == ids
 
 
 @pytest.mark.slow
