@@ -755,7 +755,7 @@ def in_terminal(arguments: str, *steps: tuple[str, str]) -> tuple[str, str]:
     """
     ours, its = pty.openpty()
     fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    shown = waiting = ""
+    stream = unread = ""
     with subprocess.Popen(
         [sys.executable, "-m", "stages.labels", *arguments.split()],
         stdin=its,
@@ -774,25 +774,25 @@ def in_terminal(arguments: str, *steps: tuple[str, str]) -> tuple[str, str]:
                 received = os.read(ours, 65536).decode(errors="replace")
             except OSError:  # the program has ended
                 break
-            shown, waiting = shown + received, waiting + received
-            if remaining and remaining[0][0] in waiting:
+            stream, unread = stream + received, unread + received
+            if remaining and remaining[0][0] in unread:
                 os.write(ours, remaining.pop(0)[1].encode())
-                waiting = ""
+                unread = ""
         else:
             process.kill()
         assert process.stdout
         printed = process.stdout.read()
     os.close(ours)
-    assert not remaining, (remaining, shown)
-    assert process.returncode == 0, shown
-    return printed, shown
+    assert not remaining, (remaining, stream)
+    assert process.returncode == 0, stream
+    return printed, stream
 
 
 NOTES = ("ann on 11", "bob on 11", "ann on 13", "bob on 13")
 
 
 def test_an_adjudicators_session(chat: Path) -> None:
-    printed, shown = in_terminal(
+    printed, stream = in_terminal(
         "label lead --queue queue.jsonl",
         ("quit", "?"),
         ("closes the help", "\x1b"),
@@ -803,9 +803,9 @@ def test_an_adjudicators_session(chat: Path) -> None:
         ("2 of 2 of the queue", "q"),
     )
     assert printed == "2 of 2 of the queue labelled by lead\n"
-    assert "queue.jsonl: 1 of 3 ids are no inquiries any more" in shown
-    assert "adjudicator alone" not in shown
-    assert all(note in shown for note in NOTES)
+    assert "queue.jsonl: 1 of 3 ids are no inquiries any more" in stream
+    assert "adjudicator alone" not in stream
+    assert all(note in stream for note in NOTES)
     stored = [(line["id"], line["label"], line.get("note")) for line in lines(chat / "data/annotations/lead.jsonl")]
     assert stored == [
         (11, None, "hard jki one"),
@@ -819,16 +819,16 @@ def test_an_adjudicators_session(chat: Path) -> None:
 
 
 def test_an_annotator_never_sees_the_labels_of_others(chat: Path) -> None:
-    printed, shown = in_terminal(
+    printed, stream = in_terminal(
         "label cid --queue queue.jsonl", ("quit", "j"), ("1 of 2 of the queue", "u"), ("0 of 2 of the queue", "q")
     )
     assert printed == "0 of 2 of the queue labelled by cid\n"
-    assert "And number 11?" in shown
-    assert "And number 13?" in shown
-    assert not any(note in shown for note in NOTES)
+    assert "And number 11?" in stream
+    assert "And number 13?" in stream
+    assert not any(note in stream for note in NOTES)
     message = "2 inquiries have contradicting labels; the terminal shows these labels to the adjudicator alone"
-    assert message in " ".join(shown.split())
-    assert "annotate.adjudicator in params.yaml: lead" in " ".join(shown.split())
+    assert message in " ".join(stream.split())
+    assert "annotate.adjudicator in params.yaml: lead" in " ".join(stream.split())
 
 
 def test_tasks_of_a_queue_may_stand_in_the_order_of_the_log(chat: Path) -> None:
