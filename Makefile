@@ -81,6 +81,6 @@ lint: $(READY)  ## run ruff, mypy and actionlint
 
 include development.mk
 
-test-all: $(READY) java browser $(LABEL_STUDIO)/.ready $(SPARK)/.ready $(VLLM)/.ready $(SKY)/.ready $(TOOLS)/.ready  ## all tests, also those that need other software
+test-all: $(READY) java browser $(LABEL_STUDIO)/.ready $(SPARK)/.ready $(VLLM)/.ready $(SERVERS)/.ready $(SKY)/.ready $(TOOLS)/.ready  ## all tests, also those that need other software
 	python -m pytest -n auto --dist loadfile -m "not model and not external and not gpu"
 	python -m pytest -m "(model or external) and not gpu"

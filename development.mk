@@ -1,5 +1,5 @@
 # Targets for whoever changes the code; `make help-development` lists them. Other software has environments of its own.
-.PHONY: help-development java browser test-vllm test-spark test-rent test-alpaca \
+.PHONY: help-development java browser test-servers test-spark test-rent test-alpaca \
 	test-downloads test-gpu bench constraints upgrade licences pr-comment
 
 help-development:  ## list these targets
@@ -23,6 +23,26 @@ $(VLLM)/.ready: requirements/vllm.txt  # torchvision and its like come along for
 	"$$PYTHON" -m venv $(VLLM)
 	$(VLLM)/bin/python -m pip install --quiet --requirement requirements/vllm.txt
 	$(VLLM)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	touch $@
+
+SERVERS := .venv-servers
+$(SERVERS)/.ready: $(READY) requirements/servers.txt  # sees the pipeline's packages: transformers has its own server
+	"$$PYTHON" -m venv $(SERVERS)
+	$(VENV)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > pipeline.pth
+	mv pipeline.pth $$($(SERVERS)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+	$(SERVERS)/bin/python -m pip install --quiet --constraint constraints.txt --requirement requirements/servers.txt
+	touch $@
+
+LITELLM := .venv-litellm
+$(LITELLM)/.ready: requirements/litellm.txt  # on demand: 120 packages
+	"$$PYTHON" -m venv $(LITELLM)
+	$(LITELLM)/bin/python -m pip install --quiet --requirement requirements/litellm.txt
+	touch $@
+
+LLAMA_CPP_PYTHON := .venv-llama-cpp-python
+$(LLAMA_CPP_PYTHON)/.ready: requirements/llama-cpp-python.txt  # on demand: compiles for minutes
+	"$$PYTHON" -m venv $(LLAMA_CPP_PYTHON)
+	CMAKE_ARGS="-DLLAVA_BUILD=OFF" $(LLAMA_CPP_PYTHON)/bin/python -m pip install --quiet --requirement requirements/llama-cpp-python.txt
 	touch $@
 
 SPARK := .venv-spark
@@ -60,8 +80,8 @@ $(AXOLOTL)/.ready: requirements/axolotl.txt  # by uv: pip tries versions of its 
 	$(AXOLOTL)/bin/python -m uv pip install --quiet --requirement requirements/axolotl.txt
 	touch $@
 
-test-vllm: $(READY) $(VLLM)/.ready  ## test that transformers, vLLM and a real `vllm serve` answer alike, on the CPU
-	python -m pytest tests/external/test_vllm.py
+test-servers: $(READY) $(VLLM)/.ready $(SERVERS)/.ready  ## test vLLM and real servers with the embedded model: vLLM's, llama.cpp's, transformers'
+	python -m pytest tests/external/test_vllm.py tests/external/test_servers.py
 
 test-spark: java $(SPARK)/.ready  ## test that Spark and DuckDB write the same bytes; needs a Java runtime
 	python -m pytest tests/external/test_spark.py

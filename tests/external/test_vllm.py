@@ -1,6 +1,6 @@
 """The same answer from three engines: transformers here, vLLM offline and `vllm serve` in an environment of their own.
 
-Real models and servers, on the CPU: `make test-vllm`.
+Real models and servers, on the CPU: `make test-servers`.
 """
 
 import json
@@ -39,7 +39,7 @@ ENVIRONMENT = os.environ | {
     "HF_HUB_OFFLINE": "1",
     "PYTHONPATH": str(ROOT),
 }
-pytestmark = pytest.mark.skipif(not (BIN / "vllm").exists(), reason="`make test-vllm` installs vLLM into .venv-vllm")
+pytestmark = pytest.mark.skipif(not (BIN / "vllm").exists(), reason="`make .venv-vllm/.ready` installs vLLM")
 
 
 def questions() -> list[Prompt]:

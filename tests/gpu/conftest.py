@@ -32,7 +32,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip("torch finds no GPU; GPU_TEST_DEVICE=cpu runs small shapes on a CPU")
     has_vllm = find_spec("vllm") if ON_GPU else VLLM_PYTHON.exists()
     if "vllm_settings" in getattr(item, "fixturenames", ()) and not has_vllm:
-        pytest.skip(f"{VLLM_PYTHON} has no vLLM: docs/gpu.md has the line that installs it, on a CPU make test-vllm")
+        pytest.skip(
+            f"{VLLM_PYTHON} has no vLLM: docs/gpu.md has the line that installs it, on a CPU `make .venv-vllm/.ready`"
+        )
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
