@@ -122,7 +122,9 @@ def run_requests(requests: Coroutine[Any, Any, Result], endpoint: Endpoint, api_
         description = f"{type(error).__name__}: {quoted(error, api_key)}"
         if words not in str(error):
             description += f" - {quoted(words, api_key)}"
-        raise click.ClickException(f"{endpoint.url}: {description}{remedy(words or str(error))}") from error
+        refuses_request = getattr(error, "status_code", 400) in (400, 422)  # of other states no setting is the cause
+        change = remedy(words or str(error)) if refuses_request else ""
+        raise click.ClickException(f"{endpoint.url}: {description}{change}") from error
 
 
 def remedy(words: str) -> str:
