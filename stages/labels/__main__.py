@@ -104,9 +104,7 @@ def label(
     require_terminal()
     all_inquiries = inquiries_in(inquiries, in_order)
     candidates = labelled_by(like, annotations, all_inquiries) if like else all_inquiries
-    items, _ = in_queue_order(candidates, queue, first)
-    if in_order:
-        items.sort(key=itemgetter(*ORDER_OF_LOG))
+    items = selected_items(candidates, queue, first, in_order)
     queue_rows = rows_by_id(queue) if queue else {}
     adjudicator = params().annotate.adjudicator
     for message in queue_messages(queue_rows, {item["id"] for item in all_inquiries}, annotator, adjudicator):
@@ -170,9 +168,7 @@ def tasks(
     predictions: tuple[Path, ...],
 ) -> None:
     """Write FOLDER/tasks.json and FOLDER/config.xml for Label Studio."""
-    items, queued_since = in_queue_order(inquiries_in(inquiries, in_order), queue, first)
-    if queue:
-        items = [item for item in items if item["id"] in queued_since]
+    items = selected_items(inquiries_in(inquiries, in_order), queue, first, in_order)
     scores_by_id: dict[int, dict[str, float]] = {}
     for row in rows(read(scores, Score).filter(_.score.notnull())):
         scores_by_id.setdefault(row["id"], {})[row["scorer"]] = row["score"]
@@ -313,6 +309,12 @@ def agreement(annotations: Path) -> None:
 def inquiries_in(file: Path, in_order: bool) -> Items:
     """The inquiries, in the order of the log or in a random one: ids are hashes."""
     return rows(read(file, Inquiry).order_by(ORDER_OF_LOG if in_order else "id"))
+
+
+def selected_items(inquiries: Items, queue: Path | None, first: int | None, in_order: bool) -> Items:
+    """The first of the inquiries, or of a queue's, in their order or in that of the log."""
+    items = in_queue_order(inquiries, queue, first)
+    return sorted(items, key=itemgetter(*ORDER_OF_LOG)) if in_order else items
 
 
 def queue_messages(

@@ -13,17 +13,12 @@ from stages.pipeline.tables import read, rows
 Items = list[dict[str, Any]]
 
 
-def in_queue_order(inquiries: Items, queue: Path | None, first: int | None = None) -> tuple[Items, dict[int, int]]:
-    """The inquiries, or those of the queue alone and in its order, and since when each queued id is in the queue.
-
-    That time is in epoch seconds; a label that is later counts as new. With `first` there are only so many inquiries.
-    Ids of the queue that are no inquiries have a time too.
-    """
+def in_queue_order(inquiries: Items, queue: Path | None, first: int | None = None) -> Items:
+    """The first of the inquiries, or of those that a queue has, in its order. Other ids of the queue are left out."""
     if queue is None:
-        return inquiries[:first], {}
-    queued_since = {id: row["at"] for id, row in rows_by_id(queue).items()}
+        return inquiries[:first]
     by_id = {item["id"]: item for item in inquiries}
-    return [by_id[id] for id in queued_since if id in by_id][:first], queued_since
+    return [by_id[id] for id in rows_by_id(queue) if id in by_id][:first]
 
 
 def rows_by_id(queue: Path) -> dict[int, dict[str, Any]]:

@@ -3,6 +3,7 @@ that says why there is none.
 """
 
 import asyncio
+import re
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterator
@@ -12,6 +13,7 @@ import click
 from openai import DefaultAsyncHttpxClient
 
 MAX_ANSWER_BYTES = 2**23  # of an answer, unpacked
+OUT_OF_QUOTA = re.compile(rb"insufficient_quota|exceeded_current_quota|[Ii]nsufficient [Bb]alance")  # as error codes
 
 
 class AnswerTimeoutError(Exception):
@@ -63,7 +65,8 @@ class LimitedClient(DefaultAsyncHttpxClient):
             for name, value in response.headers.multi_items()
             if name.lower() not in ("content-encoding", "content-length", "transfer-encoding")
         ]
-        if response.status_code == 501:  # "not implemented" stays so, however often it is asked
+        is_out_of_quota = response.status_code == 429 and OUT_OF_QUOTA.search(content)
+        if response.status_code == 501 or is_out_of_quota:  # both stay so, however often they are asked
             headers.append(("x-should-retry", "false"))
         return type(response)(response.status_code, headers=headers, content=bytes(content), request=request)
 

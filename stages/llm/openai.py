@@ -14,7 +14,15 @@ import click
 from tqdm import tqdm
 
 from stages.llm import NoAnswer, Prompt, SaveAnswers
-from stages.llm.openai_answers import Choice, RefusedError, charged_tokens, first_choice, is_refusal, parsed
+from stages.llm.openai_answers import (
+    Choice,
+    RefusedError,
+    charged_tokens,
+    failed_choice,
+    first_choice,
+    is_refusal,
+    parsed,
+)
 from stages.llm.openai_client import INVALID_ANSWER, BudgetSpentError, open_client, retrying, run_requests
 from stages.llm.openai_requests import LogprobsRequest, Request, StructuredRequest, TextRequest
 from stages.pipeline.params import Endpoint
@@ -224,6 +232,9 @@ class OpenAI:
         except APIStatusError as error:
             if is_refusal(error.body):
                 raise RefusedError from error
+            choice = failed_choice(error.body)
+            if choice:
+                return choice
             raise
         self.tokens_spent += charged_tokens(completion, body)
         return first_choice(parsed(completion))

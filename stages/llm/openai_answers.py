@@ -15,6 +15,7 @@ from stages.llm.answer_parsing import after_thought
 BYTES_PER_TOKEN = 3  # estimate, where the server doesn't count
 # Content filters as servers name them in a finish_reason, and in an error's code, type or message.
 FILTERED_FINISH = re.compile(r"filter|sensitive|safety|refus|prohibit|blocklist|moderat|guardrail|recitation", re.I)
+FAILED_FINISH = re.compile(r"error|insufficient_system_resource", re.I)
 FILTERED_CODE = re.compile(
     r"content[_ -]?(?:filter|policy|management)|data_?inspection|sensitive_?content|responsible_?ai|moderation"
     r"|invalid_prompt|policy_?violation|^(?:1301|1026|1027)$",
@@ -27,6 +28,7 @@ FILTERED_MESSAGE = re.compile(
     re.I,
 )
 PERMANENT_CODES = {"400", "401", "402", "403", "404", "405", "413", "415", "422"}  # a retry would fail too
+NO_LOGPROB = -9999  # as DeepSeek and vLLM write it; others write null or -Infinity
 BLANKS = " \t\r\n▁ĠĊ"  # as tokenizers write a blank and a line break in a token, too
 AROUND_OPTION = " \t\r\n.:()\"'`*"
 JSON_OBJECT = re.compile(r"\{[^{}]*\}")
@@ -75,10 +77,22 @@ def first_choice(body: Mapping[str, Any]) -> Choice:
     finish = str(choice.get("finish_reason") or "")
     if FILTERED_FINISH.search(finish) or _message(choice).get("refusal"):
         raise RefusedError
-    if not choice or choice.get("error") or finish == "error":
+    if not choice or choice.get("error") or FAILED_FINISH.search(finish):
         raise_error(error or body)
+        if finish:
+            raise ServerError(f"finish_reason {finish}", is_temporary=True)
         raise ValueError(f"no answer: {json.dumps(body, ensure_ascii=False)}")
     return choice
+
+
+def failed_choice(error: Any) -> Choice | None:
+    """The choice with the text that a server's own check of JSON has refused, as Groq's error object has it; None for
+    another error.
+    """
+    fields = error_fields(error)
+    if fields.get("code") != "json_validate_failed":
+        return None
+    return {"message": {"content": str(fields.get("failed_generation") or "")}, "finish_reason": "stop"}
 
 
 def raise_error(error: Any) -> None:
@@ -87,31 +101,32 @@ def raise_error(error: Any) -> None:
         raise RefusedError
     words = words_of(error)
     if words:
-        code = error.get("code") if isinstance(error, dict) else None
-        raise ServerError(words, is_temporary=str(code) not in PERMANENT_CODES)
+        raise ServerError(words, is_temporary=str(error_fields(error).get("code")) not in PERMANENT_CODES)
+
+
+def error_fields(error: Any) -> dict[str, Any]:
+    """The fields of an error object, which may stand in a list, or under `error`, or be a text."""
+    if isinstance(error, list):
+        error = error[0] if error else {}
+    if isinstance(error, dict):
+        return error_fields(error["error"]) if error.get("error") else error
+    return {"message": error} if isinstance(error, str) else {}
 
 
 def words_of(error: Any) -> str:
     """What an error object of a server says; empty where it says nothing."""
-    if isinstance(error, dict):
-        return next((str(error[key]) for key in ("message", "status_msg", "detail", "msg") if error.get(key)), "")
-    return error if isinstance(error, str) else ""
+    fields = error_fields(error)
+    return next((str(fields[key]) for key in ("message", "status_msg", "detail", "msg") if fields.get(key)), "")
 
 
 def is_refusal(error: Any) -> bool:
     """Whether a server's error object is that of a content filter. Only its code, type and message are read: the rest
     may quote the prompt.
     """
-    if not isinstance(error, dict):
-        return False
-    inner = error.get("error")
-    if isinstance(inner, dict):
-        return is_refusal(inner)
-    codes = [error.get(key) for key in ("code", "type", "status_code")]
-    messages = [error.get(key) for key in ("message", "status_msg", "msg")]
-    return any(FILTERED_CODE.search(str(code)) for code in codes if code is not None) or any(
-        FILTERED_MESSAGE.search(message) for message in messages if isinstance(message, str)
-    )
+    fields = error_fields(error)
+    codes = [str(fields.get(key)) for key in ("code", "type", "status_code")]
+    messages = [str(fields.get(key)) for key in ("message", "status_msg", "msg")]
+    return any(map(FILTERED_CODE.search, codes)) or any(map(FILTERED_MESSAGE.search, messages))
 
 
 def text_of(choice: Choice) -> str:
@@ -155,7 +170,9 @@ def top_logprobs(choice: Choice) -> dict[str, float]:
     pairs = [(entry.get("token"), entry.get("logprob")) for entry in entries]
     pairs += top.items() if isinstance(top, dict) else []
     logprob_by_token = {
-        token: logprob for token, logprob in pairs if isinstance(token, str) and logprob not in (None, -math.inf)
+        token: logprob
+        for token, logprob in pairs
+        if isinstance(token, str) and logprob is not None and not logprob <= NO_LOGPROB
     }
     if not all(map(is_logprob, logprob_by_token.values())):
         raise ValueError(f"no log-probabilities: {list(logprob_by_token.values())}")

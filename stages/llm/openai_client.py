@@ -25,12 +25,14 @@ MAX_TIMEOUTS = 3  # attempts that may each last for endpoint.timeout
 INVALID_ANSWER = (ValueError, AttributeError, TypeError, LookupError, RecursionError)
 
 
+WITHOUT_LOGPROBS = "endpoint.choose_by: structured asks without log-probabilities"
 # By the words of a server that refuses a field, the first that fit: what to change in params.yaml.
 REMEDIES = {
+    r"(?:unsupported|not support).{0,60}\blogprobs|\blogprobs.{0,40}not support": WITHOUT_LOGPROBS,
     r"top_logprobs|logprobs.{0,40}\b(?:must|between|at most|less|max|greater|exceed)": (
         "endpoint.top_logprobs: 5 asks for fewer"
     ),
-    "logprobs": "endpoint.choose_by: structured asks without log-probabilities",
+    "logprobs": WITHOUT_LOGPROBS,
     "response_format|json_schema|json_object|structured|grammar": (
         "another endpoint.response_format (json_schema, json_object, none), or endpoint.choose_by: logprobs"
     ),
@@ -120,7 +122,9 @@ def run_requests(requests: Coroutine[Any, Any, Result], endpoint: Endpoint, api_
         description = f"{type(error).__name__}: {quoted(error, api_key)}"
         if words not in str(error):
             description += f" - {quoted(words, api_key)}"
-        raise click.ClickException(f"{endpoint.url}: {description}{remedy(words or str(error))}") from error
+        refuses_request = getattr(error, "status_code", 400) in (400, 422)  # of other states no setting is the cause
+        change = remedy(words or str(error)) if refuses_request else ""
+        raise click.ClickException(f"{endpoint.url}: {description}{change}") from error
 
 
 def remedy(words: str) -> str:

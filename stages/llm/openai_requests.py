@@ -78,16 +78,15 @@ class TextRequest(Request):
     def read(self, choice: Choice) -> str | NoAnswer:
         """The text after the model's thought.
 
-        Some templates open the thought in the prompt, so that nothing in the text shows it. So an answer without a
-        thought that reaches the limit counts as one where the model has `thinking_tokens`.
+        Some servers hide a thought: no text at the limit is one. Some templates open it in the prompt, so that nothing
+        in the text shows it: an answer without a thought at the limit is one where the model has `thinking_tokens`.
         """
         text = after_thought(text_of(choice))
         if text is None:
             return NoAnswer.CUT_OFF
-        if choice.get("finish_reason") == CUT_AT_LIMIT:
-            is_thought = not text.strip() if has_thought(choice) else self.endpoint.thinking_tokens > 0
-            if is_thought:
-                return NoAnswer.CUT_OFF
+        is_unmarked_thought = self.endpoint.thinking_tokens > 0 and not has_thought(choice)
+        if choice.get("finish_reason") == CUT_AT_LIMIT and (is_unmarked_thought or not text.strip()):
+            return NoAnswer.CUT_OFF
         return text if text.strip() else NoAnswer.UNREADABLE
 
     def fault(self, choice: Choice) -> str | None:

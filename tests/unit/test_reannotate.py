@@ -9,7 +9,7 @@ import pytest
 
 from stages.judging.label_doubt import evidence, label_doubt
 from stages.judging.probe import folds, out_of_sample, suspects
-from stages.labels.selection import in_queue_order
+from stages.labels.selection import in_queue_order, rows_by_id
 from stages.pipeline.params import params
 from stages.pipeline.schemas import Queue, Reannotate
 from stages.pipeline.tables import from_rows, read, rows, write
@@ -146,9 +146,8 @@ def test_the_papers_rule_and_the_reasons(answers: Callable[[list[str]], list[dic
     path = tmp_path / "reannotate.jsonl"
     write(path, from_rows(table, Reannotate), Reannotate)
     assert [row["id"] for row in rows(read(path, Queue))] == [row["id"] for row in table]
-    queue, since = in_queue_order(items, path, 2)
-    assert [item["id"] for item in queue] == [row["id"] for row in table[:2]]
-    assert set(since.values()) == {7}
+    assert [item["id"] for item in in_queue_order(items, path, 2)] == [row["id"] for row in table[:2]]
+    assert [row["at"] for row in rows_by_id(path).values()] == [7] * 5
 
 
 def test_power() -> None:

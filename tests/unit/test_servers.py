@@ -239,6 +239,7 @@ def test_a_refused_prompt_does_not_stop_the_rest_and_is_not_sent_again(
 MISTAKES = {
     "a wrong key": (lambda: error(401, message="Incorrect API key provided"), "Incorrect API key"),
     "no such model": (lambda: error(404, message="The model `m` does not exist", code="model_not_found"), "`m` does"),
+    "no quota": (lambda: error(429, code="insufficient_quota", message="You exceeded your quota"), "exceeded your"),
     "no money": (lambda: error(402, message="Insufficient Balance"), "Insufficient Balance"),
     "a wrong field": (
         lambda: error(400, message="Unknown parameter: 'foo'.", param="foo"),

@@ -12,6 +12,7 @@ import struct
 import subprocess
 import sys
 import termios
+import time
 from bisect import bisect_right
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from itertools import accumulate, pairwise
@@ -20,6 +21,7 @@ from typing import Any
 
 import pytest
 from click import ClickException
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.segment import Segment
@@ -29,12 +31,13 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from stages.labels import store
+from stages.labels.__main__ import main
 from stages.labels.annotator_file import open_for
 from stages.labels.rendering import SPEAKERS, occurrences, printable
 from stages.labels.selection import in_queue_order, is_done, lines_of_others
 from stages.labels.settling import labelled_questions
 from stages.labels.terminal import Annotator
-from stages.pipeline.schemas import NO_GUIDELINE, Inquiry, Label, QuestionLabel, Queue
+from stages.pipeline.schemas import NO_GUIDELINE, Inquiry, Label, QuestionLabel, Queue, Score
 from stages.pipeline.tables import from_rows, write
 from tests.conftest import ROOT, Row, change_params, inquiry, sender
 from tests.labelling import KEYS, lines
@@ -436,6 +439,18 @@ def test_a_hit_far_above_a_long_question_comes_into_view(annotations: Path) -> N
     drive(annotations, [item], act)
 
 
+def test_the_next_hit_comes_after_the_last_one_wherever_the_annotator_is(annotations: Path) -> None:
+    items = [inquiry(1, "nothing"), inquiry(2, "a needle"), inquiry(3, "a needle")]
+
+    async def act(app: Annotator, pilot: Pilot[None]) -> None:
+        await pilot.press("slash", *"needle", "enter", "j")
+        assert app.current_id() == 1
+        await pilot.press("slash", "enter")
+        assert app.current_id() == 3
+
+    drive(annotations, items, act)
+
+
 # Help
 
 
@@ -689,12 +704,11 @@ def write_queue(file: Path, *ids: int) -> None:
 def test_a_queue_has_its_order_and_ids_that_are_no_inquiries(tmp_path: Path) -> None:
     queue = tmp_path / "queue.jsonl"
     write_queue(queue, 13, 11, 99)
-    items, queued_since = in_queue_order([inquiry(id) for id in (13, 12, 11)], queue)
-    assert [item["id"] for item in items] == [11, 13]
-    assert queued_since == dict.fromkeys((11, 13, 99), 1_750_000_000)
+    inquiries = [inquiry(id) for id in (13, 12, 11)]
+    assert [item["id"] for item in in_queue_order(inquiries, queue)] == [11, 13]
     write_queue(queue, 1, 2, 11, 12)
-    items, _ = in_queue_order([inquiry(id) for id in (13, 12, 11)], queue, first=1)
-    assert [item["id"] for item in items] == [11]  # the first that is an inquiry
+    assert [item["id"] for item in in_queue_order(inquiries, queue, first=1)] == [11]  # the first that is an inquiry
+    assert [item["id"] for item in in_queue_order(inquiries, None, first=2)] == [13, 12]
 
 
 def test_lines_of_others_are_the_latest_of_everybody_else(annotations: Path) -> None:
@@ -741,7 +755,7 @@ def in_terminal(arguments: str, *steps: tuple[str, str]) -> tuple[str, str]:
     """
     ours, its = pty.openpty()
     fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    shown = waiting = ""
+    stream = unread = ""
     with subprocess.Popen(
         [sys.executable, "-m", "stages.labels", *arguments.split()],
         stdin=its,
@@ -752,25 +766,33 @@ def in_terminal(arguments: str, *steps: tuple[str, str]) -> tuple[str, str]:
     ) as process:
         os.close(its)
         remaining = list(steps)
-        while select.select([ours], [], [], 300)[0]:
+        end = time.monotonic() + 120
+        while time.monotonic() < end:
+            if not select.select([ours], [], [], 1)[0]:
+                continue
             try:
                 received = os.read(ours, 65536).decode(errors="replace")
             except OSError:  # the program has ended
                 break
-            shown, waiting = shown + received, waiting + received
-            if remaining and remaining[0][0] in waiting:
+            stream, unread = stream + received, unread + received
+            if remaining and remaining[0][0] in unread:
                 os.write(ours, remaining.pop(0)[1].encode())
-                waiting = ""
+                unread = ""
+        else:
+            process.kill()
         assert process.stdout
         printed = process.stdout.read()
     os.close(ours)
-    assert not remaining, (remaining, shown)
-    assert process.returncode == 0, shown
-    return printed, shown
+    assert not remaining, (remaining, stream)
+    assert process.returncode == 0, stream
+    return printed, stream
+
+
+NOTES = ("ann on 11", "bob on 11", "ann on 13", "bob on 13")
 
 
 def test_an_adjudicators_session(chat: Path) -> None:
-    printed, shown = in_terminal(
+    printed, stream = in_terminal(
         "label lead --queue queue.jsonl",
         ("quit", "?"),
         ("closes the help", "\x1b"),
@@ -781,10 +803,9 @@ def test_an_adjudicators_session(chat: Path) -> None:
         ("2 of 2 of the queue", "q"),
     )
     assert printed == "2 of 2 of the queue labelled by lead\n"
-    assert "queue.jsonl: 1 of 3 ids are no inquiries any more" in shown
-    assert "adjudicator alone" not in shown
-    for note in ("ann on 11", "bob on 11", "ann on 13", "bob on 13"):
-        assert note in shown
+    assert "queue.jsonl: 1 of 3 ids are no inquiries any more" in stream
+    assert "adjudicator alone" not in stream
+    assert all(note in stream for note in NOTES)
     stored = [(line["id"], line["label"], line.get("note")) for line in lines(chat / "data/annotations/lead.jsonl")]
     assert stored == [
         (11, None, "hard jki one"),
@@ -798,16 +819,25 @@ def test_an_adjudicators_session(chat: Path) -> None:
 
 
 def test_an_annotator_never_sees_the_labels_of_others(chat: Path) -> None:
-    printed, shown = in_terminal(
+    printed, stream = in_terminal(
         "label cid --queue queue.jsonl", ("quit", "j"), ("1 of 2 of the queue", "u"), ("0 of 2 of the queue", "q")
     )
     assert printed == "0 of 2 of the queue labelled by cid\n"
-    assert "And number 11?" in shown
-    assert "And number 13?" in shown
-    assert not re.search(r"\b(ann|bob)\b", shown)
+    assert "And number 11?" in stream
+    assert "And number 13?" in stream
+    assert not any(note in stream for note in NOTES)
     message = "2 inquiries have contradicting labels; the terminal shows these labels to the adjudicator alone"
-    assert message in " ".join(shown.split())
-    assert "annotate.adjudicator in params.yaml: lead" in " ".join(shown.split())
+    assert message in " ".join(stream.split())
+    assert "annotate.adjudicator in params.yaml: lead" in " ".join(stream.split())
+
+
+def test_tasks_of_a_queue_may_stand_in_the_order_of_the_log(chat: Path) -> None:
+    write(chat / "data" / "scores.jsonl", from_rows([], Score), Score)
+    for option, ids in (("", [11, 13]), ("--in-order", [13, 11])):
+        result = CliRunner().invoke(main, ["tasks", "studio", "--queue", "queue.jsonl", *option.split()])
+        assert result.exit_code == 0, result.output
+        tasks = json.loads((chat / "studio" / "tasks.json").read_text())
+        assert [task["data"]["inquiry"] for task in tasks] == ids
 
 
 @pytest.mark.slow
