@@ -146,7 +146,7 @@ def test_letters_by_log_probabilities(
 def test_llama_cpp_repeats_itself_without_its_cache(
     gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    chats = questions()
+    chats = questions()[:8]
     with real_servers.llama_cpp(gguf) as served:
         engine = remote(served, extra_body=WITHOUT_CACHE)
         forwards = answer_cache.choose(engine, chats, LETTERS, "forwards")
