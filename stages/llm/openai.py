@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from copy import copy
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, cast
 
 import click
@@ -35,6 +35,13 @@ TEMPLATE_BYTES = 64  # limit of what a server's chat template puts around a mess
 PROBE_TOKENS = 32  # least limit of the probe's answer, so that a thought shows
 PROBE_TEXT = "Which of these is a fruit? Answer with the letter alone.\nA. stone\nB. apple\nC. chair"
 WEIGHTS_FIELDS = ("root", "parent", "max_model_len", "meta")  # of a model in vLLM's, SGLang's and llama.cpp's lists
+# Of a request, by the owner in the server's list of models. vLLM and SGLang take a repetition penalty from the model's
+# generation_config.json. With llama.cpp's cache of prompts an answer depends on the prompts before it.
+SERVER_FIELDS: dict[str, dict[str, Any]] = {
+    "vllm": {"repetition_penalty": 1.0},
+    "sglang": {"repetition_penalty": 1.0},
+    "llamacpp": {"cache_prompt": False},
+}
 IDENTITY_SETTINGS = {"temperature", "top_logprobs", "response_format", "thinking_tokens", "extra_body"}
 
 
@@ -67,7 +74,7 @@ class OpenAI:
             "model": self.endpoint.model,
             "by": by,
             "served": _weights_sha256(self._listed_models),
-            **self._sampling,
+            **({"server_fields": self._server_fields} if self._server_fields else {}),
             **self.endpoint.model_dump(include=IDENTITY_SETTINGS, exclude_defaults=True),
         }
 
@@ -81,12 +88,10 @@ class OpenAI:
         return run_requests(self._list_models(), self.endpoint, self.api_key)
 
     @property
-    def _sampling(self) -> dict[str, Any]:
-        """Fields of a request that undo what a server adds to greedy decoding by itself: vLLM's and SGLang's take a
-        repetition penalty from the model's generation_config.json. Other servers may refuse the field.
-        """
-        adds_penalty = any(entry.get("owned_by") in ("vllm", "sglang") for entry in self._listed_models)
-        return {"repetition_penalty": 1.0} if adds_penalty else {}
+    def _server_fields(self) -> dict[str, Any]:
+        """Fields of a request that undo what a server does by itself; other servers may refuse them."""
+        owners = {entry.get("owned_by") for entry in self._listed_models}
+        return next((fields for owner, fields in SERVER_FIELDS.items() if owner in owners), {})
 
     async def _list_models(self) -> list[dict[str, Any]]:
         from openai import APIStatusError
@@ -131,7 +136,7 @@ class OpenAI:
         `choose_by: structured` the server must name an option, which gets 0; the others get -100.
         """
         kind = StructuredRequest if self.endpoint.choose_by == "structured" else LogprobsRequest
-        self._answer_prompts(kind(self.endpoint, options), prompts, stored_answers, save, progress_title)
+        self._answer_prompts(partial(kind, options=options), prompts, stored_answers, save, progress_title)
 
     def generate(
         self,
@@ -142,13 +147,12 @@ class OpenAI:
         progress_title: str,
     ) -> None:
         """Save the text of greedy decoding, of up to `max_tokens` tokens after the model's thought."""
-        sampling = self._sampling if len(stored_answers) < len(prompts) else {}  # a server is asked only if it must be
-        request = TextRequest(self.endpoint, max_tokens, sampling)
-        self._answer_prompts(request, prompts, stored_answers, save, progress_title)
+        kind = partial(TextRequest, answer_tokens=max_tokens)
+        self._answer_prompts(kind, prompts, stored_answers, save, progress_title)
 
     def _answer_prompts(
         self,
-        request: Request,
+        kind: Callable[..., Request],
         prompts: Sequence[Prompt],
         stored_answers: Mapping[int, Any],
         save: SaveAnswers,
@@ -163,7 +167,8 @@ class OpenAI:
                 save({i: answer})
                 bar.update(1)
 
-            if unanswered:
+            if unanswered:  # a server is asked only if it must be
+                request = kind(self.endpoint, self._server_fields)
                 run_requests(self._run_concurrently(request, unanswered, save_and_show), self.endpoint, self.api_key)
 
     async def _run_concurrently(

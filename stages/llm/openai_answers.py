@@ -28,6 +28,7 @@ FILTERED_MESSAGE = re.compile(
     re.I,
 )
 PERMANENT_CODES = {"400", "401", "402", "403", "404", "405", "413", "415", "422"}  # a retry would fail too
+PERMANENT_CODES |= {"1004", "1008", "2013", "2049"}  # MiniMax: a wrong key, no balance, a wrong parameter, no such key
 NO_LOGPROB = -9999  # as DeepSeek and vLLM write it; others write null or -Infinity
 BLANKS = " \t\r\n▁ĠĊ"  # as tokenizers write a blank and a line break in a token, too
 AROUND_OPTION = " \t\r\n.:()\"'`*"
@@ -101,7 +102,9 @@ def raise_error(error: Any) -> None:
         raise RefusedError
     words = words_of(error)
     if words:
-        raise ServerError(words, is_temporary=str(error_fields(error).get("code")) not in PERMANENT_CODES)
+        fields = error_fields(error)
+        codes = {str(fields.get("code")), str(fields.get("status_code"))}
+        raise ServerError(words, is_temporary=not codes & PERMANENT_CODES)
 
 
 def error_fields(error: Any) -> dict[str, Any]:

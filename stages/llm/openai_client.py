@@ -20,14 +20,15 @@ Result = TypeVar("Result")
 
 MINUTE = 60  # seconds
 RETRIES = 8
+NOT_ABOUT_REQUEST = (401, 402, 404, 429)  # a wrong key, no money, no such model, too many requests
 MAX_TIMEOUTS = 3  # attempts that may each last for endpoint.timeout
 # The exceptions that reading an invalid answer raises.
 INVALID_ANSWER = (ValueError, AttributeError, TypeError, LookupError, RecursionError)
 
-
 WITHOUT_LOGPROBS = "endpoint.choose_by: structured asks without log-probabilities"
 # By the words of a server that refuses a field, the first that fit: what to change in params.yaml.
 REMEDIES = {
+    r"context (?:length|size|window)|too long|token limit": "endpoint.context must not be above the server's",
     r"(?:unsupported|not support).{0,60}\blogprobs|\blogprobs.{0,40}not support": WITHOUT_LOGPROBS,
     r"top_logprobs|logprobs.{0,40}\b(?:must|between|at most|less|max|greater|exceed)": (
         "endpoint.top_logprobs: 5 asks for fewer"
@@ -122,8 +123,8 @@ def run_requests(requests: Coroutine[Any, Any, Result], endpoint: Endpoint, api_
         description = f"{type(error).__name__}: {quoted(error, api_key)}"
         if words not in str(error):
             description += f" - {quoted(words, api_key)}"
-        refuses_request = getattr(error, "status_code", 400) in (400, 422)  # of other states no setting is the cause
-        change = remedy(words or str(error)) if refuses_request else ""
+        is_about_request = getattr(error, "status_code", 400) not in NOT_ABOUT_REQUEST
+        change = remedy(words or str(error)) if is_about_request else ""
         raise click.ClickException(f"{endpoint.url}: {description}{change}") from error
 
 

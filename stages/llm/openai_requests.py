@@ -19,7 +19,7 @@ from stages.llm.openai_answers import (
 )
 from stages.pipeline.params import Endpoint
 
-OPTION_TOKENS = 32  # limit of a structured answer
+OPTION_TOKENS = 128  # limit of a structured answer: some servers put line breaks between all its parts
 LOGPROB_NOT_CHOSEN = -100.0  # of the options that a structured answer doesn't name
 CUT_AT_LIMIT = "length"  # the finish_reason of an answer that reached the limit of its tokens
 WITHOUT_THOUGHT = (
@@ -29,10 +29,10 @@ WITHOUT_THOUGHT = (
 
 
 class Request:
-    """Sends prompts as chats."""
+    """Sends prompts as chats. `server_fields` are fields of a request that undo what the server does by itself."""
 
-    def __init__(self, endpoint: Endpoint, answer_tokens: int):
-        self.endpoint, self.answer_tokens = endpoint, answer_tokens
+    def __init__(self, endpoint: Endpoint, server_fields: Mapping[str, Any], answer_tokens: int):
+        self.endpoint, self.server_fields, self.answer_tokens = endpoint, server_fields, answer_tokens
 
     def path(self, prompt: Prompt) -> str:
         return "/chat/completions"
@@ -50,6 +50,7 @@ class Request:
             "model": self.endpoint.model,
             self.endpoint.token_limit: self.answer_tokens + self.endpoint.thinking_tokens,
             **({} if temperature is None else {"temperature": temperature}),
+            **self.server_fields,
             **self.endpoint.extra_body,
         }
 
@@ -66,14 +67,7 @@ class Request:
 
 
 class TextRequest(Request):
-    """Asks for free text; `sampling` has fields that undo what the server adds to greedy decoding by itself."""
-
-    def __init__(self, endpoint: Endpoint, answer_tokens: int, sampling: Mapping[str, Any] | None = None):
-        super().__init__(endpoint, answer_tokens)
-        self.sampling = dict(sampling or {})
-
-    def settings(self) -> dict[str, Any]:
-        return self.sampling | super().settings()
+    """Asks for free text."""
 
     def read(self, choice: Choice) -> str | NoAnswer:
         """The text after the model's thought.
@@ -98,8 +92,8 @@ class TextRequest(Request):
 class StructuredRequest(TextRequest):
     """Asks for a JSON object with one of the options, which gets 0; the other options get -100."""
 
-    def __init__(self, endpoint: Endpoint, options: Sequence[str]):
-        super().__init__(endpoint, OPTION_TOKENS)
+    def __init__(self, endpoint: Endpoint, server_fields: Mapping[str, Any], options: Sequence[str]):
+        super().__init__(endpoint, server_fields, OPTION_TOKENS)
         self.options = list(options)
 
     def body(self, prompt: Prompt) -> dict[str, Any]:
@@ -141,8 +135,8 @@ class StructuredRequest(TextRequest):
 class LogprobsRequest(Request):
     """Asks for the log-probability of each option as the next token. A text is completed, not put into a chat."""
 
-    def __init__(self, endpoint: Endpoint, options: Sequence[str]):
-        super().__init__(endpoint, answer_tokens=1)
+    def __init__(self, endpoint: Endpoint, server_fields: Mapping[str, Any], options: Sequence[str]):
+        super().__init__(endpoint, server_fields, answer_tokens=1)
         self.options = list(options)
 
     def path(self, prompt: Prompt) -> str:

@@ -95,8 +95,6 @@ SERVERS: dict[str, Start] = {
     "litellm": lambda gguf, base, folder: real_servers.litellm(gguf, folder),
     "transformers_serve": lambda gguf, base, folder: real_servers.transformers_serve(base / "smollm2_135m", folder),
 }
-# llama.cpp computes what follows a cached prefix in another way, so that answers depend on the order of the prompts.
-WITHOUT_CACHE = {"cache_prompt": False}
 GIVES_LOGPROBS = {"llama_cpp", "llama_cpp_python", "litellm"}
 KEEPS_A_SCHEMA = {"llama_cpp", "litellm"}
 
@@ -131,7 +129,7 @@ def test_letters_by_log_probabilities(
         with pytest.raises(click.ClickException, match=r"endpoint\.choose_by: structured"):
             answer_cache.choose(remote(served), questions(), LETTERS, name)
         return
-    exact = {} if name == "llama_cpp_python" else {"extra_body": WITHOUT_CACHE}
+    exact = {"extra_body": {"cache_prompt": False}} if name == "litellm" else {}  # which hides that it is llama.cpp's
     logprobs = np.array(answer_cache.choose(remote(served, **exact), questions(), LETTERS, name))
     difference = np.abs(logprobs - reference.logprobs)
     changed = int((logprobs.argmax(1) != reference.logprobs.argmax(1)).sum())
@@ -143,12 +141,11 @@ def test_letters_by_log_probabilities(
     assert difference.max() < TOLERANCE and changed <= 1
 
 
-def test_llama_cpp_repeats_itself_without_its_cache(
-    gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_llama_cpp_repeats_itself(gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its cache of prompts, with which answers depend on the order of the prompts, is not used."""
     chats = questions()[:8]
     with real_servers.llama_cpp(gguf) as served:
-        engine = remote(served, extra_body=WITHOUT_CACHE)
+        engine = remote(served)
         forwards = answer_cache.choose(engine, chats, LETTERS, "forwards")
         monkeypatch.setenv("LABELS_CACHE", str(tmp_path / "another"))
         backwards = answer_cache.choose(engine, chats[::-1], LETTERS, "backwards")

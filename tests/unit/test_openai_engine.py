@@ -76,16 +76,25 @@ def test_generate(server: Server) -> None:
     assert answer_cache.generate(engine(server), chats(1), 5, "test") == ["said: prompt 0 "]
 
 
-@pytest.mark.parametrize("owner", ["vllm", "sglang", "library", None])
-def test_a_servers_own_repetition_penalty_is_undone_where_the_server_has_one(
-    server: Server, owner: str | None
-) -> None:
+@pytest.mark.parametrize(
+    ("owner", "fields"),
+    [
+        ("vllm", {"repetition_penalty": 1.0}),
+        ("sglang", {"repetition_penalty": 1.0}),
+        ("llamacpp", {"cache_prompt": False}),
+        ("library", {}),
+        (None, {}),
+    ],
+)
+def test_what_a_server_does_by_itself_is_undone(server: Server, owner: str | None, fields: dict[str, Any]) -> None:
     server.models = [listed_model(owned_by=owner)]
     remote = engine(server)
+    undone = {"repetition_penalty", "cache_prompt"}
     answer_cache.generate(remote, chats(1), 5, "test")
-    has_penalty = owner in ("vllm", "sglang")
-    assert server.last_request.get("repetition_penalty") == (1.0 if has_penalty else None)
-    assert ("repetition_penalty" in remote.identity) is has_penalty
+    assert {name: server.last_request[name] for name in undone & server.last_request.keys()} == fields
+    answer_cache.choose(remote, chats(1), OPTIONS, "test")
+    assert {name: server.last_request[name] for name in undone & server.last_request.keys()} == fields
+    assert remote.identity.get("server_fields", {}) == fields
     assert answer_cache.generate(OpenAI(Endpoint(**endpoint("http://127.0.0.1:9/v1"))), [], 5, "test") == []
 
 

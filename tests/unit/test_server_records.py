@@ -83,7 +83,7 @@ KINDS = {
     "unknown_field": Outcome("text", words="field"),
     "unknown_path_in_200": Outcome("text", words="Unexpected endpoint"),
     "invalid_parameter": Outcome("text", words="invalid params"),
-    "too_long": Outcome("text", words="context"),
+    "too_long": Outcome("text", words="endpoint.context"),
     "context_full": Outcome("text", "The letter"),
     "error_in_200": Outcome("text", words="ServerError"),
     "error_in_choice": Outcome("text", words="the connection broke off"),
