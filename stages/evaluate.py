@@ -16,8 +16,8 @@ import click
 
 from stages.judging.metrics import HEADLINES
 from stages.judging.predictions import log_odds_of
-from stages.llm import warn_of_no_answers
 from stages.llm.catalogue import engine
+from stages.llm.no_answers import warn_of_no_answers
 from stages.llm.predictions import predict, summary
 from stages.pipeline.command import Command
 from stages.pipeline.files import write_metrics

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from stages.llm import warn_of_no_answers
+from stages.llm.no_answers import warn_of_no_answers
 from stages.llm.scorers import score_turns
 from stages.pipeline.command import Command
 from stages.pipeline.files import write_json

@@ -17,9 +17,10 @@ from typing import Any, Protocol
 
 import click
 
-from stages.llm import NoAnswer, Prompt, SaveAnswers
+from stages.llm import Prompt, SaveAnswers
 from stages.llm.answer_parsing import after_thought
 from stages.llm.answer_store import AnswerStore
+from stages.llm.no_answers import NoAnswer
 from stages.pipeline.params import cache_directory
 from stages.pipeline.text import quoted
 

@@ -12,8 +12,8 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 
-from stages.llm import NoAnswer
 from stages.llm.answer_words import JOINT, LETTER, NUMBER, SIGNS, claims, sentences
+from stages.llm.no_answers import NoAnswer
 from stages.llm.prompts import LETTERS, PromptTemplate
 
 THOUGHT_TAG = re.compile(

@@ -13,7 +13,8 @@ from typing import Any, cast
 import click
 from tqdm import tqdm
 
-from stages.llm import NoAnswer, Prompt, SaveAnswers
+from stages.llm import Prompt, SaveAnswers
+from stages.llm.no_answers import NoAnswer
 from stages.llm.openai_answers import (
     Choice,
     RefusedError,

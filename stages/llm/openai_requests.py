@@ -6,9 +6,10 @@ endpoint's settings.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from stages.llm import NoAnswer, Prompt
+from stages.llm import Prompt
 from stages.llm.answer_parsing import after_thought
 from stages.llm.control_tokens import INSIDE_CONTROL_TOKEN, WORD_JOINER
+from stages.llm.no_answers import NoAnswer
 from stages.llm.openai_answers import (
     Choice,
     has_thought,

@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 
 import click
 
-from stages.llm import NoAnswer, answer_cache, prompts
+from stages.llm import answer_cache, prompts
 from stages.llm.answer_cache import Engine
 from stages.llm.answer_parsing import parse_choice
+from stages.llm.no_answers import NoAnswer
 from stages.pipeline.params import Params
 
 LETTER_TOKENS = 16  # limit of the second turn's answer

@@ -16,9 +16,10 @@ import pyarrow
 from ibis import _
 from tqdm import tqdm
 
-from stages.llm import NoAnswer, Prompt, answer_cache, catalogue
+from stages.llm import Prompt, answer_cache, catalogue
 from stages.llm.answer_cache import Engine
 from stages.llm.answer_parsing import parse_rating
+from stages.llm.no_answers import NoAnswer
 from stages.llm.prompts import FilterTemplate, load_filter
 from stages.pipeline.params import Params, Scorer
 from stages.pipeline.pseudonym import PSEUDONYM

@@ -12,7 +12,11 @@ import pandera.pandas as pa
 from pandera.typing.pandas import Series
 
 SPLITS = ("train", "dev", "test")
-NO_ANSWERS = ("unreadable", "refused", "cut_off")  # in place of a model's answer: the members of stages.llm.NoAnswer
+NO_ANSWERS = (
+    "unreadable",
+    "refused",
+    "cut_off",
+)  # in place of a model's answer: the members of stages.llm.no_answers.NoAnswer
 LABELS = ("needed", "not_needed", "not_question")
 NO_GUIDELINE = "0" * 12  # of labels that stood in a chat export
 FROM_EXPORT = "export"  # their annotator, a name that nobody may have

@@ -14,7 +14,8 @@ import click
 import numpy as np
 import pytest
 
-from stages.llm import NoAnswer, Prompt, answer_cache, prompts
+from stages.llm import Prompt, answer_cache, prompts
+from stages.llm.no_answers import NoAnswer
 from stages.llm.openai import OpenAI
 from stages.llm.openai_requests import TextRequest
 from stages.llm.transformers import Transformers

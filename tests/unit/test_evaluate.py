@@ -12,7 +12,7 @@ import pytest
 
 from stages import evaluate
 from stages.judging.predictions import log_odds_of
-from stages.llm import NoAnswer
+from stages.llm.no_answers import NoAnswer
 from stages.llm.predictions import LETTER_TOKENS, majority, predict, summary
 from stages.llm.prompts import LETTERS, OPTIONS
 from stages.pipeline.params import Params, params

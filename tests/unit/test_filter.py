@@ -15,7 +15,7 @@ from stages.chat.turns import joined, numbered
 from stages.filter import main
 from stages.judging.question_filter import Turn as Filtered
 from stages.judging.question_filter import filter_quality, threshold_sweep
-from stages.llm import NoAnswer
+from stages.llm.no_answers import NoAnswer
 from stages.llm.prompts import load_filter
 from stages.llm.scorers import RATING_TOKENS, Rating, _without_final_marks, choose, mark, rate, rate_turns, rules
 from stages.pipeline.params import Filter, Scorer

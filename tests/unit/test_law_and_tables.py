@@ -105,8 +105,9 @@ def test_the_best_is_bold_and_neither_a_floor_nor_the_reference_is(models: dict[
 
 def answer_rows(truth: Any, hits: Any) -> list[dict[str, Any]]:
     names = "not_needed", "needed"
+    without = {"needed": None, "not_needed": None}
     return [
-        {"id": id, "cr_need_gt": bool(true), "answer": names[bool(true) == bool(hit)], "needed": None}
+        {"id": id, "cr_need_gt": bool(true), "answer": names[bool(true) == bool(hit)], **without}
         for id, (true, hit) in enumerate(zip(truth, hits, strict=True))
     ]
 

@@ -11,7 +11,8 @@ import click
 import pytest
 from aiohttp import web
 
-from stages.llm import NoAnswer, Prompt, answer_cache
+from stages.llm import Prompt, answer_cache
+from stages.llm.no_answers import NoAnswer
 from stages.llm.openai import OpenAI
 from stages.pipeline.params import Endpoint
 from tests.conftest import ROOT

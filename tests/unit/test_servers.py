@@ -12,7 +12,8 @@ import pytest
 from aiohttp import web
 
 from stages.filter import main as filter_turns
-from stages.llm import NoAnswer, answer_cache
+from stages.llm import answer_cache
+from stages.llm.no_answers import NoAnswer
 from stages.llm.openai import OpenAI
 from stages.pipeline.params import Endpoint
 from stages.pipeline.schemas import Turn

@@ -108,7 +108,10 @@ def test_a_window_with_a_hole_breaks_the_contract(tmp_path: Path) -> None:
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize(
     ("model", "row", "field"),
-    [(Score, {"id": 1, "scorer": "is_question", "score": 1.0}, "score"), (Prediction, ANSWER, "needed")],
+    [
+        (Score, {"id": 1, "scorer": "is_question", "score": 1.0, "no_answer": None}, "score"),
+        (Prediction, ANSWER, "needed"),
+    ],
 )
 def test_numbers_are_finite(tmp_path: Path, model: type[Table], row: Row, field: str, value: float) -> None:
     bad_row = row | {field: value, "id": 2}
