@@ -235,8 +235,10 @@ class TokenizerMixin:
     @property
     def template_identity(self) -> dict[str, Any]:
         """What the identity of an engine says of the chat template: whether a thought that it opens is closed."""
-        opens_thought = _opens_thought(_template_text(self.tokenizer, [{"role": "user", "content": "x"}]))
-        return {"thought": "closed"} if opens_thought else {}
+        if self.tokenizer.chat_template is None:
+            return {}
+        text = _template_text(self.tokenizer, [{"role": "user", "content": "x"}])
+        return {"thought": "closed"} if _opens_thought(text) else {}
 
     @cached_property
     def _opening_tokens(self) -> int:
