@@ -168,7 +168,7 @@ def test_every_figure_is_drawn(browser: Browser, page: Path) -> None:
         "loss (nats, log scale)",
         "recall (%)",
         "throttle",
-        "not_needed",
+        "not needed",
     ):
         assert title in everything
     ids = tab.evaluate("[...document.querySelectorAll('[id]')].map(e => e.id)")
