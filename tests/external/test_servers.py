@@ -25,7 +25,7 @@ from tests import real_servers, server_answers
 from tests.conftest import ROOT
 from tests.real_servers import KEY, Served
 from tests.server import endpoint
-from tests.synthetic_chat import items
+from tests.synthetic_chat import questions
 
 N = 24  # prompts
 GENERATED, TOKENS = 4, 12
@@ -54,15 +54,6 @@ class Reference(NamedTuple):
     texts: list[str]
 
 
-def questions() -> list[Prompt]:
-    """English and Chinese prompts, most with a turn of history."""
-    chats: list[Prompt] = []
-    for item in items(N):
-        prompt = prompts.load("zh" if item["id"] % 3 == 2 else "en")
-        chats.append([{"role": "user", "content": prompts.render(item, prompt, prompts.OPTIONS, 1)}])
-    return chats
-
-
 @pytest.fixture(autouse=True)
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LABELS_CACHE", str(tmp_path))
@@ -83,9 +74,9 @@ def gguf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def reference(base: Path) -> Reference:
     engine = Transformers(base / "smollm2_135m", 8192)
     logprobs: dict[int, Any] = {}
-    engine.choose(questions(), LETTERS, {}, logprobs.update, "transformers")
+    engine.choose(questions(N), LETTERS, {}, logprobs.update, "transformers")
     texts: dict[int, Any] = {}
-    engine.generate(questions()[:GENERATED], TOKENS, {}, texts.update, "transformers")
+    engine.generate(questions(N)[:GENERATED], TOKENS, {}, texts.update, "transformers")
     return Reference(np.array([logprobs[i] for i in range(N)]), [texts[i] for i in range(GENERATED)])
 
 
@@ -128,10 +119,10 @@ def test_letters_by_log_probabilities(
     name, served = server
     if name not in GIVES_LOGPROBS:
         with pytest.raises(click.ClickException, match=r"endpoint\.choose_by: structured"):
-            answer_cache.choose(remote(served), questions(), LETTERS, name)
+            answer_cache.choose(remote(served), questions(N), LETTERS, name)
         return
     exact = {"extra_body": {"cache_prompt": False}} if name == "litellm" else {}  # which hides that it is llama.cpp's
-    logprobs = np.array(answer_cache.choose(remote(served, **exact), questions(), LETTERS, name))
+    logprobs = np.array(answer_cache.choose(remote(served, **exact), questions(N), LETTERS, name))
     difference = np.abs(logprobs - reference.logprobs)
     changed = int((logprobs.argmax(1) != reference.logprobs.argmax(1)).sum())
     with capsys.disabled():
@@ -144,7 +135,7 @@ def test_letters_by_log_probabilities(
 
 def test_llama_cpp_repeats_itself(gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its cache of prompts, with which answers depend on the order of the prompts, is not used."""
-    chats = questions()[:8]
+    chats = questions(N)[:8]
     with real_servers.llama_cpp(gguf) as served:
         engine = remote(served)
         forwards = answer_cache.choose(engine, chats, LETTERS, "forwards")
@@ -158,15 +149,15 @@ def test_letters_by_a_json_schema(server: tuple[str, Served]) -> None:
     structured = remote(served, choose_by="structured")
     if name not in KEEPS_A_SCHEMA:
         with pytest.raises(click.ClickException, match=r"another endpoint\.response_format"):
-            answer_cache.choose(structured, questions(), LETTERS, name)
+            answer_cache.choose(structured, questions(N), LETTERS, name)
         return
-    answers = answer_cache.choose(structured, questions()[:8], LETTERS, name)
+    answers = answer_cache.choose(structured, questions(N)[:8], LETTERS, name)
     assert all(row in CHOICES for row in answers)
 
 
 def test_text(server: tuple[str, Served], reference: Reference) -> None:
     name, served = server
-    texts = answer_cache.generate(remote(served), questions()[:GENERATED], TOKENS, name)
+    texts = answer_cache.generate(remote(served), questions(N)[:GENERATED], TOKENS, name)
     assert texts == reference.texts
 
 
@@ -198,11 +189,11 @@ def test_a_users_mistakes_are_said_in_one_line(server: tuple[str, Served], monke
         assert "\n" not in raised.value.message
         monkeypatch.setenv("TEST_KEY", "sk-another")
         with pytest.raises(click.ClickException, match=r"(?i)api key|No connected db"):
-            answer_cache.generate(remote(served), questions()[:1], 4, name)
+            answer_cache.generate(remote(served), questions(N)[:1], 4, name)
         monkeypatch.setenv("TEST_KEY", KEY)
     if name in ("litellm", "transformers_serve"):  # the others answer to any name
         with pytest.raises(click.ClickException, match="no-such-model"):
-            answer_cache.generate(remote(served._replace(model="no-such-model")), questions()[:1], 4, name)
+            answer_cache.generate(remote(served._replace(model="no-such-model")), questions(N)[:1], 4, name)
 
 
 def test_settings_of_the_endpoint(server: tuple[str, Served]) -> None:
@@ -210,12 +201,12 @@ def test_settings_of_the_endpoint(server: tuple[str, Served]) -> None:
     if name == "llama_cpp_python":  # which ignores the field, and so the limit
         return
     engine = remote(served, token_limit="max_completion_tokens", temperature=None)
-    (text,) = answer_cache.generate(engine, questions()[:1], 2, name)
+    (text,) = answer_cache.generate(engine, questions(N)[:1], 2, name)
     assert isinstance(text, str) and len(text) < 40
 
 
 def test_a_thought(thinking_server: Served) -> None:
-    chats = questions()[:2]
+    chats = questions(N)[:2]
     thinks = remote(thinking_server, thinking_tokens=32, extra_body=THINKS)
     assert [text.strip() for text in answer_cache.generate(thinks, chats, 4, "thinks")] == ["B", "B"]
     for settings in ({}, {"thinking_tokens": 1}):
@@ -228,10 +219,10 @@ def test_a_thought(thinking_server: Served) -> None:
 
 def test_a_thought_is_switched_off(thinking_server: Served) -> None:
     off = remote(thinking_server, extra_body=THINKS_NOT)
-    answers = answer_cache.choose(off, questions()[:2], LETTERS, "off")
+    answers = answer_cache.choose(off, questions(N)[:2], LETTERS, "off")
     assert all(not isinstance(row, NoAnswer) and row.count(None) < 3 for row in answers)
     structured = remote(thinking_server, choose_by="structured", extra_body=THINKS_NOT)
-    rows = answer_cache.choose(structured, questions()[:2], LETTERS, "off")
+    rows = answer_cache.choose(structured, questions(N)[:2], LETTERS, "off")
     assert all(row in CHOICES for row in rows), rows
 
 

@@ -25,7 +25,7 @@ from stages.pipeline.params import Endpoint, params
 from tests.conftest import ROOT
 from tests.server import Server, endpoint, serving
 from tests.small_models import TEMPLATES, save_random_model, tokenizer
-from tests.synthetic_chat import items
+from tests.synthetic_chat import questions
 from tests.vllm_answers import GENERATED, RANK, TOKENS
 
 BIN = ROOT / ".venv-vllm" / "bin"
@@ -40,15 +40,6 @@ ENVIRONMENT = os.environ | {
     "PYTHONPATH": str(ROOT),
 }
 pytestmark = pytest.mark.skipif(not (BIN / "vllm").exists(), reason="`make .venv-vllm/.ready` installs vLLM")
-
-
-def questions() -> list[Prompt]:
-    """English and Chinese prompts, most with a turn of history."""
-    chats: list[Prompt] = []
-    for item in items(N):
-        prompt = prompts.load("zh" if item["id"] % 3 == 2 else "en")
-        chats.append([{"role": "user", "content": prompts.render(item, prompt, prompts.OPTIONS, 1)}])
-    return chats
 
 
 @pytest.fixture(scope="module")
@@ -78,9 +69,9 @@ def embedded(base: Path, adapter: Path) -> dict[str, tuple[Any, list[str]]]:
     for name, folder in (("base", None), ("adapter", adapter)):
         engine = Transformers(base / "smollm2_135m", 8192, folder)
         logprobs: dict[int, Any] = {}
-        engine.choose(questions(), LETTERS, {}, logprobs.update, name)
+        engine.choose(questions(N), LETTERS, {}, logprobs.update, name)
         texts: dict[int, Any] = {}
-        engine.generate(questions()[:GENERATED], TOKENS, {}, texts.update, name)
+        engine.generate(questions(N)[:GENERATED], TOKENS, {}, texts.update, name)
         answers[name] = np.array([logprobs[i] for i in range(N)]), [texts[i] for i in range(GENERATED)]
     return answers
 
@@ -100,7 +91,7 @@ def theirs(base: Path, adapter: Path, tmp_path_factory: pytest.TempPathFactory) 
     """What vLLM says offline, likewise."""
     folder = tmp_path_factory.mktemp("offline")
     return {
-        name: offline(base / "smollm2_135m", tuned, questions(), folder)
+        name: offline(base / "smollm2_135m", tuned, questions(N), folder)
         for name, tuned in (("base", None), ("adapter", adapter))
     }
 
@@ -154,7 +145,7 @@ def remote(url: str, model: str, **more: Any) -> OpenAI:
 def test_the_same_answer(
     embedded: dict[str, Any], theirs: dict[str, Any], server: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    chats = questions()
+    chats = questions(N)
     table = [
         "| adapter | engine | prompts | largest difference | mean | choices changed |",
         "|---|---|---|---|---|---|",
@@ -212,7 +203,7 @@ def test_stand_ins_of_the_papers_models(architecture: str, tmp_path: Path) -> No
             torch.nn.init.normal_(weight, std=0.1)
     adapted.save_pretrained(str(tmp_path / "adapter"))
     merge(tmp_path / "base", tmp_path / "adapter", tmp_path / "merged")
-    chats = questions()[:40]
+    chats = questions(N)[:40]
     answers = []
     for folder, adapter_folder in ((tmp_path / "base", None), (tmp_path / "merged", tmp_path / "adapter")):
         engine = Transformers(tmp_path / "base", 8192, adapter_folder)
@@ -226,7 +217,7 @@ def test_stand_ins_of_the_papers_models(architecture: str, tmp_path: Path) -> No
 
 def test_structured_choice_on_a_real_server(server: str) -> None:
     logprobs = answer_cache.choose(
-        remote(server, "base", choose_by="structured"), questions()[:8], LETTERS, "structured"
+        remote(server, "base", choose_by="structured"), questions(N)[:8], LETTERS, "structured"
     )
     assert all(row in ([0, -100, -100], [-100, 0, -100], [-100, -100, 0]) for row in logprobs)
 

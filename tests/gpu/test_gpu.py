@@ -25,7 +25,7 @@ from stages.tools.footprint import ARCHITECTURES, WORKSPACE, Footprint, footprin
 from stages.tools.preflight import work_of
 from tests.clones import call, commit, cut, read
 from tests.conftest import ROOT, change_params
-from tests.external.test_vllm import STAND_INS, TOLERANCE, questions
+from tests.external.test_vllm import STAND_INS, TOLERANCE, N
 from tests.gpu.work import (
     ON_GPU,
     VLLM_RANK,
@@ -41,7 +41,7 @@ from tests.gpu.work import (
 )
 from tests.model.test_train import losses, rows
 from tests.small_models import TEMPLATES, save_random_model, tokenizer
-from tests.synthetic_chat import items
+from tests.synthetic_chat import items, questions
 from tests.vllm_answers import ENGINE_ARGS, GENERATED
 
 GB = 1e9
@@ -150,8 +150,8 @@ def test_vllm_answers_as_transformers(
     settings = vllm_settings | {"engine_args": ENGINE_ARGS | {"dtype": dtype}}
     by_adapter = []
     for name, adapter in (("base", None), ("adapter", project / "adapter")):
-        ours = in_a_process(transformers_answers, base / SMALL, adapter, questions(), dtype)
-        theirs = vllm_answers(base / SMALL, adapter, questions(), project, settings)
+        ours = in_a_process(transformers_answers, base / SMALL, adapter, questions(N), dtype)
+        theirs = vllm_answers(base / SMALL, adapter, questions(N), project, settings)
         compare(name, dtype, ours, theirs, record_property)
         by_adapter.append(np.array(ours["logprobs"]))
     assert np.abs(by_adapter[0] - by_adapter[1]).max() > 10 * TOLERANCE
@@ -188,12 +188,12 @@ def test_a_mixture_with_an_adapter(project: Path, vllm_settings: dict[str, Any],
     save_random_adapter(base, 4, use_recipe(project, SMALL), adapter)
     by_adapter = []
     for name, tuned in (("base", None), ("adapter", adapter)):
-        ours = in_a_process(transformers_answers, base, tuned, questions(), "float32")
+        ours = in_a_process(transformers_answers, base, tuned, questions(N), "float32")
         if tuned and not ON_GPU:  # the CPU's environment of vLLM has no peft
             in_a_process(merge, base, tuned, merged)
-            theirs = vllm_answers(merged, None, questions(), project, vllm_settings)
+            theirs = vllm_answers(merged, None, questions(N), project, vllm_settings)
         else:
-            theirs = vllm_answers(base, tuned, questions(), project, vllm_settings | {"moe": True})
+            theirs = vllm_answers(base, tuned, questions(N), project, vllm_settings | {"moe": True})
         compare(name, "float32", ours, theirs, record_property)
         by_adapter.append(np.array(ours["logprobs"]))
     assert np.abs(by_adapter[0] - by_adapter[1]).max() > 10 * TOLERANCE
@@ -283,7 +283,7 @@ def test_vllm_starts_with_the_32b_shape(project: Path, vllm_settings: dict[str, 
     answers = vllm_answers(
         project / "base",
         project / "adapter",
-        questions()[:GENERATED],
+        questions(N)[:GENERATED],
         project,
         vllm_settings | {"engine_args": engine_args},
     )
