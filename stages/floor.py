@@ -1,42 +1,67 @@
-"""Score trivial baselines: answering "needed" always, and TF-IDF with logistic regression on the message alone.
+"""Score floors: answering "needed" always, TF-IDF with logistic regression on the message alone, and a probe.
 
-    python -m stages.floor data/items.jsonl metrics/floor metrics/details/floor
+    python -m stages.floor data/items.jsonl data/states.npz metrics/floor metrics/details/floor
 
-A tuned model that doesn't beat these has learnt nothing that is worth a GPU.
+The probe is logistic regression on the hidden states of one layer of the vanilla model `law.probe_model`; the layer is
+the one with the best AUC on dev. A tuned model that doesn't beat these has learnt nothing that is worth a GPU.
 """
 
 from pathlib import Path
+from typing import Any
 
 import click
+import numpy as np
 
-from stages.judging.classifiers import log_odds_from_words
-from stages.judging.metrics import HEADLINES
+from stages.judging.classifiers import log_odds_from_states, log_odds_from_words
+from stages.judging.hidden_states import HiddenStates, Items, read_states
+from stages.judging.metrics import HEADLINES, Floats, auc
 from stages.pipeline.command import Command
 from stages.pipeline.files import write_metrics
 from stages.pipeline.params import params
 from stages.pipeline.tables import split_items
 
 
+def truth_of(items: Items) -> Any:
+    return np.array([item["cr_need_gt"] for item in items])
+
+
+def probe(states: HiddenStates, train: Items, dev: Items, evaluation: Items) -> tuple[int, Floats]:
+    """The layer that ranks `dev` best, and the log-odds of needed [evaluation] that a probe of it gives."""
+    labels = truth_of(train)
+    of_train, of_dev = states.of(train), states.of(dev)
+    everything = np.ones((1, len(dev)))
+    aucs = [
+        float(auc(log_odds_from_states(of_train[i], labels, of_dev[i]), truth_of(dev), everything)[0])
+        for i in range(len(states.layers))
+    ]
+    best = int(np.argmax(aucs))
+    return int(states.layers[best]), log_odds_from_states(of_train[best], labels, states.of(evaluation)[best])
+
+
 @click.command(cls=Command, help=__doc__)
 @click.argument("items", type=click.Path(exists=True))
+@click.argument("states", type=click.Path(exists=True))
 @click.argument("metrics", type=click.Path(path_type=Path))
 @click.argument("details", type=click.Path(path_type=Path))
-def main(items: str, metrics: Path, details: Path) -> None:
+def main(items: str, states: str, metrics: Path, details: Path) -> None:
     from stages.judging.evaluate_metric import measure
 
     p = params()
-    train, evaluation = split_items(items, "train"), split_items(items, p.evaluate.split)
-    truth = [item["cr_need_gt"] for item in evaluation]
-
-    log_odds = log_odds_from_words(
-        [i["text"] for i in train], [i["cr_need_gt"] for i in train], [i["text"] for i in evaluation]
+    train, dev, evaluation = (split_items(items, name) for name in ("train", "dev", p.evaluate.split))
+    from_words = log_odds_from_words(
+        [item["text"] for item in train], [item["cr_need_gt"] for item in train], [item["text"] for item in evaluation]
     )
-    answers = {
-        "always_needed": (["needed"] * len(evaluation), [0.0] * len(evaluation)),
-        "tfidf_lr": (["needed" if value > 0 else "not_needed" for value in log_odds], log_odds),
+    layer, from_states = probe(read_states(states), train, dev, evaluation)
+    log_odds_by_floor = {
+        "always_needed": [1.0] * len(evaluation),
+        "tfidf_lr": from_words,
+        "probe": from_states.tolist(),
     }
-    for name, (answer, ranking) in answers.items():
-        scores = measure(answer, truth, ranking, p.evaluate.bootstrap, p.seed)
+    for name, log_odds in log_odds_by_floor.items():
+        answers = ["needed" if value > 0 else "not_needed" for value in log_odds]
+        scores = measure(answers, truth_of(evaluation).tolist(), log_odds, p.evaluate.bootstrap, p.seed)
+        if name == "probe":
+            scores["layer"] = layer
         write_metrics(metrics / f"{name}.json", details / f"{name}.json", scores, *HEADLINES)
 
 

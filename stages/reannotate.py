@@ -1,7 +1,7 @@
 """The labels that are likeliest wrong (paper, section 2, "Check": what the big models get wrong is looked at again).
 
     python -m stages.reannotate data/valid.jsonl data/predictions/baseline data/annotations data/imported.jsonl
-        data/base data/reannotate.jsonl metrics/details/reannotate.json
+        data/states.npz data/reannotate.jsonl metrics/details/reannotate.json
 
 Every labelled item is ranked by the evidence against its label: a probe that has not seen it, the ladder's models that
 show a signal, and the annotators' own votes. `python -m stages.labels label NAME --queue data/reannotate.jsonl` shows
@@ -16,9 +16,10 @@ import click
 import numpy as np
 
 from stages.chat.fingerprint import check_key
+from stages.judging.hidden_states import read_states
 from stages.judging.label_doubt import REASONS, evidence
 from stages.judging.predictions import load_predictions
-from stages.judging.probe import hidden_states, out_of_sample
+from stages.judging.probe import out_of_sample
 from stages.labels.store import Line, labelled_at, latest_lines, load
 from stages.pipeline.command import Command
 from stages.pipeline.files import write_json
@@ -63,11 +64,11 @@ def summary(
 @click.argument("predictions", type=click.Path(exists=True, path_type=Path))
 @click.argument("annotations", type=click.Path(exists=True, path_type=Path))
 @click.argument("imported", type=click.Path(exists=True, path_type=Path))
-@click.argument("base", type=click.Path(exists=True, path_type=Path))
+@click.argument("states", type=click.Path(exists=True))
 @click.argument("queue", type=click.Path())
 @click.argument("details", type=click.Path())
 def main(
-    valid: str, predictions: Path, annotations: Path, imported: Path, base: Path, queue: str, details: str
+    valid: str, predictions: Path, annotations: Path, imported: Path, states: str, queue: str, details: str
 ) -> None:
     p = with_sizes(with_window(params()))
     check_key(annotations, p.ingest.format)
@@ -79,8 +80,7 @@ def main(
         answers[model].sort(key=lambda row: index[row["id"]])
     lines = latest_lines(load(sorted(annotations.glob("*.jsonl")), imported=imported))
     votes = [independent_votes(lines[item["id"]], p.annotate.adjudicator) for item in items]
-    states = hidden_states(base / p.law.probe_model, items, p.question.turns)
-    unseen = out_of_sample(items, states, labels, p.seed)["all"]
+    unseen = out_of_sample(items, read_states(states).of(items), labels, p.seed)["all"]
     ranked = evidence(items, answers, unseen, votes, p)
     for row in ranked:
         row["at"] = last_independent_label(lines[row["id"]], p.annotate.adjudicator)  # the adjudicator labels after it

@@ -1,5 +1,6 @@
 """Hand-made rows, and the real embedded model, fetched once for all tests that need it."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import ibis
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from hypothesis import settings
@@ -18,6 +20,7 @@ from ruamel.yaml import YAML
 from stages import chat
 from stages.chat.ingestion import ingest
 from stages.chat.keys import PUBLIC_KEY
+from stages.judging.hidden_states import HiddenStates, write_states
 from stages.pipeline.schemas import Inquiry, Message
 from stages.pipeline.tables import from_rows
 from stages.pipeline.tables import rows as to_rows
@@ -97,6 +100,13 @@ def inquiry(id: int, text: str = "And it?", group: str = "g", at: int = 0, windo
 
 def inquiries(rows: list[Row]) -> ibis.Table:
     return from_rows(rows, Inquiry)
+
+
+def write_random_states(items: Path, states: Path) -> None:
+    """Hidden states of no model for each item, at two layers, for tests of what reads them."""
+    ids = [json.loads(line)["id"] for line in items.read_text("utf-8").splitlines()]
+    values = np.random.default_rng(0).normal(size=(2, len(ids), 8)).astype(np.float32)
+    write_states(states, HiddenStates(np.array(ids), np.array([1, 2]), values))
 
 
 def ingested(

@@ -17,7 +17,7 @@ from stages.pipeline.files import write_json
 from stages.pipeline.params import params
 from stages.pipeline.schemas import Labelled, Score
 from stages.pipeline.tables import from_rows, write
-from tests.conftest import ROOT, Row, change_params, run
+from tests.conftest import ROOT, Row, change_params, run, write_random_states
 from tests.rule_engine import RuleEngine
 from tests.synthetic_chat import items
 
@@ -67,7 +67,8 @@ def finish(folder: Path, rows: list[Row] | None = None) -> None:
         metrics / "export.json",
         metrics / "details/export.json",
     )
-    run_stage(floor.main, data / "items.jsonl", metrics / "floor", metrics / "details/floor")
+    write_random_states(data / "items.jsonl", data / "states.npz")
+    run_stage(floor.main, data / "items.jsonl", data / "states.npz", metrics / "floor", metrics / "details/floor")
     for state in ("baseline", "tuned"):
         for name, skill in SKILL.items():
             model = RuleEngine(rule(truth, skill + TUNING * (state == "tuned"), name + state), context=10**6)

@@ -12,14 +12,16 @@ WORDS_C = 10.0  # inverse regularization on words
 Indices = NDArray[np.intp]
 
 
-def log_odds_from_states(states: Floats, labels: Bools, train: Indices, test: Indices) -> Floats:
-    """Log-odds of needed for the items at `test`, by a probe of the hidden states of those at `train`."""
+def log_odds_from_states(states: Floats, labels: Bools, test_states: Floats) -> Floats:
+    """Log-odds of needed [test items] for hidden states [test items, hidden], by a probe that has learnt `labels`
+    [items] from `states` [items, hidden], both labels with the same weight.
+    """
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    probe = make_pipeline(StandardScaler(), LogisticRegression(C=STATES_C, max_iter=1000))
-    return probe.fit(states[train], labels[train]).decision_function(states[test])
+    classifier = LogisticRegression(C=STATES_C, class_weight="balanced", max_iter=1000)
+    return make_pipeline(StandardScaler(), classifier).fit(states, labels).decision_function(test_states)
 
 
 def log_odds_from_words(texts: Sequence[str], labels: Sequence[bool], test_texts: Sequence[str]) -> list[float]:

@@ -4,65 +4,16 @@ Logistic regression learns from a vanilla model's hidden states (a linear probe;
 words of the message. That takes seconds; a fine-tuned model for each fold would take an hour.
 """
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
 from stages.judging.classifiers import Indices, log_odds_from_states, log_odds_from_words
+from stages.judging.hidden_states import Items
 from stages.judging.metrics import Bools, Floats, sigmoid
-from stages.llm import prompts
 
 FOLDS = 5
-DEPTHS = (0.5, 0.65)  # of the layers: meaning shows best in the middle, the last layers turn to the next token
-BATCH_TOKENS = 2048
 SUSPECTS = 0.1  # share of each label's items that the second round doesn't learn from
-Items = Sequence[dict[str, Any]]
-
-
-def hidden_states(base: Path, items: Items, window: int) -> list[Floats]:
-    """The model's hidden states [items, hidden] after the last token of each item, at each of DEPTHS."""
-    import torch
-    from tqdm import tqdm
-
-    from stages.llm.weights import context_length, load
-
-    model, tokenizer = load(base, torch.float32)
-    model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
-    config = model.config.get_text_config(decoder=True)
-    layers = [round(depth * config.num_hidden_layers) for depth in DEPTHS]
-    if hasattr(model.base_model, "layers"):  # as most architectures name them; the others compute all
-        model.base_model.layers = model.base_model.layers[: max(layers) + 1]  # the last one's state is normalized
-    context = context_length(config)
-    tokens = [tokenizer.encode(chat(item, window), split_special_tokens=True)[-context:] for item in items]
-    states = np.zeros((len(layers), len(items), config.hidden_size))
-    with torch.inference_mode(), tqdm(total=len(items), desc="hidden states", unit=" items", delay=1) as bar:
-        for batch in batches_by_length([len(sequence) for sequence in tokens]):
-            lengths = [len(tokens[i]) for i in batch]
-            padded = torch.zeros((len(batch), max(lengths)), dtype=torch.long)
-            for row, i in enumerate(batch):  # padding stands on the right, where a causal model never looks
-                padded[row, : len(tokens[i])] = torch.tensor(tokens[i])
-            rows, last = torch.arange(len(batch)), torch.tensor(lengths) - 1
-            outputs = model.base_model(padded.to(model.device), output_hidden_states=True)
-            for place, layer in enumerate(layers):
-                states[place, batch] = outputs.hidden_states[layer][rows, last].float().cpu().numpy()
-            bar.update(len(batch))
-    return list(states)
-
-
-def batches_by_length(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Indices of sequences in batches of at most BATCH_TOKENS tokens with padding, the longest sequences first."""
-    order = sorted(range(len(lengths)), key=lambda i: lengths[i], reverse=True)
-    while order:
-        size = max(1, BATCH_TOKENS // lengths[order[0]])
-        yield order[:size]
-        order = order[size:]
-
-
-def chat(item: dict[str, Any], window: int) -> str:
-    """The item under its last `window` turns, a line each."""
-    return "\n".join(prompts.lines(item, window))
 
 
 def folds(items: Items, labels: Bools, seed: int) -> list[tuple[Indices, Indices]]:
@@ -91,7 +42,7 @@ def suspects(doubt: Floats, labels: Bools) -> Bools:
     return doubted
 
 
-def out_of_sample(items: Items, states: Sequence[Floats], labels: Bools, seed: int) -> dict[str, Floats]:
+def out_of_sample(items: Items, states: Sequence[Floats] | Floats, labels: Bools, seed: int) -> dict[str, Floats]:
     """The probability of needed [items] by models that saw neither the item's label nor, where the log has enough of
     them, its conversation.
 
@@ -114,7 +65,7 @@ def out_of_sample(items: Items, states: Sequence[Floats], labels: Bools, seed: i
                 texts[train].tolist(), labels[train].tolist(), texts[test].tolist()
             )
             for place, layer_states in enumerate(states, start=1):
-                log_odds[place, test] = log_odds_from_states(layer_states, labels, train, test)
+                log_odds[place, test] = log_odds_from_states(layer_states[train], labels[train], layer_states[test])
         return log_odds
 
     with threadpool_limits(1):  # matrices this small only wait for more threads

@@ -208,6 +208,13 @@ class Question(Section):
             raise click.ClickException("question.window is auto, and no window is chosen yet: dvc repro window")
         return self.window
 
+    @property
+    def turns_of_probes(self) -> int:
+        """The turns that probes read before an inquiry. With auto it is one, since the window is chosen by the labels,
+        and a probe says what to label.
+        """
+        return 1 if isinstance(self.window, str) else self.window
+
 
 class Annotate(Section):
     policy: Literal["majority", "unanimous", "adjudicator"]

@@ -10,7 +10,11 @@ from stages.reporting.law_text import NEXT, VERDICTS, in_brief, plural
 from stages.reporting.run import Rows, Scores
 
 TONES = {HOLDS: "good", VIOLATED: "bad"}  # of verdicts; the others leave the question open
-BASELINE_NAMES = {"always_needed": "always “needed”", "tfidf_lr": "words alone (TF-IDF)"}
+BASELINE_NAMES = {
+    "always_needed": "always “needed”",
+    "tfidf_lr": "words alone (TF-IDF)",
+    "probe": "a probe of hidden states",
+}
 LABEL = "`python -m stages.labels label NAME`"
 Metrics = Mapping[str, Any]  # of a stage; empty where it has not run
 

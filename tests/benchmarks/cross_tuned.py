@@ -14,8 +14,9 @@ import numpy as np
 
 from stages.export import alpaca
 from stages.judging.evaluate_metric import measure
+from stages.judging.hidden_states import read_states
 from stages.judging.predictions import log_odds_of
-from stages.judging.probe import FOLDS, folds, hidden_states, out_of_sample
+from stages.judging.probe import FOLDS, folds, out_of_sample
 from stages.llm import prompts
 from stages.pipeline.params import cache_directory, params
 from stages.pipeline.schemas import Labelled
@@ -46,7 +47,7 @@ def main(name: str, asked: int) -> None:
         )
         for item, label in zip(items, labels, strict=True)
     ]
-    states = hidden_states(Path("data/base") / p.law.probe_model, items, p.question.turns)
+    states = read_states("data/states.npz").of(items)
     unseen = out_of_sample(items, states, labels, p.seed)["all"]
     readers = np.log(unseen / (1 - unseen))
     tuned = np.full(len(items), np.nan)

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stages.judging.probe import chat as probe_chat
-from stages.judging.probe import hidden_states
 from stages.llm.base_models import write_note
 from stages.llm.loss import IGNORED, answer_loss
 from stages.llm.merging import merge
+from stages.llm.states import chat as chat_text
+from stages.llm.states import compute_states
 from stages.llm.tokenization import encode
 from stages.llm.training import split_validation, train
 from stages.llm.training_settings import expert_parameters, lora_config
@@ -155,17 +155,18 @@ def test_a_share_for_validation(share: float, rows: int, count: int) -> None:
 
 
 def test_the_probe_reads_hidden_states(folder: Path) -> None:
-    """Those of the layers at half and two thirds of the depth, after the last token of an item alone."""
+    """Those of its layers, after the last token of an item alone."""
     import torch
 
     rows = [inquiry(i, text, window=1) for i, text in enumerate(TEXTS)]
-    states = hidden_states(folder, rows, window=1)
+    states = compute_states(folder, rows, window=1)
     model, fast = load(folder, torch.float32)
     for i, row in enumerate(rows):
-        ids = torch.tensor([fast.encode(probe_chat(row, 1), split_special_tokens=True)])
+        ids = torch.tensor([fast.encode(chat_text(row, 1), split_special_tokens=True)])
         with torch.inference_mode():
             expected = model.base_model(ids, output_hidden_states=True).hidden_states
-        assert np.allclose(states[0][i], expected[1][0, -1].numpy(), atol=1e-4)
+        for layer, values in zip(states.layers.tolist(), states.values, strict=True):
+            assert np.allclose(values[i], expected[layer][0, -1].numpy(), atol=1e-4)
 
 
 def test_a_mixture_is_trained_as_a_whole_and_its_experts_are_ranked_one_by_one(tmp_path: Path) -> None:

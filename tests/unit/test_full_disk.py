@@ -19,7 +19,7 @@ import pytest
 from stages import annotate, concat, export, filter, floor, ingest, judge_filter, score, validate
 from stages.pipeline.command import full_disk
 from stages.pipeline.temporary import temporary_folder
-from tests.conftest import ROOT, RULES_ALONE, change_params, run
+from tests.conftest import ROOT, RULES_ALONE, change_params, run, write_random_states
 
 
 class Disk:
@@ -94,7 +94,7 @@ STAGES: dict[str, tuple[Any, str]] = {
     ),
     "validate": (validate.main, "messages.jsonl turns.jsonl inquiries.jsonl labelled.jsonl valid.jsonl"),
     "export": (export.main, "valid.jsonl base items.jsonl alpaca export_rejects.jsonl export_n.json export.json"),
-    "floor": (floor.main, "items.jsonl floor floor_details"),
+    "floor": (floor.main, "items.jsonl states.npz floor floor_details"),
 }
 
 
@@ -124,6 +124,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
             if name == "annotate":
                 labels = "".join(label(item) for item in lines(folder / "inquiries.jsonl"))
                 (folder / "annotations" / "ann.jsonl").write_text(labels)
+                write_random_states(folder / "inquiries.jsonl", folder / "states.npz")
             assert_done(run_stage(name, folder))
     return folder
 

@@ -177,8 +177,8 @@ def test_another_key_is_refused_by_whoever_makes_or_joins_ids(room: Path, monkey
     from stages.reannotate import main as reannotate
 
     commands.append((judge_filter, ("data/turns.jsonl", "s", ANNOTATIONS / "filter", "m", "d", "p")))
-    places = ("data/inquiries.jsonl", "data/predictions", ANNOTATIONS, "data/imported.jsonl", "data/base", "q", "m")
-    commands.append((reannotate, places))
+    tables = ("data/inquiries.jsonl", "data/predictions", ANNOTATIONS, "data/imported.jsonl", "params.yaml")
+    commands.append((reannotate, (*tables, "q", "m")))
     for command, arguments in commands:
         result = run(command, *arguments)
         assert result.exit_code == 1, (arguments, result.output)

@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from stages.llm.prompts import OPTIONS
 from stages.pipeline.schemas import NO_GUIDELINE
 from tests.clones import contents, environment, own_chat
-from tests.conftest import ROOT, RULES_ALONE, change_params
+from tests.conftest import ROOT, RULES_ALONE, change_params, write_random_states
 
 pytestmark = pytest.mark.slow
 
@@ -115,6 +115,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path]
         labelled = STAGES.index("annotate")
         run_stages(where, variables, STAGES[:labelled])
         label(where)
+        write_random_states(where / "data" / "inquiries.jsonl", where / "data" / "states.npz")
         run_stages(where, variables, STAGES[labelled:])
     yield here, there
 

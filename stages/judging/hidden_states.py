@@ -1,0 +1,47 @@
+"""A vanilla model's hidden states after each inquiry, from which probes learn (Alain and Bengio, 2016)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+from zipfile import BadZipFile
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.pipeline.files import atomic_write
+
+Items = Sequence[dict[str, Any]]
+
+
+class HiddenStates(NamedTuple):
+    """States [layers, items, hidden] after the last token of the items `ids` [items], at `layers` [layers]."""
+
+    ids: NDArray[np.int64]
+    layers: NDArray[np.int64]
+    values: NDArray[Any]
+
+    def of(self, items: Items) -> NDArray[Any]:
+        """The states of these items, [layers, items, hidden]. Raises click.ClickException for an item without any."""
+        row_by_id = {id: row for row, id in enumerate(self.ids.tolist())}
+        if missing := [item["id"] for item in items if item["id"] not in row_by_id]:
+            raise click.ClickException(
+                f"{len(missing)} items have no hidden states, first id {missing[0]}: run dvc repro states"
+            )
+        return self.values[:, [row_by_id[item["id"]] for item in items]]
+
+
+def write_states(path: str | Path, states: HiddenStates) -> None:
+    with atomic_write(path) as part, part.open("wb") as file:
+        np.savez(file, allow_pickle=False, **states._asdict())
+
+
+def read_states(path: str | Path) -> HiddenStates:
+    """Raises click.ClickException where the file is missing or isn't one that `write_states` wrote."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return HiddenStates(*(arrays[name] for name in HiddenStates._fields))
+    except FileNotFoundError as error:
+        raise click.ClickException(f"{path} is missing: run dvc repro states") from error
+    except (ValueError, KeyError, EOFError, BadZipFile) as error:
+        raise click.ClickException(f"{path} holds no hidden states: run dvc repro --force states") from error
