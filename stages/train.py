@@ -1,6 +1,7 @@
 """Fine-tune a model with LoRA (paper, section 4).
 
     python -m stages.train NAME data/base/NAME data/alpaca/train.json data/adapters/NAME metrics/training/NAME
+        --dev data/alpaca/dev.json
 
 The loss is computed on the answers alone. The adapter loads with `PeftModel.from_pretrained`. An interrupted run
 resumes from its last checkpoint, which lies in the cache directory, and writes the same adapter as an undisturbed run.
@@ -28,15 +29,16 @@ LAUNCHED = "LABELS_LAUNCHED"  # the environment variable of a process that Accel
 @click.argument("rows", type=click.Path(exists=True, path_type=Path))
 @click.argument("adapter", type=click.Path(path_type=Path))
 @click.argument("curve", type=click.Path(path_type=Path))
-def main(name: str, base: Path, rows: Path, adapter: Path, curve: Path) -> None:
+@click.option("--dev", type=click.Path(exists=True, path_type=Path), help="Rows by which train.keep: best chooses.")
+def main(name: str, base: Path, rows: Path, adapter: Path, curve: Path, dev: Path | None) -> None:
     p = params()
     items = len(json.loads(rows.read_text(encoding="utf-8")))
-    problem = too_few_steps(items, hyperparameters(name, p).batch_size, p.epochs, p.warmup_steps)
+    problem = too_few_steps(items, hyperparameters(name, p).batch_size, p)
     if problem:
         raise click.ClickException(f"{rows}: {problem}")
     if p.train.launcher and LAUNCHED not in os.environ:
         sys.exit(launch(p))
-    train(name, base, rows, p, adapter, curve)
+    train(name, base, rows, p, adapter, curve, dev_rows=dev)
 
 
 def launch(p: Params) -> int:

@@ -11,10 +11,11 @@ from peft.optimizers import create_loraplus_optimizer
 from transformers.trainer_callback import ProgressCallback
 
 from stages.llm.loss import answer_loss
+from stages.llm.training_settings import ACCURACY
 from stages.llm.weights import attends_to_all
 from stages.pipeline.params import Params
 
-LOSS_NAMES = {"loss": "loss", "eval_loss": "validation_loss"}  # of losses, by the Trainer's key
+CURVES = {"loss": "loss", "eval_loss": "validation_loss", ACCURACY: "validation_accuracy"}  # by the Trainer's key
 
 
 class LossCurve(ProgressCallback):
@@ -35,12 +36,12 @@ class LossCurve(ProgressCallback):
             self.on_log(args, state, control, logs)
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
-        losses = {LOSS_NAMES[key]: float(loss) for key, loss in (logs or {}).items() if key in LOSS_NAMES}
-        if losses and state.is_world_process_zero:
-            cast(Any, self.training_bar).set_postfix({name: f"{loss:.3f}" for name, loss in losses.items()})
+        values = {CURVES[key]: float(value) for key, value in (logs or {}).items() if key in CURVES}
+        if values and state.is_world_process_zero:
+            cast(Any, self.training_bar).set_postfix({name: f"{value:.3f}" for name, value in values.items()})
             self.live.step = cast(Any, logs).get("step", state.global_step)
-            for name, loss in losses.items():
-                self.live.log_metric(name, round(loss, 6))
+            for name, value in values.items():
+                self.live.log_metric(name, round(value, 6))
             self.live.sync()
 
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
@@ -83,7 +84,7 @@ class Trainer(trl.SFTTrainer):
             torch.cuda.is_available()
             or self.p.train.packing
             or self.accelerator.num_processes > 1
-            or return_outputs  # which evaluation asks for
+            or not model.training  # TRL counts right tokens as well
             or not self._takes_mask(inputs["input_ids"].shape[1])
         ):
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)

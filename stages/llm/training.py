@@ -14,7 +14,7 @@ from typing import Any, cast
 import click
 
 from stages.llm.training_examples import Example, load_examples
-from stages.llm.training_settings import hyperparameters, lora_config, sft_config, too_few_steps
+from stages.llm.training_settings import hyperparameters, lora_config, sft_config, too_few_steps, training_steps
 from stages.pipeline.command import full_disk_message
 from stages.pipeline.params import Params, cache_directory
 
@@ -23,17 +23,27 @@ from stages.pipeline.params import Params, cache_directory
 FORMAT = 2
 
 
-def train(name: str, base: Path, rows: Path, p: Params, adapter: Path, curve: Path, full: bool = False) -> None:
+def train(
+    name: str,
+    base: Path,
+    rows: Path,
+    p: Params,
+    adapter: Path,
+    curve: Path,
+    full: bool = False,
+    dev_rows: Path | None = None,
+) -> None:
     """Train a model on alpaca rows; write the adapter to `adapter` and the loss curve to `curve`.
 
-    With `full` the matrices that LoRA would update are trained themselves, and `adapter` receives the whole model. An
-    interrupted training resumes from its last checkpoint and ends with the same bytes as an undisturbed one.
+    With `full` the matrices that LoRA would update are trained themselves, and `adapter` receives the whole model.
+    `train.keep: best` keeps the checkpoint that answers most of `dev_rows` right. An interrupted training resumes from
+    its last checkpoint and ends with the same bytes as an undisturbed one.
 
     Raises click.ClickException for a row that is too long, too little memory and a full disk.
     """
     _use_one_gpu()
     with _readable_errors():
-        trainer = _prepare(name, base, rows, p, curve, full)
+        trainer = _prepare(name, base, rows, p, curve, full, dev_rows)
         checkpoints = Path(trainer.args.output_dir)
         trainer.train(resume_from_checkpoint=last_complete_checkpoint(checkpoints))
         _save(trainer, adapter, full)
@@ -46,7 +56,7 @@ def _use_one_gpu() -> None:
         os.environ["CUDA_VISIBLE_DEVICES"] = visible.partition(",")[0]
 
 
-def _prepare(name: str, base: Path, rows: Path, p: Params, curve: Path, full: bool) -> Any:
+def _prepare(name: str, base: Path, rows: Path, p: Params, curve: Path, full: bool, dev_rows: Path | None) -> Any:
     """The trainer with model, examples and settings."""
     import transformers
     from datasets import Dataset, disable_progress_bars
@@ -59,18 +69,22 @@ def _prepare(name: str, base: Path, rows: Path, p: Params, curve: Path, full: bo
     disable_progress_bars()
     lora_rank, lr, batch_size = hyperparameters(name, p)
     model, tokenizer = load(base, compute_dtype(p.models[name].dtype), p.train.load_in_4bit)
-    examples, validation_examples = split_validation(load_examples(rows, tokenizer, p.max_length), p)
+    examples, evaluation_examples = split_validation(load_examples(rows, tokenizer, p.max_length), p)
+    if p.train.keep == "best":
+        if dev_rows is None:
+            raise click.ClickException("train.keep is best, and there are no items of dev to choose by")
+        evaluation_examples = load_examples(dev_rows, tokenizer, p.max_length)
     lora = None if full else lora_config(model, lora_rank, p)
     if full:
         _freeze_all_but_linear_layers(model)
     settings = sft_config(lr, batch_size, model.dtype, p)
-    run = _run_identity(base, examples, lora, settings, model.dtype, p)
+    run = _run_identity(base, [examples, evaluation_examples], lora, settings, model.dtype, p)
     settings.output_dir = str(cache_directory("checkpoints") / run)
     trainer = Trainer(
         model=model,
         processing_class=tokenizer,
         train_dataset=Dataset.from_list(cast(Any, examples)),
-        eval_dataset=Dataset.from_list(cast(Any, validation_examples)) if validation_examples else None,
+        eval_dataset=Dataset.from_list(cast(Any, evaluation_examples)) if evaluation_examples else None,
         peft_config=lora,
         args=settings,
         callbacks=[LossCurve(curve)],
@@ -79,7 +93,8 @@ def _prepare(name: str, base: Path, rows: Path, p: Params, curve: Path, full: bo
     trainer.remove_callback(transformers.PrinterCallback)
     sequences = cast(Any, trainer.train_dataset)["input_ids"]
     _check_token_count(examples, sequences)
-    problem = too_few_steps(len(sequences), batch_size, p.epochs, p.warmup_steps)
+    trainer.args.max_steps = training_steps(len(sequences), batch_size, p)
+    problem = too_few_steps(len(sequences), batch_size, p)
     if problem:  # in a study's part of the labels, or once rows are packed; the stage has refused the rest
         click.echo(f"warning: {rows}: {problem}", err=True)
     return trainer
@@ -104,7 +119,9 @@ def _freeze_all_but_linear_layers(model: Any) -> None:
         weight.requires_grad_(True)
 
 
-def _run_identity(base: Path, examples: Sequence[Example], lora: Any, settings: Any, dtype: Any, p: Params) -> str:
+def _run_identity(
+    base: Path, examples: Sequence[Sequence[Example]], lora: Any, settings: Any, dtype: Any, p: Params
+) -> str:
     """A hash of everything that decides the result. Checkpoints lie under it, so only the same run resumes them."""
     import peft
     import torch
@@ -114,7 +131,8 @@ def _run_identity(base: Path, examples: Sequence[Example], lora: Any, settings: 
     from stages.llm.weights import fingerprint
 
     lora_settings = lora and lora.to_dict()
-    inputs = [fingerprint(base), examples, lora_settings, settings.to_dict(), p.loraplus_ratio, p.lr_decay]
+    schedule = [p.min_steps, p.loraplus_ratio, p.lr_decay]
+    inputs = [fingerprint(base), examples, lora_settings, settings.to_dict(), schedule]
     number_types = [str(dtype), p.train.load_in_4bit]
     versions = [FORMAT, *(library.__version__ for library in (torch, transformers, peft, trl))]
     text = json.dumps([inputs, number_types, versions], default=sorted, sort_keys=True)

@@ -9,6 +9,7 @@ import click
 from stages.pipeline.params import Params
 
 CHECKPOINTS = 10  # in a run, and evaluations on items for validation
+ACCURACY = "eval_mean_token_accuracy"  # TRL's name of the share of the answers' tokens that are right
 
 
 class Hyperparameters(NamedTuple):
@@ -69,6 +70,7 @@ def sft_config(lr: float, batch_size: int, dtype: Any, p: Params) -> Any:
     import torch
     import trl
 
+    is_best_kept = p.train.keep == "best"
     return trl.SFTConfig(
         output_dir="checkpoints",
         seed=p.seed,
@@ -85,13 +87,16 @@ def sft_config(lr: float, batch_size: int, dtype: Any, p: Params) -> Any:
         gradient_checkpointing=p.train.gradient_checkpointing,
         bf16=dtype == torch.bfloat16,
         use_cpu=not torch.cuda.is_available(),
-        eval_strategy="steps" if p.train.validation_share else "no",
+        eval_strategy="steps" if p.train.validation_share or is_best_kept else "no",
         eval_steps=1 / CHECKPOINTS,
         per_device_eval_batch_size=process_batch_size(batch_size),
         router_aux_loss_coef=0.0,  # as in the paper's training: the loss is that of the answers alone
         logging_steps=1,
         save_steps=1 / CHECKPOINTS,
-        save_total_limit=1,
+        save_total_limit=1,  # and the best one
+        load_best_model_at_end=is_best_kept,
+        metric_for_best_model=ACCURACY if is_best_kept else None,
+        greater_is_better=True if is_best_kept else None,
         report_to=p.train.report_to,
         disable_tqdm=True,  # LossCurve has a progress bar
     )
@@ -108,16 +113,21 @@ def process_batch_size(batch_size: int) -> int:
     return batch_size // processes
 
 
-def too_few_steps(items: int, batch_size: int, epochs: float, warmup: float) -> str | None:
+def training_steps(sequences: int, batch_size: int, p: Params) -> int:
+    """The steps of a training: `epochs` times over the sequences, and at least `min_steps`."""
+    return max(math.ceil(p.epochs * math.ceil(sequences / batch_size)), p.min_steps) if sequences else 0
+
+
+def too_few_steps(sequences: int, batch_size: int, p: Params) -> str | None:
     """What is wrong with a training that ends before its learning rate has warmed up; None where nothing is.
 
-    `warmup` is a number of steps, or below 1 a share of them, as in transformers' Trainer.
+    `warmup_steps` is a number of steps, or below 1 a share of them, as in transformers' Trainer.
     """
-    steps = math.ceil(epochs * math.ceil(items / batch_size))
+    steps, warmup = training_steps(sequences, batch_size, p), p.warmup_steps
     warmup_steps = int(warmup) if warmup >= 1 else math.ceil(warmup * steps)
     if warmup_steps < steps:
         return None
     return (
-        f"{items} items in batches of {batch_size} for {epochs:g} epochs are {steps} steps, and warmup_steps is"
-        f" {warmup:g}: next to nothing would be learnt; lower warmup_steps or batch_size, or raise epochs"
+        f"{sequences} items in batches of {batch_size} for {p.epochs:g} epochs are {steps} steps, and warmup_steps is"
+        f" {warmup:g}: next to nothing would be learnt; lower warmup_steps, or raise min_steps"
     )

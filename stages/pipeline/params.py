@@ -276,9 +276,16 @@ class Train(Section):
     optimizer: Text
     load_in_4bit: bool
     validation_share: Annotated[float, Field(ge=0, lt=1)]
+    keep: Literal["last", "best"]
     launcher: Literal["accelerate"] | None
     launcher_config: Text | None
     report_to: Text
+
+    @model_validator(mode="after")
+    def one_set_of_items_is_evaluated(self) -> "Train":
+        if self.keep == "best" and self.validation_share:
+            raise ValueError("train.keep best chooses by the items of dev: set train.validation_share to 0")
+        return self
 
     @model_validator(mode="after")
     def a_launcher_has_a_config(self) -> "Train":
@@ -416,6 +423,7 @@ class Params(Section):
     finetune: Annotated[list[Name], Field(min_length=1)]
     lr: LearningRate
     epochs: Annotated[float, Field(gt=0, le=10_000)]
+    min_steps: Annotated[int, Field(ge=0, lt=10**9)]
     lora_rank: Rank
     lora_alpha: Annotated[int, Field(ge=1, le=2**20)]
     lora_dropout: Annotated[float, Field(ge=0, lt=1)]

@@ -79,7 +79,7 @@ def main(name: str, metrics: str, plot: str, lr: float) -> None:
     truth = [item["cr_need_gt"] for item in items]
     tuned = cache_directory("full_rank") / training_fingerprint(base, alpaca, p)
     if not (tuned / "done").exists():
-        train(name, base, alpaca / "train.json", p, tuned, tuned / "curve", full=True)
+        train(name, base, alpaca / "train.json", p, tuned, tuned / "curve", full=True, dev_rows=alpaca / "dev.json")
         (tuned / "done").touch()
     engine = Transformers(base, p.evaluate.batch_tokens)
     by_matrix = updates(engine.model, tuned, engine.device)

@@ -104,7 +104,7 @@ def train_and_predict(
     if not (work / "done").exists():
         shutil.rmtree(adapter, ignore_errors=True)
         write_json(work / "labels.json", examples)
-        train(name, base, work / "labels.json", p, adapter, work / "curve")
+        train(name, base, work / "labels.json", p, adapter, work / "curve", dev_rows=Path("data/alpaca/dev.json"))
         (work / "labels.json").unlink()  # texts of the chat
         (work / "done").touch()
     return predict(items, engine(name, base, p, adapter), p, work.name)

@@ -70,7 +70,7 @@ def placement(folder: Path, name: str, base: Path, rows: Path) -> dict[str, Any]
     from stages.llm.training import _prepare
 
     os.chdir(folder)
-    model = _prepare(name, base, rows, params(), folder / "unused", full=False).model
+    model = _prepare(name, base, rows, params(), folder / "unused", full=False, dev_rows=None).model
     trained = {f"{weight.dtype} on {weight.device.type}" for weight in model.parameters() if weight.requires_grad}
     frozen = {f"{weight.dtype} on {weight.device.type}" for weight in model.parameters() if not weight.requires_grad}
     return {"trained": trained, "frozen": frozen}
