@@ -12,7 +12,7 @@ from typing import Any
 import click
 import numpy as np
 
-from stages.judging.classifiers import log_odds_from_states, log_odds_from_words
+from stages.judging.classifiers import log_odds_from_views, log_odds_from_words
 from stages.judging.hidden_states import HiddenStates, Items, read_states
 from stages.judging.metrics import HEADLINES, Floats, auc
 from stages.pipeline.command import Command
@@ -31,11 +31,11 @@ def probe(states: HiddenStates, train: Items, dev: Items, evaluation: Items) -> 
     of_train, of_dev = states.of(train), states.of(dev)
     everything = np.ones((1, len(dev)))
     aucs = [
-        float(auc(log_odds_from_states(of_train[i], labels, of_dev[i]), truth_of(dev), everything)[0])
+        float(auc(log_odds_from_views(of_train[i], labels, of_dev[i]), truth_of(dev), everything)[0])
         for i in range(len(states.layers))
     ]
     best = int(np.argmax(aucs))
-    return int(states.layers[best]), log_odds_from_states(of_train[best], labels, states.of(evaluation)[best])
+    return int(states.layers[best]), log_odds_from_views(of_train[best], labels, states.of(evaluation)[best])
 
 
 @click.command(cls=Command, help=__doc__)

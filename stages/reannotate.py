@@ -80,7 +80,7 @@ def main(
         answers[model].sort(key=lambda row: index[row["id"]])
     lines = latest_lines(load(sorted(annotations.glob("*.jsonl")), imported=imported))
     votes = [independent_votes(lines[item["id"]], p.annotate.adjudicator) for item in items]
-    unseen = out_of_sample(items, read_states(states).of(items), labels, p.seed)["all"]
+    unseen = out_of_sample(items, read_states(states).of_middle_layer(items), labels, p.seed)["all"]
     ranked = evidence(items, answers, unseen, votes, p)
     for row in ranked:
         row["at"] = last_independent_label(lines[row["id"]], p.annotate.adjudicator)  # the adjudicator labels after it

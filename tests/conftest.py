@@ -105,7 +105,7 @@ def inquiries(rows: list[Row]) -> ibis.Table:
 def write_random_states(items: Path, states: Path) -> None:
     """Hidden states of no model for each item, at two layers, for tests of what reads them."""
     ids = [json.loads(line)["id"] for line in items.read_text("utf-8").splitlines()]
-    values = np.random.default_rng(0).normal(size=(2, len(ids), 8)).astype(np.float32)
+    values = np.random.default_rng(0).normal(size=(2, 3, len(ids), 8)).astype(np.float32)
     write_states(states, HiddenStates(np.array(ids), np.array([1, 2]), values))
 
 

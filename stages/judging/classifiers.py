@@ -24,6 +24,12 @@ def log_odds_from_states(states: Floats, labels: Bools, test_states: Floats) -> 
     return make_pipeline(StandardScaler(), classifier).fit(states, labels).decision_function(test_states)
 
 
+def log_odds_from_views(views: Floats, labels: Bools, test_views: Floats) -> Floats:
+    """The mean over views of an item of the log-odds by `log_odds_from_states`; [views, items, hidden] each."""
+    pairs = zip(views, test_views, strict=True)
+    return np.mean([log_odds_from_states(states, labels, test_states) for states, test_states in pairs], axis=0)
+
+
 def log_odds_from_words(texts: Sequence[str], labels: Sequence[bool], test_texts: Sequence[str]) -> list[float]:
     """Log-odds of needed for each of `test_texts`, by TF-IDF of the messages' words and pairs of words."""
     from sklearn.feature_extraction.text import TfidfVectorizer

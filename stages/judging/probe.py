@@ -42,9 +42,9 @@ def suspects(doubt: Floats, labels: Bools) -> Bools:
     return doubted
 
 
-def out_of_sample(items: Items, states: Sequence[Floats] | Floats, labels: Bools, seed: int) -> dict[str, Floats]:
+def out_of_sample(items: Items, views: Sequence[Floats] | Floats, labels: Bools, seed: int) -> dict[str, Floats]:
     """The probability of needed [items] by models that saw neither the item's label nor, where the log has enough of
-    them, its conversation.
+    them, its conversation. `views` are hidden states [views, items, hidden].
 
     `words` and `states` are models of one kind of feature, in one round. `all` is the mean of their log-odds over two
     rounds; the second learns without the labels that the first doubts most (Northcutt et al., 2021).
@@ -55,8 +55,8 @@ def out_of_sample(items: Items, states: Sequence[Floats] | Floats, labels: Bools
     item_folds = folds(items, labels, seed)
 
     def cross_validate(usable: Bools) -> Floats:
-        """Log-odds [1 + layers, items], words first, learnt from `usable` items alone."""
-        log_odds = np.zeros((1 + len(states), len(items)))
+        """Log-odds [1 + views, items], words first, learnt from `usable` items alone."""
+        log_odds = np.zeros((1 + len(views), len(items)))
         for all_train, test in item_folds:
             train = all_train[usable[all_train]]
             if len(set(labels[train])) < 2:
@@ -64,8 +64,8 @@ def out_of_sample(items: Items, states: Sequence[Floats] | Floats, labels: Bools
             log_odds[0, test] = log_odds_from_words(
                 texts[train].tolist(), labels[train].tolist(), texts[test].tolist()
             )
-            for place, layer_states in enumerate(states, start=1):
-                log_odds[place, test] = log_odds_from_states(layer_states[train], labels[train], layer_states[test])
+            for place, states in enumerate(views, start=1):
+                log_odds[place, test] = log_odds_from_states(states[train], labels[train], states[test])
         return log_odds
 
     with threadpool_limits(1):  # matrices this small only wait for more threads

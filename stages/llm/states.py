@@ -9,8 +9,7 @@ import numpy as np
 from stages.judging.hidden_states import HiddenStates, Items
 from stages.llm import prompts
 
-# Of the layers: meaning shows best in the middle, and the last ones turn to the next token.
-DEPTHS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+DEPTHS = (0.4, 0.5, 0.6, 0.7)  # of the layers: meaning shows best in the middle, the last turn to the next token
 BATCH_TOKENS = 2048
 
 
@@ -28,20 +27,34 @@ def compute_states(base: Path, items: Items, window: int) -> HiddenStates:
     if hasattr(model.base_model, "layers"):  # as most architectures name them; the others compute all
         model.base_model.layers = model.base_model.layers[: max(layers) + 1]  # the last one's state is normalized
     context = context_length(config)
-    tokens = [tokenizer.encode(chat(item, window), split_special_tokens=True)[-context:] for item in items]
-    states = np.zeros((len(layers), len(items), config.hidden_size), dtype=np.float32)
-    with torch.inference_mode(), tqdm(total=len(items), desc="hidden states", unit=" items", delay=1) as bar:
-        for batch in batches_by_length([len(sequence) for sequence in tokens]):
-            lengths = [len(tokens[i]) for i in batch]
-            padded = torch.zeros((len(batch), max(lengths)), dtype=torch.long)
-            for row, i in enumerate(batch):  # padding stands on the right, where a causal model never looks
-                padded[row, : len(tokens[i])] = torch.tensor(tokens[i])
-            rows, last = torch.arange(len(batch)), torch.tensor(lengths) - 1
-            outputs = model.base_model(padded.to(model.device), output_hidden_states=True)
-            for place, layer in enumerate(layers):
-                states[place, batch] = outputs.hidden_states[layer][rows, last].float().cpu().numpy()
-            bar.update(len(batch))
+    pairs = [before_and_message(item, window, tokenizer) for item in items]
+    in_context = [(before + message)[-context:] for before, message in pairs]
+    start = tokenizer.encode("")  # the tokens that begin a text, if the tokenizer has any
+    alone = [(start + message)[-context:] for _, message in pairs]
+    lengths = [min(len(message), context) for _, message in pairs]  # of the messages, at the end of both
+    states = np.zeros((len(layers), 3, len(items), config.hidden_size), dtype=np.float32)
+    with torch.inference_mode(), tqdm(total=2 * len(items), desc="hidden states", unit=" texts", delay=1) as bar:
+        for sequences, is_alone in ((in_context, False), (alone, True)):
+            for batch in batches_by_length([len(sequence) for sequence in sequences]):
+                rows = torch.nn.utils.rnn.pad_sequence([torch.tensor(sequences[i]) for i in batch], batch_first=True)
+                # Padding stands on the right, where a causal model never looks.
+                outputs = model.base_model(rows.to(model.device), output_hidden_states=True)
+                for place, layer in enumerate(layers):
+                    for row, i in enumerate(batch):
+                        end = len(sequences[i])
+                        of_message = outputs.hidden_states[layer][row, end - lengths[i] : end].float()
+                        states[place, int(is_alone), i] = of_message.mean(0).cpu().numpy()
+                        if is_alone:
+                            states[place, 2, i] = of_message[-1].cpu().numpy()
+                bar.update(len(batch))
     return HiddenStates(np.array([item["id"] for item in items], dtype=np.int64), np.array(layers), states)
+
+
+def before_and_message(item: dict[str, Any], window: int, tokenizer: Any) -> tuple[list[int], list[int]]:
+    """The tokens of the last `window` turns before an item, a line each, and those of its own line."""
+    *before, message = prompts.lines(item, window)
+    before_ids = tokenizer.encode("".join(f"{line}\n" for line in before), split_special_tokens=True)
+    return before_ids, tokenizer.encode(message, split_special_tokens=True, add_special_tokens=False)
 
 
 def batches_by_length(lengths: Sequence[int]) -> Iterator[list[int]]:
@@ -51,8 +64,3 @@ def batches_by_length(lengths: Sequence[int]) -> Iterator[list[int]]:
         size = max(1, BATCH_TOKENS // lengths[order[0]])
         yield order[:size]
         order = order[size:]
-
-
-def chat(item: dict[str, Any], window: int) -> str:
-    """The item under its last `window` turns, a line each."""
-    return "\n".join(prompts.lines(item, window))

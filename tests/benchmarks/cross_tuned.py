@@ -47,7 +47,7 @@ def main(name: str, asked: int) -> None:
         )
         for item, label in zip(items, labels, strict=True)
     ]
-    states = read_states("data/states.npz").of(items)
+    states = read_states("data/states.npz").of_middle_layer(items)
     unseen = out_of_sample(items, states, labels, p.seed)["all"]
     readers = np.log(unseen / (1 - unseen))
     tuned = np.full(len(items), np.nan)

@@ -10,8 +10,7 @@ import pytest
 from stages.llm.base_models import write_note
 from stages.llm.loss import IGNORED, answer_loss
 from stages.llm.merging import merge
-from stages.llm.states import chat as chat_text
-from stages.llm.states import compute_states
+from stages.llm.states import before_and_message, compute_states
 from stages.llm.tokenization import encode
 from stages.llm.training import split_validation, train
 from stages.llm.training_settings import expert_parameters, lora_config
@@ -155,18 +154,26 @@ def test_a_share_for_validation(share: float, rows: int, count: int) -> None:
 
 
 def test_the_probe_reads_hidden_states(folder: Path) -> None:
-    """Those of its layers, after the last token of an item alone."""
+    """The views of an item as plain passes over one item at a time give them."""
     import torch
 
     rows = [inquiry(i, text, window=1) for i, text in enumerate(TEXTS)]
     states = compute_states(folder, rows, window=1)
     model, fast = load(folder, torch.float32)
+    start = fast.encode("")
     for i, row in enumerate(rows):
-        ids = torch.tensor([fast.encode(chat_text(row, 1), split_special_tokens=True)])
+        before, message = before_and_message(row, 1, fast)
         with torch.inference_mode():
-            expected = model.base_model(ids, output_hidden_states=True).hidden_states
-        for layer, values in zip(states.layers.tolist(), states.values, strict=True):
-            assert np.allclose(values[i], expected[layer][0, -1].numpy(), atol=1e-4)
+            under = model.base_model(torch.tensor([before + message]), output_hidden_states=True).hidden_states
+            alone = model.base_model(torch.tensor([start + message]), output_hidden_states=True).hidden_states
+        for layer, of_layer in zip(states.layers.tolist(), states.values, strict=True):
+            views = (
+                under[layer][0, len(before) :].mean(0),
+                alone[layer][0, len(start) :].mean(0),
+                alone[layer][0, -1],
+            )
+            for values, expected in zip(of_layer, views, strict=True):
+                assert np.allclose(values[i], expected.numpy(), atol=1e-4)
 
 
 def test_a_mixture_is_trained_as_a_whole_and_its_experts_are_ranked_one_by_one(tmp_path: Path) -> None:

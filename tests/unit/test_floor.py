@@ -18,10 +18,10 @@ def items(start: int, end: int) -> list[dict[str, Any]]:
 
 
 def states_with_labels_at(place: int, layers: tuple[int, ...] = (3, 5, 7)) -> HiddenStates:
-    values = np.random.default_rng(0).normal(size=(len(layers), len(LABELS), 16))
-    values[place, :, 4] += np.where(LABELS, 1.5, -1.5)
+    values = np.random.default_rng(0).normal(size=(len(layers), 3, len(LABELS), 16))
+    values[place, :, :, 4] += np.where(LABELS, 1.5, -1.5)
     shuffled = np.random.default_rng(2).permutation(len(LABELS))  # rows follow ids, not the order of the file
-    return HiddenStates(shuffled, np.array(layers), values[:, shuffled])
+    return HiddenStates(shuffled, np.array(layers), values[:, :, shuffled])
 
 
 @pytest.mark.parametrize("place", [0, 1, 2])
@@ -37,7 +37,7 @@ def test_the_layer_is_not_chosen_by_the_items_that_are_scored() -> None:
     values = states.values.copy()
     rows = {id: row for row, id in enumerate(states.ids.tolist())}
     for i in range(220, 300):
-        values[2, rows[i], 4] += 9.0 if LABELS[i] else -9.0
+        values[2, :, rows[i], 4] += 9.0 if LABELS[i] else -9.0
     layer, _ = probe(states._replace(values=values), items(0, 150), items(150, 220), items(220, 300))
     assert layer == 3
 
