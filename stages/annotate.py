@@ -5,8 +5,9 @@
         metrics/agreement.json metrics/details/agreement.json
 
 Of each annotator the latest label counts. An inquiry goes on if `annotate.policy` settles its label. Inquiries with
-contradicting labels, and those labelled under another guideline, go to the queue for annotators to look at again.
-The share of settled inquiries that are questions is the filter's precision over all labelled inquiries.
+contradicting labels go to the queue for annotators to look at again, and so do those labelled under an earlier version
+of the guideline, unless the guideline names that version. The share of settled inquiries that are questions is the
+filter's precision over all labelled inquiries.
 """
 
 from pathlib import Path
@@ -17,7 +18,7 @@ import pyarrow
 from stages.chat.fingerprint import check_key
 from stages.labels.agreement import agreement_without_adjudicator
 from stages.labels.settling import annotation_queue, coverage_of, nothing_settled_error, settle_inquiries, summary
-from stages.labels.store import guideline_version, load, votes
+from stages.labels.store import load, standing_versions, votes
 from stages.pipeline.command import Command
 from stages.pipeline.files import write_metrics
 from stages.pipeline.params import params
@@ -65,9 +66,9 @@ def main(
         raise click.ClickException(f"{inquiries}: an inquiry was lost or doubled on the way to {labelled}")
     rejected = [{"id": id, "reason": reason} for id, reason in settlement.reject_reason_by_id.items()]
     write_rejects(rejects, rejected, Reject)
-    version = guideline_version(annotations)
-    write(queue, from_rows(annotation_queue(lines, settlement, version), Queue), Queue)
-    coverage = coverage_of(lines, settlement, votes_by_id, version)
+    standing = standing_versions(annotations)
+    write(queue, from_rows(annotation_queue(lines, settlement, standing), Queue), Queue)
+    coverage = coverage_of(lines, settlement, votes_by_id, standing)
     for problem, count in coverage.items():
         if count:
             click.echo(f"warning: {problem.replace('_', ' ')}: {count}", err=True)

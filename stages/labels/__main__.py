@@ -116,9 +116,8 @@ def label(
         click.echo(f"nothing to label: {reason}")
         return
     with open_for(annotator, annotations) as label_file:
-        done_ids = {
-            id for id, line in label_file.lines.items() if is_done(line, queue_rows.get(id), label_file.guideline)
-        }
+        standing = store.standing_versions(annotations)
+        done_ids = {id for id, line in label_file.lines.items() if is_done(line, queue_rows.get(id), standing)}
         label_in_terminal(
             items,
             done_ids,

@@ -1,13 +1,13 @@
 """The items that an annotator is shown, and their order."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
 from stages.labels.store import Line, labelled_at, latest_lines, load, votes
-from stages.pipeline.schemas import NO_GUIDELINE, Queue
+from stages.pipeline.schemas import Queue
 from stages.pipeline.tables import read, rows
 
 Items = list[dict[str, Any]]
@@ -35,16 +35,16 @@ def labelled_by(annotator: str, annotations: Path, items: Items) -> Items:
     return [item for item in items if item["id"] in votes_by_id]
 
 
-def is_done(line: Line, queue_row: Mapping[str, Any] | None, guideline: str) -> bool:
+def is_done(line: Line, queue_row: Mapping[str, Any] | None, standing: Collection[str]) -> bool:
     """Whether an annotator's line has a label that needn't be made again.
 
     In a queue it is made again unless it is later than the last label that led to the queue, or the item is queued for
-    an older guideline and this label follows the current one.
+    an older guideline and this label is under one of the `standing` versions.
     """
     if not line["label"] or queue_row is None:
         return bool(line["label"])
-    follows_guideline = line["guideline"] in (guideline, NO_GUIDELINE)
-    return labelled_at(line) > queue_row["at"] or (queue_row["reason"] == "older_guideline" and follows_guideline)
+    stands = line["guideline"] in standing
+    return labelled_at(line) > queue_row["at"] or (queue_row["reason"] == "older_guideline" and stands)
 
 
 def lines_of_others(annotator: str, annotations: Path) -> dict[int, list[Line]]:

@@ -1,7 +1,7 @@
 """Combines several annotators' labels of an item into one, by `annotate.policy`."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,7 +9,7 @@ from stages.judging.metrics import proportion
 from stages.labels.agreement import majority
 from stages.labels.store import Line, labelled_at, latest_lines, load, votes
 from stages.pipeline.params import Annotate
-from stages.pipeline.schemas import NO_GUIDELINE, QuestionLabel
+from stages.pipeline.schemas import QuestionLabel
 
 
 def settle(votes: Mapping[str, str], p: Annotate) -> tuple[str | None, str | None]:
@@ -75,12 +75,12 @@ def nothing_settled_error(settlement: Settlement) -> str:
     )
 
 
-def annotation_queue(lines: Sequence[Line], settlement: Settlement, guideline_version: str) -> list[dict[str, Any]]:
-    """The inquiries to look at again: for contradicting labels, or else for a label under another version of the
-    guideline. `at` is when the last of their labels was made.
+def annotation_queue(lines: Sequence[Line], settlement: Settlement, standing: Collection[str]) -> list[dict[str, Any]]:
+    """The inquiries to look at again: for contradicting labels, or else for a label under a version of the guideline
+    that isn't among the `standing` ones. `at` is when the last of their labels was made.
     """
     lines_by_id = labelled_lines(lines, settlement)
-    outdated_ids = ids_under_another_guideline(lines_by_id, guideline_version)
+    outdated_ids = ids_under_another_guideline(lines_by_id, standing)
     queue = []
     for id, lines_of_item in lines_by_id.items():
         if settlement.reject_reason_by_id.get(id) == "contradicting_labels":
@@ -94,15 +94,15 @@ def annotation_queue(lines: Sequence[Line], settlement: Settlement, guideline_ve
 
 
 def coverage_of(
-    lines: Sequence[Line], settlement: Settlement, votes_by_id: Mapping[int, dict[str, str]], guideline_version: str
+    lines: Sequence[Line], settlement: Settlement, votes_by_id: Mapping[int, dict[str, str]], standing: Collection[str]
 ) -> dict[str, int]:
     """Counts of inquiries without a label, of labelled items that are no inquiries, and of inquiries with a label
-    under another version of the guideline, contradicting labels or not.
+    under a version of the guideline that isn't among the `standing` ones, contradicting labels or not.
     """
     return {
         "unlabelled": settlement.reason_counts["unlabelled"],
         "labels_without_inquiry": len(votes_by_id) - len(settlement.votes_by_id),
-        "older_guideline": len(ids_under_another_guideline(labelled_lines(lines, settlement), guideline_version)),
+        "older_guideline": len(ids_under_another_guideline(labelled_lines(lines, settlement), standing)),
     }
 
 
@@ -115,9 +115,8 @@ def labelled_lines(lines: Sequence[Line], settlement: Settlement) -> dict[int, l
     }
 
 
-def ids_under_another_guideline(lines_by_id: Mapping[int, list[Line]], guideline_version: str) -> set[int]:
-    current = (guideline_version, NO_GUIDELINE)
-    return {id for id, lines in lines_by_id.items() if any(line["guideline"] not in current for line in lines)}
+def ids_under_another_guideline(lines_by_id: Mapping[int, list[Line]], standing: Collection[str]) -> set[int]:
+    return {id for id, lines in lines_by_id.items() if any(line["guideline"] not in standing for line in lines)}
 
 
 def summary(settlement: Settlement) -> dict[str, Any]:

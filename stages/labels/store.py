@@ -15,10 +15,13 @@ from typing import Any
 import click
 
 from stages.chat import MILLISECONDS
-from stages.pipeline.schemas import FROM_EXPORT, Label
+from stages.pipeline.schemas import FROM_EXPORT, NO_GUIDELINE, Label
 from stages.pipeline.tables import failures, materialize, read, refuse, rows
 
 CLOCK_TOLERANCE = 86_400  # seconds that a clock may be ahead
+VERSIONS_SECTION = re.compile(r"^## Versions\s*$(.*?)(?=^#|\Z)", re.MULTILINE | re.DOTALL)
+LIST_ENTRY = re.compile(r"^[-*+].*", re.MULTILINE)
+VERSION = re.compile(r"- `([0-9a-f]{12})`: \S")
 CONFLICT_MARKER = re.compile(rb"(<{7}|>{7}|={7}|\|{7})(\s|$)")
 Line = dict[str, Any]
 
@@ -29,6 +32,27 @@ def guideline_version(folder: Path) -> str:
     if not file.exists():
         raise click.ClickException(f"{file} is missing: write down what the labels mean before anybody labels")
     return hashlib.sha256(file.read_bytes()).hexdigest()[:12]
+
+
+def standing_versions(folder: Path) -> frozenset[str]:
+    """The versions of the guideline whose labels stand: the current one, the earlier ones that the list in its section
+    "Versions" names, and NO_GUIDELINE.
+
+    Raises click.ClickException that names each entry of the list without a version.
+    """
+    file = folder / "GUIDELINE.md"
+    versions = {guideline_version(folder), NO_GUIDELINE}
+    section = VERSIONS_SECTION.search(file.read_text(encoding="utf-8", errors="replace"))
+    errors = []
+    for entry in LIST_ENTRY.findall(section[1]) if section else []:
+        version = VERSION.match(entry)
+        if version:
+            versions.add(version[1])
+        else:
+            errors.append(f"{file}: Versions: {entry!r} must begin with - `12 hexadecimal digits`: and say why")
+    if errors:
+        refuse(errors)
+    return frozenset(versions)
 
 
 def load(files: Iterable[Path], model: type[Label] = Label, imported: Path | None = None) -> list[Line]:

@@ -29,7 +29,7 @@ from typing import Any, NamedTuple
 import click
 
 from stages.labels.settling import annotation_queue, settle_inquiries
-from stages.labels.store import guideline_version, load, votes
+from stages.labels.store import load, standing_versions, votes
 from stages.pipeline.command import Command
 from stages.pipeline.files import read_json, read_yaml
 from stages.pipeline.params import params
@@ -107,7 +107,7 @@ def expected_ids(clone: Path) -> dict[str, set[int]]:
     lines = load(sorted(annotations.glob("*.jsonl")), imported=clone / "data" / "imported.jsonl")
     settlement = settle_inquiries(sorted(turns), votes(lines), params(clone / "params.yaml").annotate)
     inquiries, labelled = set(settlement.votes_by_id), set(settlement.needs_context_by_id)
-    queue = annotation_queue(lines, settlement, guideline_version(annotations))
+    queue = annotation_queue(lines, settlement, standing_versions(annotations))
     return {
         "data/scores.jsonl": turns,
         "data/inquiries.jsonl": inquiries,

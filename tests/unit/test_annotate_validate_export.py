@@ -29,11 +29,13 @@ def label(id: int, annotator: str = "ann", value: str = "needed", at: int = 1, *
 def annotated(project: Path, set_params: Callable[..., None]) -> Callable[..., tuple[Any, Path]]:
     """Run annotate over inquiries 1 to 4 and the given labels; one file an annotator."""
 
-    def call(*labels: Row | str, policy: str = "adjudicator") -> tuple[Any, Path]:
+    def call(
+        *labels: Row | str, policy: str = "adjudicator", guideline: str = "The second version."
+    ) -> tuple[Any, Path]:
         set_params(**{"annotate.policy": policy, "annotate.adjudicator": "judge"})
         folder = project / "annotations"
         folder.mkdir()
-        (folder / "GUIDELINE.md").write_text("The second version.")
+        (folder / "GUIDELINE.md").write_text(guideline)
         for row in labels:
             name = "broken" if isinstance(row, str) else row["annotator"]
             with (folder / f"{name}.jsonl").open("a") as file:
@@ -169,6 +171,52 @@ def test_a_label_under_an_older_guideline_counts_and_is_listed(annotated: Callab
     assert [row["id"] for row in read(project / "labelled.jsonl")] == [1, 2, 3]
     assert read(project / "queue.jsonl") == [{"id": 1, "reason": "older_guideline", "at": 7}]
     assert "warning: older guideline: 1" in result.output
+
+
+NAMED_VERSION = f"""The third version.
+
+## Versions
+Labels under these stand.
+
+- `{"a" * 12}`: the second version.
+  It had no cases.
+
+## Cases
+- `{"b" * 12}`: an entry of another list.
+"""
+
+
+def test_a_label_under_a_version_that_the_guideline_names_is_not_queued(
+    annotated: Callable[..., tuple[Any, Path]],
+) -> None:
+    labels = [label(id, guideline=digit * 12) for id, digit in ((1, "a"), (2, "b"), (3, "c"))]
+    result, project = annotated(*labels, guideline=NAMED_VERSION)
+    assert [row["id"] for row in read(project / "labelled.jsonl")] == [1, 2, 3]
+    assert [(row["id"], row["reason"]) for row in read(project / "queue.jsonl")] == [
+        (2, "older_guideline"),
+        (3, "older_guideline"),
+    ]
+    assert "warning: older guideline: 2" in result.output
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "- the second version",
+        f"- {'a' * 12}: without marks of code",
+        f"- `{'a' * 11}`: a digit is missing",
+        f"- `{'A' * 12}`: capitals",
+        f"- `{'a' * 12}`:",
+        f"* `{'a' * 12}`: another mark of a list",
+    ],
+)
+def test_a_version_that_cannot_be_read_is_named(annotated: Callable[..., tuple[Any, Path]], entry: str) -> None:
+    readable = f"- `{'b' * 12}`: readable"
+    result, project = annotated(label(1), guideline=f"The third version.\n\n## Versions\n{readable}\n{entry}\n")
+    assert result.exit_code == 1
+    assert f"Versions: {entry!r} must begin with" in result.output
+    assert readable not in result.output
+    assert not (project / "queue.jsonl").exists()
 
 
 def valid_tables(folder: Path) -> list[Path]:

@@ -688,12 +688,14 @@ def test_control_c_leaves_from_everywhere_with_what_was_kept(annotations: Path, 
         ({"label": "needed", "at": 101, "given": 50}, {"at": 100, "reason": "contradicting_labels"}, False),  # a note
         ({"label": "needed", "at": 50}, {"at": 100, "reason": "older_guideline"}, True),  # it is another's that is old
         ({"label": "needed", "at": 50, "guideline": "older"}, {"at": 100, "reason": "older_guideline"}, False),
+        ({"label": "needed", "at": 50, "guideline": "named"}, {"at": 100, "reason": "older_guideline"}, True),
         ({"label": "needed", "at": 50, "guideline": NO_GUIDELINE}, {"at": 100, "reason": "older_guideline"}, True),
         ({"label": "needed", "at": 50}, {"at": 100, "reason": "model_disagrees"}, False),
     ],
 )
 def test_a_queue_asks_again_what_was_labelled_before_it(line: Row, queue_row: Row | None, is_labelled: bool) -> None:
-    assert is_done({"given": None, "guideline": "now"} | line, queue_row, "now") is is_labelled
+    standing = {"now", "named", NO_GUIDELINE}
+    assert is_done({"given": None, "guideline": "now"} | line, queue_row, standing) is is_labelled
 
 
 def write_queue(file: Path, *ids: int) -> None:
