@@ -6,25 +6,65 @@
 
 How it is asked is said by `evaluate` in params.yaml. For the law a vanilla model is asked every labelled item, with
 each of `law.prompts` too; a tuned one is asked those of `evaluate.split` alone, since it has learnt others. The
-metrics are of that split.
+metrics are of that split. With several `seeds` the adapter of each is asked: predictions have the mean probability,
+metrics are means over the seeds.
 """
 
+import gc
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
 from stages.judging.metrics import HEADLINES
-from stages.judging.predictions import log_odds_of
 from stages.llm.catalogue import engine
 from stages.llm.no_answers import warn_of_no_answers
 from stages.llm.predictions import predict, summary
+from stages.llm.seeds import mean_predictions
+from stages.llm.weights import adapter_folders
 from stages.pipeline.command import Command
 from stages.pipeline.files import write_metrics
-from stages.pipeline.params import params
+from stages.pipeline.params import Params, params
 from stages.pipeline.schemas import Item, Prediction
 from stages.pipeline.tables import from_rows, read, rows, split_items, write
 from stages.pipeline.window import with_window
+
+Rows = list[dict[str, Any]]
+
+
+def ask(
+    name: str, base: Path, adapter: Path | None, questions: Rows, prompts: Sequence[str], title: str, p: Params
+) -> Rows:
+    """A model's answers to each question with each prompt, beside the labels; `title` is that of the progress."""
+    model = engine(name, base, p, adapter)
+    answers: Rows = []
+    for prompt in prompts:
+        with_prompt = p.model_copy(update={"question": p.question.model_copy(update={"prompt": prompt})})
+        prompt_answers = predict(questions, model, with_prompt, f"{title}, {prompt}")
+        answers += [
+            row | {"cr_need_gt": item["cr_need_gt"]} for item, row in zip(questions, prompt_answers, strict=True)
+        ]
+    return answers
+
+
+def ask_seeds(name: str, base: Path, adapter: Path, questions: Rows, p: Params) -> dict[int, Rows]:
+    """The answers of each seed's adapter, one after the other."""
+    answers_by_seed = {}
+    for number, (seed, folder) in enumerate(adapter_folders(adapter, p.seeds).items(), start=1):
+        title = f"{name}, seed {seed} ({number} of {len(p.seeds)})" if len(p.seeds) > 1 else name
+        answers_by_seed[seed] = ask(name, base, folder, questions, [p.question.prompt], title, p)
+        gc.collect()  # ends vLLM's processes before the next ones need their memory
+    return answers_by_seed
+
+
+def of_split(answers: Rows, in_split: Rows, prompt: str) -> Rows:
+    """The answers with a prompt to the items of a split, in the order of these items, so that one seed draws the same
+    resamples everywhere.
+    """
+    by_id = {row["id"]: row for row in answers if row["prompt"] == prompt}
+    return [by_id[item["id"]] for item in in_split]
 
 
 @click.command(cls=Command, help=__doc__)
@@ -38,32 +78,24 @@ from stages.pipeline.window import with_window
 def main(
     name: str, base: Path, items: str, predictions: str, metrics: str, details: str, adapter: Path | None
 ) -> None:
-    from stages.judging.evaluate_metric import measure
+    from stages.judging.seeds import means, measure_seeds
 
     p = with_window(params())
     in_split = split_items(items, p.evaluate.split)
-    questions = in_split if adapter else rows(read(items, Item))
-    model = engine(name, base, p, adapter)
-    answers = []
-    for prompt in dict.fromkeys([p.question.prompt, *([] if adapter else p.law.prompts)]):
-        with_prompt = p.model_copy(update={"question": p.question.model_copy(update={"prompt": prompt})})
-        prompt_answers = predict(questions, model, with_prompt, f"{name}, {prompt}")
-        answers += [
-            row | {"cr_need_gt": item["cr_need_gt"]} for item, row in zip(questions, prompt_answers, strict=True)
-        ]
+    if adapter:
+        answers_by_seed = ask_seeds(name, base, adapter, in_split, p)
+    else:
+        prompts = list(dict.fromkeys([p.question.prompt, *p.law.prompts]))
+        answers_by_seed = {0: ask(name, base, None, rows(read(items, Item)), prompts, name, p)}
+    answers = mean_predictions(answers_by_seed)
     write(predictions, from_rows(answers, Prediction), Prediction)
-    by_id = {row["id"]: row for row in answers if row["prompt"] == p.question.prompt}
-    # in the order of the items, so that one seed draws the same resamples everywhere
-    split_answers = [by_id[item["id"]] for item in in_split]
-    scores = measure(
-        [row["answer"] for row in split_answers],
-        [row["cr_need_gt"] for row in split_answers],
-        [log_odds_of(row) for row in split_answers],
-        p.evaluate.bootstrap,
-        p.seed,
-    )
-    warn_of_no_answers(name, Counter(row["answer"] for row in answers), len(answers))
-    write_metrics(metrics, details, scores | summary(split_answers, p), *HEADLINES)
+    all_answers = [row["answer"] for of_seed in answers_by_seed.values() for row in of_seed]
+    warn_of_no_answers(name, Counter(all_answers), len(all_answers))
+    split_answers = {seed: of_split(of_seed, in_split, p.question.prompt) for seed, of_seed in answers_by_seed.items()}
+    mean_answers = of_split(answers, in_split, p.question.prompt)
+    scores = measure_seeds(split_answers, mean_answers, p.evaluate.bootstrap, p.seed)
+    summaries = [summary(of_seed, p) for of_seed in split_answers.values()]
+    write_metrics(metrics, details, scores | means(summaries), *HEADLINES)
 
 
 if __name__ == "__main__":

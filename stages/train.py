@@ -1,26 +1,32 @@
-"""Fine-tune a model with LoRA (paper, section 4).
+"""Fine-tune a model with LoRA (paper, section 4), once with each of `seeds`.
 
     python -m stages.train NAME data/base/NAME data/alpaca/train.json data/adapters/NAME metrics/training/NAME
         --dev data/alpaca/dev.json
 
-The loss is computed on the answers alone. The adapter loads with `PeftModel.from_pretrained`. An interrupted run
-resumes from its last checkpoint, which lies in the cache directory, and writes the same adapter as an undisturbed run.
+The loss is computed on the answers alone. The adapter loads with `PeftModel.from_pretrained`. The first seed's lies in
+data/adapters/NAME, that of another seed N in the folder seed_N beside it; the loss curve is the first seed's. An
+interrupted run resumes from its last checkpoint, which lies in the cache directory, and writes the same adapters as an
+undisturbed run.
 """
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import click
 
 from stages.llm.training import train
+from stages.llm.training_cache import train_once, training_fingerprint
 from stages.llm.training_settings import hyperparameters, too_few_steps
+from stages.llm.weights import adapter_folders
 from stages.pipeline.command import Command
-from stages.pipeline.params import Params, params
+from stages.pipeline.params import Params, cache_directory, params
 
-LAUNCHED = "LABELS_LAUNCHED"  # the environment variable of a process that Accelerate's launcher has started
+LAUNCHED = "LABELS_LAUNCHED_SEED"  # the environment variable of a process that Accelerate's launcher has started
 
 
 @click.command(cls=Command, help=__doc__)
@@ -36,16 +42,48 @@ def main(name: str, base: Path, rows: Path, adapter: Path, curve: Path, dev: Pat
     problem = too_few_steps(items, hyperparameters(name, p).batch_size, p)
     if problem:
         raise click.ClickException(f"{rows}: {problem}")
-    if p.train.launcher and LAUNCHED not in os.environ:
-        sys.exit(launch(p))
-    train(name, base, rows, p, adapter, curve, dev_rows=dev)
+    if LAUNCHED in os.environ:
+        train(name, base, rows, p, int(os.environ[LAUNCHED]), adapter, curve, dev_rows=dev)
+    elif len(p.seeds) == 1:
+        train_one(name, base, rows, dev, p, p.seeds[0], adapter, curve)
+    else:
+        train_all(name, base, rows, dev, p, adapter, curve)
 
 
-def launch(p: Params) -> int:
-    """Have Accelerate start this command again, once in each process; returns its exit status."""
+def train_one(
+    name: str, base: Path, rows: Path, dev: Path | None, p: Params, seed: int, adapter: Path, curve: Path
+) -> None:
+    """A training with one seed: in this process, or in those of Accelerate's launcher, which start this command again.
+
+    Ends this process with the launcher's exit status where that is an error.
+    """
+    if not p.train.launcher:
+        train(name, base, rows, p, seed, adapter, curve, dev_rows=dev)
+        return
     launcher = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(p.train.launcher_config)]
-    command = [*launcher, "-m", "stages.train", *sys.argv[1:]]
-    return subprocess.run(command, env=os.environ | {LAUNCHED: "1"}).returncode
+    arguments = [name, base, rows, adapter, curve, *(["--dev", dev] if dev else [])]
+    command = [*launcher, "-m", "stages.train", *map(str, arguments)]
+    status = subprocess.run(command, env=os.environ | {LAUNCHED: str(seed)}).returncode
+    if status:
+        sys.exit(status)
+
+
+def train_all(name: str, base: Path, rows: Path, dev: Path | None, p: Params, adapter: Path, curve: Path) -> None:
+    """A training with each of several seeds.
+
+    DVC deletes a stage's outputs before it starts. Until the last training has ended, the others therefore wait in the
+    cache directory: a run that was killed doesn't repeat them.
+    """
+    labels = [rows, *([dev] if dev else [])]
+    folder = cache_directory("seeds") / training_fingerprint(name, base, p, *labels)
+    works = {seed: folder / str(seed) for seed in p.seeds}
+    for number, (seed, work) in enumerate(works.items(), start=1):
+        click.echo(f"{name}, seed {seed} ({number} of {len(works)})", err=True)
+        train_once(work, partial(train_one, name, base, rows, dev, p, seed))
+    for seed, target in adapter_folders(adapter, p.seeds).items():
+        shutil.copytree(works[seed] / "adapter", target, dirs_exist_ok=True)
+    shutil.copytree(works[p.seeds[0]] / "curve", curve, dirs_exist_ok=True)
+    shutil.rmtree(folder)
 
 
 if __name__ == "__main__":

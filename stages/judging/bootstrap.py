@@ -30,6 +30,13 @@ class BootstrapScores(NamedTuple):
         """95% bounds of a score, [2, models]."""
         return bounds(self.resampled[name])
 
+    def mean(self) -> "BootstrapScores":
+        """The means over the models, as scores of one model."""
+        return BootstrapScores(
+            observed={name: score.mean(keepdims=True) for name, score in self.observed.items()},
+            resampled={name: score.mean(1, keepdims=True) for name, score in self.resampled.items()},
+        )
+
 
 def bootstrap_scores(
     answers: NDArray[Any], log_odds: Floats, truth: Bools, resamples: int, seed: int

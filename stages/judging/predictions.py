@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from stages.pipeline.schemas import Prediction
+from stages.pipeline.schemas import ANSWER_OF_SEED, Prediction
 from stages.pipeline.tables import read, rows
 
 OPTIONS = ("needed", "not_needed", "dont_know")  # the columns of their log-probabilities
@@ -26,6 +26,12 @@ def load_predictions(
                 yield prediction
 
     return {name: list(of_model(name)) for name in names}
+
+
+def answers_of_seeds(prediction: Mapping[str, Any]) -> list[str]:
+    """The answer of each seed's training; of a prediction that is of one training its own."""
+    answers = [value for column, value in prediction.items() if column.startswith(ANSWER_OF_SEED)]
+    return answers or [prediction["answer"]]
 
 
 def has_probability(prediction: Mapping[str, Any]) -> bool:

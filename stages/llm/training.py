@@ -28,12 +28,13 @@ def train(
     base: Path,
     rows: Path,
     p: Params,
+    seed: int,
     adapter: Path,
     curve: Path,
     full: bool = False,
     dev_rows: Path | None = None,
 ) -> None:
-    """Train a model on alpaca rows; write the adapter to `adapter` and the loss curve to `curve`.
+    """Train a model on alpaca rows with one seed; write the adapter to `adapter` and the loss curve to `curve`.
 
     With `full` the matrices that LoRA would update are trained themselves, and `adapter` receives the whole model.
     `train.keep: best` keeps the checkpoint that answers most of `dev_rows` right. An interrupted training resumes from
@@ -43,7 +44,7 @@ def train(
     """
     _use_one_gpu()
     with _readable_errors():
-        trainer = _prepare(name, base, rows, p, curve, full, dev_rows)
+        trainer = _prepare(name, base, rows, p, seed, curve, full, dev_rows)
         checkpoints = Path(trainer.args.output_dir)
         trainer.train(resume_from_checkpoint=last_complete_checkpoint(checkpoints))
         _save(trainer, adapter, full)
@@ -56,7 +57,9 @@ def _use_one_gpu() -> None:
         os.environ["CUDA_VISIBLE_DEVICES"] = visible.partition(",")[0]
 
 
-def _prepare(name: str, base: Path, rows: Path, p: Params, curve: Path, full: bool, dev_rows: Path | None) -> Any:
+def _prepare(
+    name: str, base: Path, rows: Path, p: Params, seed: int, curve: Path, full: bool, dev_rows: Path | None
+) -> Any:
     """The trainer with model, examples and settings."""
     import transformers
     from datasets import Dataset, disable_progress_bars
@@ -69,7 +72,9 @@ def _prepare(name: str, base: Path, rows: Path, p: Params, curve: Path, full: bo
     disable_progress_bars()
     lora_rank, lr, batch_size = hyperparameters(name, p)
     model, tokenizer = load(base, compute_dtype(p.models[name].dtype), p.train.load_in_4bit)
-    examples, evaluation_examples = split_validation(load_examples(rows, tokenizer, p.max_length), p)
+    examples, evaluation_examples = split_validation(
+        load_examples(rows, tokenizer, p.max_length), p.train.validation_share, seed
+    )
     if p.train.keep == "best":
         if dev_rows is None:
             raise click.ClickException("train.keep is best, and there are no items of dev to choose by")
@@ -77,7 +82,7 @@ def _prepare(name: str, base: Path, rows: Path, p: Params, curve: Path, full: bo
     lora = None if full else lora_config(model, lora_rank, p)
     if full:
         _freeze_all_but_linear_layers(model)
-    settings = sft_config(lr, batch_size, model.dtype, p)
+    settings = sft_config(lr, batch_size, model.dtype, seed, p)
     run = _run_identity(base, [examples, evaluation_examples], lora, settings, model.dtype, p)
     settings.output_dir = str(cache_directory("checkpoints") / run)
     trainer = Trainer(
@@ -100,13 +105,10 @@ def _prepare(name: str, base: Path, rows: Path, p: Params, curve: Path, full: bo
     return trainer
 
 
-def split_validation(examples: list[Example], p: Params) -> tuple[list[Example], list[Example]]:
-    """The examples to learn, and a share of `train.validation_share` drawn at random, which only shows its loss: none,
-    or at least one.
-    """
-    share = p.train.validation_share
+def split_validation(examples: list[Example], share: float, seed: int) -> tuple[list[Example], list[Example]]:
+    """The examples to learn, and a share drawn at random, which only shows its loss: none, or at least one."""
     count = max(1, round(share * len(examples))) if share else 0
-    validation_indices = set(random.Random(p.seed).sample(range(len(examples)), count))
+    validation_indices = set(random.Random(seed).sample(range(len(examples)), count))
     training_examples = [example for i, example in enumerate(examples) if i not in validation_indices]
     return training_examples, [examples[i] for i in sorted(validation_indices)]
 

@@ -65,7 +65,7 @@ def expert_parameters(model: Any) -> list[str]:
     return sorted({".".join(name.split(".")[-3:]) for name in experts | routers})
 
 
-def sft_config(lr: float, batch_size: int, dtype: Any, p: Params) -> Any:
+def sft_config(lr: float, batch_size: int, dtype: Any, seed: int, p: Params) -> Any:
     """TRL's configuration; `dtype` is the model's. `output_dir` is set later, since it is named after the rest."""
     import torch
     import trl
@@ -73,7 +73,7 @@ def sft_config(lr: float, batch_size: int, dtype: Any, p: Params) -> Any:
     is_best_kept = p.train.keep == "best"
     return trl.SFTConfig(
         output_dir="checkpoints",
-        seed=p.seed,
+        seed=seed,
         learning_rate=lr,
         num_train_epochs=p.epochs,
         per_device_train_batch_size=process_batch_size(batch_size),

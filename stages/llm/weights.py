@@ -3,6 +3,7 @@
 import hashlib
 import json
 import timeit
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -131,17 +132,29 @@ def fingerprint(path: Path) -> str:
     if path.is_file():
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
-    files = sorted(file for file in path.rglob("*") if file.is_file())
-    lines = [f"{file.relative_to(path).as_posix()} {fingerprint(file)}" for file in files]
+    return _fingerprint_of_files(path, path.rglob("*"))
+
+
+def _fingerprint_of_files(folder: Path, paths: Iterable[Path]) -> str:
+    lines = [f"{path.relative_to(folder).as_posix()} {fingerprint(path)}" for path in sorted(paths) if path.is_file()]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def identity(base: Path, adapter: Path | None) -> dict[str, str]:
-    """The fingerprints that pin a model's answers. A hub model's folder holds its pinned revision."""
+    """The fingerprints that pin a model's answers. A hub model's folder holds its pinned revision.
+
+    An adapter is the files of its folder. Those of other seeds, in folders beside them, play no part.
+    """
     fingerprints = {"base": fingerprint(base)}
     if adapter:
-        fingerprints["adapter"] = fingerprint(adapter)
+        fingerprints["adapter"] = _fingerprint_of_files(adapter, adapter.iterdir())
     return fingerprints
+
+
+def adapter_folders(adapter: Path, seeds: Sequence[int]) -> dict[int, Path]:
+    """The folder of each seed's adapter: that of the first is `adapter` itself, the others' lie in it."""
+    first, *others = seeds
+    return {first: adapter} | {seed: adapter / f"seed_{seed}" for seed in others}
 
 
 def minor_version(version: str) -> str:

@@ -419,6 +419,7 @@ class Model(Section):
 class Params(Section):
     backend: Literal["duckdb", "spark"]
     seed: Seed
+    seeds: Annotated[list[Seed], Field(min_length=1)]
     ladder: Annotated[list[Name], Field(min_length=1)]
     finetune: Annotated[list[Name], Field(min_length=1)]
     lr: LearningRate
@@ -452,6 +453,13 @@ class Params(Section):
         if name not in self.models:
             raise click.ClickException(f"{name} is not under models in params.yaml (known: {', '.join(self.models)})")
         return self.models[name]
+
+    @field_validator("seeds")
+    @classmethod
+    def are_distinct(cls, seeds: list[int]) -> list[int]:
+        if len(set(seeds)) < len(seeds):
+            raise ValueError("names a seed twice")
+        return seeds
 
     @model_validator(mode="after")
     def each_scorer_has_a_throttle(self) -> "Params":

@@ -17,6 +17,8 @@ NO_ANSWERS = (
     "refused",
     "cut_off",
 )  # in place of a model's answer: the members of stages.llm.no_answers.NoAnswer
+ANSWERS = ("needed", "not_needed", "dont_know", *NO_ANSWERS)
+ANSWER_OF_SEED = "answer_of_seed_"  # and the seed: columns of predictions that are of several trainings
 LABELS = ("needed", "not_needed", "not_question")
 NO_GUIDELINE = "0" * 12  # of labels that stood in a chat export
 FROM_EXPORT = "export"  # their annotator, a name that nobody may have
@@ -194,6 +196,9 @@ class Prediction(Table):
     `generate`: nulls there, and in `said` what the model said in the end, a line for each order. `letters` has the
     letter that was given in each order, `-` where there is none; `turns_lost` counts turns of the history that
     didn't fit.
+
+    Trainings with several seeds have one row for an item: the logarithm of each option's mean probability, letters and
+    texts of all seeds, and the answer of each seed in a column of its own.
     """
 
     id: Series[int] = pa.Field(**ID)
@@ -204,8 +209,9 @@ class Prediction(Table):
     dont_know: Series[pd.Float64Dtype] = pa.Field(nullable=True, le=0)
     letters: Series[str] = pa.Field(str_matches=r"^[ABC-]+$")
     said: Series[str] = pa.Field(nullable=True)
-    answer: Series[str] = pa.Field(isin=("needed", "not_needed", "dont_know", *NO_ANSWERS))
+    answer: Series[str] = pa.Field(isin=ANSWERS)
     turns_lost: Series[int] = pa.Field(ge=0)
+    answers_of_seeds: Series[str] | None = pa.Field(alias=rf"^{ANSWER_OF_SEED}\d+$", regex=True, isin=ANSWERS)
 
     class Config:
         metadata = {"order": ["prompt", "id"], "key": ["prompt", "id"]}  # noqa: RUF012

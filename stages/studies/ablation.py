@@ -59,7 +59,7 @@ def settings(model: str, method: Mapping[str, Any], split: str, seed: int) -> li
     """The arguments of `dvc exp run` for one experiment."""
     model_settings = params().models[model].train.model_dump(exclude_none=True)  # go before the params of all models
     changed = {f"models.{model}.train.{key}" if key in model_settings else key: value for key, value in method.items()}
-    return overrides(changed | {"seed": seed, "evaluate.split": split, "ladder": [model], "finetune": [model]})
+    return overrides(changed | {"seeds": [seed], "evaluate.split": split, "ladder": [model], "finetune": [model]})
 
 
 def scores_of(name: str, state: str, model: str) -> Mapping[str, Any]:

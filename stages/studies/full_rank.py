@@ -4,7 +4,8 @@
 
 Trains in full all linear matrices that LoRA updates by default, truncates the update to each rank by SVD (Eckart and
 Young, 1936) and evaluates the base plus the truncated update on dev: an upper bound for what LoRA could hold of this
-update at that rank. A run that was killed goes on from the last checkpoint, and asks nothing twice.
+update at that rank. The training has the first of `seeds`. A run that was killed goes on from the last checkpoint, and
+asks nothing twice.
 """
 
 from pathlib import Path
@@ -16,12 +17,12 @@ from stages.judging.predictions import log_odds_of
 from stages.judging.update_rank import mean_ranks, ranks
 from stages.llm.predictions import predict
 from stages.llm.training import train
+from stages.llm.training_cache import training_fingerprint
 from stages.llm.weights import fingerprint, linear_weights
 from stages.pipeline.command import Command
 from stages.pipeline.files import write_json
 from stages.pipeline.params import Params, cache_directory, params
 from stages.pipeline.tables import split_items
-from stages.studies import training_fingerprint
 
 RANKS = (1, 2, 4, 8, 16, 32, 64, 128)
 SCORES = ("f1", "f1_low", "f1_high", "auc", "auc_low", "auc_high", "n")
@@ -77,9 +78,11 @@ def main(name: str, metrics: str, plot: str, lr: float) -> None:
     base, alpaca = Path("data/base") / name, Path("data/alpaca")
     items = split_items("data/items.jsonl", "dev")
     truth = [item["cr_need_gt"] for item in items]
-    tuned = cache_directory("full_rank") / training_fingerprint(base, alpaca, p)
+    seed = p.seeds[0]
+    tuned = cache_directory("full_rank") / f"{training_fingerprint(name, base, p, alpaca)}_{seed}"
     if not (tuned / "done").exists():
-        train(name, base, alpaca / "train.json", p, tuned, tuned / "curve", full=True, dev_rows=alpaca / "dev.json")
+        rows, dev_rows = alpaca / "train.json", alpaca / "dev.json"
+        train(name, base, rows, p, seed, tuned, tuned / "curve", full=True, dev_rows=dev_rows)
         (tuned / "done").touch()
     engine = Transformers(base, p.evaluate.batch_tokens)
     by_matrix = updates(engine.model, tuned, engine.device)

@@ -8,7 +8,6 @@ resamples of items and of trainings. A run that was killed goes on where it was.
 """
 
 import random
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +18,12 @@ from numpy.typing import NDArray
 from stages.judging.bootstrap import bounds, resample_counts
 from stages.judging.metrics import Bools, Floats, weighted_scores
 from stages.llm.training import train
+from stages.llm.training_cache import train_once, training_fingerprint
 from stages.pipeline.command import Command
 from stages.pipeline.files import read_json, write_json
 from stages.pipeline.params import cache_directory, params
 from stages.pipeline.tables import split_items
 from stages.pipeline.window import with_window
-from stages.studies import training_fingerprint
 
 PARTS = (8, 4, 2, 1)
 SEEDS = (0, 1, 2)
@@ -99,15 +98,16 @@ def train_and_predict(
     from stages.llm.catalogue import engine
     from stages.llm.predictions import predict
 
-    p = params().model_copy(update={"seed": seed})
-    base, adapter = Path("data/base") / name, work / "adapter"
-    if not (work / "done").exists():
-        shutil.rmtree(adapter, ignore_errors=True)
-        write_json(work / "labels.json", examples)
-        train(name, base, work / "labels.json", p, adapter, work / "curve", dev_rows=Path("data/alpaca/dev.json"))
-        (work / "labels.json").unlink()  # texts of the chat
-        (work / "done").touch()
-    return predict(items, engine(name, base, p, adapter), p, work.name)
+    p = params()
+    base, labels = Path("data/base") / name, work / "labels.json"
+
+    def train_on_examples(adapter: Path, curve: Path) -> None:
+        write_json(labels, examples)
+        train(name, base, labels, p, seed, adapter, curve, dev_rows=Path("data/alpaca/dev.json"))
+        labels.unlink()  # texts of the chat
+
+    train_once(work, train_on_examples)
+    return predict(items, engine(name, base, p, work / "adapter"), p, work.name)
 
 
 @click.command(cls=Command, help=__doc__)
@@ -122,7 +122,7 @@ def main(name: str, metrics: str, plot: str) -> None:
     alpaca = Path("data/alpaca")
     items = split_items("data/items.jsonl", p.evaluate.split)
     all_examples = read_json(alpaca / "train.json")
-    folder = cache_directory("curve") / training_fingerprint(Path("data/base") / name, alpaca, p)
+    folder = cache_directory("curve") / training_fingerprint(name, Path("data/base") / name, p, alpaca)
     sizes, predictions = [], []  # predictions [sizes, seeds, items]
     for part in PARTS:
         subsets = [subset(all_examples, part, seed) for seed in SEEDS]

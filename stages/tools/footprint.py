@@ -43,7 +43,7 @@ class Work(NamedTuple):
     """How much a run asks of a model, in items and tokens."""
 
     answers: float  # items, once for each order of the options, prompt and adapter
-    training_items: float  # once for each epoch
+    training_items: float  # once for each epoch and seed
     prompt_tokens: int
     answer_tokens: int  # that are generated; read once more where a second turn reduces them to a letter
 

@@ -118,10 +118,11 @@ def labelled_items() -> int:
 def work_of(name: str, p: Params, items: int) -> Work:
     """How much the run asks of a model. All rows are taken to be as long as max_length allows."""
     shares = {"dev": p.export.dev, "test": p.export.test, "train": 1 - p.export.dev - p.export.test, "all": 1.0}
-    prompts = (1 + len(p.law.prompts)) * (name in p.ladder) + (name in p.finetune)
+    trainings = len(p.seeds) * (name in p.finetune)
+    prompts = (1 + len(p.law.prompts)) * (name in p.ladder) + trainings
     return Work(
         answers=items * shares[p.evaluate.split] * p.evaluate.permutations * prompts,
-        training_items=items * shares["train"] * p.epochs if name in p.finetune else 0,
+        training_items=items * shares["train"] * p.epochs * trainings,
         prompt_tokens=p.max_length,
         answer_tokens=p.evaluate.max_tokens if p.evaluate.protocol == "generate" else 0,
     )
@@ -192,7 +193,7 @@ training: weights + LoRA + activations + {beside}
 RAM: beside a GPU's memory; transformers reads weights through it to train
 hours, {total:.1f} in all: operations / ({rate}), an assumed share of the {card}'s peak;
   an answer: 2 x active x (prompt + 2 x answer); a trained item: (2 + 2{repeated}) x active x prompt; attention beside;
-  items: {items}, of {p.max_length} tokens; not in it: the filter, loading, waiting"""
+  items: {items}, of {p.max_length} tokens; seeds: {len(p.seeds)}; not in it: the filter, loading, waiting"""
 
 
 def listing(names: Sequence[str]) -> str:
@@ -281,10 +282,13 @@ def missing_disk(p: Params, needs: Mapping[str, Footprint], uncached: Sequence[s
     """Disks with too little room for what the hub's cache, the project and the cache of checkpoints will hold."""
     from huggingface_hub.constants import HF_HUB_CACHE
 
+    adapters = [len(p.seeds) * model_needs.adapter for model_needs in needs.values()]
+    checkpoints = max((2 * model_needs.checkpoint for model_needs in needs.values()), default=0)
+    waiting = max(adapters, default=0) if len(p.seeds) > 1 else 0  # for the last seed's training
     bytes_by_folder = {
         Path(HF_HUB_CACHE): sum(needs[name].download for name in uncached if name in needs),
-        Path.cwd(): ROOM + sum(2 * model_needs.adapter for model_needs in needs.values()),  # and DVC's copy
-        cache_directory("checkpoints"): max((2 * model_needs.checkpoint for model_needs in needs.values()), default=0),
+        Path.cwd(): ROOM + 2 * sum(adapters),  # and DVC's copy
+        cache_directory("checkpoints"): checkpoints + waiting,
     }
     by_disk: dict[int, list[tuple[Path, float]]] = {}
     for folder, size in bytes_by_folder.items():

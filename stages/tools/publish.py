@@ -26,7 +26,8 @@ def contents(adapter: Path, card: Path, data: Path) -> dict[str, Files]:
     """The files of the model's repository and of the dataset's, by their path there; the latter is laid out as `data`
     is, which the head of its card counts on.
     """
-    weights = {path.name: path for path in sorted(adapter.iterdir()) if path.name != "README.md"}  # peft's, empty
+    adapter_files = [path for path in sorted(adapter.iterdir()) if path.is_file()]  # folders are other seeds' adapters
+    weights = {path.name: path for path in adapter_files if path.name != "README.md"}  # peft's, empty
     shared = ["README.md", "dataset_info.json", "annotations/GUIDELINE.md"]
     shared += [f"alpaca/{path.name}" for path in sorted((data / "alpaca").glob("*.json"))]
     return {"model": {"README.md": card} | weights, "dataset": {place: data / place for place in shared}}

@@ -18,10 +18,10 @@ from stages.judging.hidden_states import read_states
 from stages.judging.predictions import log_odds_of
 from stages.judging.probe import FOLDS, folds, out_of_sample
 from stages.llm import prompts
+from stages.llm.training_cache import training_fingerprint
 from stages.pipeline.params import cache_directory, params
 from stages.pipeline.schemas import Labelled
 from stages.pipeline.tables import read, rows
-from stages.studies import training_fingerprint
 from stages.studies.label_noise import flip_labels, precision_and_recall
 from stages.studies.learning_curve import train_and_predict
 
@@ -52,11 +52,11 @@ def main(name: str, asked: int) -> None:
     readers = np.log(unseen / (1 - unseen))
     tuned = np.full(len(items), np.nan)
     folder = cache_directory("cross_tuned") / training_fingerprint(
-        Path("data/base") / name, Path("data/valid.jsonl"), p
+        name, Path("data/base") / name, p, Path("data/valid.jsonl")
     )
     for number, (learn, ask) in enumerate(folds(items, labels, p.seed)[:asked]):
         work = folder / f"{name}_{NOISE}_{number}"
-        predictions = train_and_predict(name, [examples[i] for i in learn], [items[i] for i in ask], p.seed, work)
+        predictions = train_and_predict(name, [examples[i] for i in learn], [items[i] for i in ask], p.seeds[0], work)
         tuned[ask] = [log_odds_of(row) for row in predictions]
     is_predicted = ~np.isnan(tuned)
     rankings = {"readers": readers, "tuned": tuned, "both": readers + tuned}

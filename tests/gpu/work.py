@@ -70,7 +70,7 @@ def placement(folder: Path, name: str, base: Path, rows: Path) -> dict[str, Any]
     from stages.llm.training import _prepare
 
     os.chdir(folder)
-    model = _prepare(name, base, rows, params(), folder / "unused", full=False, dev_rows=None).model
+    model = _prepare(name, base, rows, params(), 0, folder / "unused", full=False, dev_rows=None).model
     trained = {f"{weight.dtype} on {weight.device.type}" for weight in model.parameters() if weight.requires_grad}
     frozen = {f"{weight.dtype} on {weight.device.type}" for weight in model.parameters() if not weight.requires_grad}
     return {"trained": trained, "frozen": frozen}
@@ -138,7 +138,7 @@ def training_step(shape: Mapping[str, Any], name: str, p: Params, tokens: int, f
     fast = tokenizer("bytes", TEMPLATES["chatml"])
     row = [i % len(fast) for i in range(tokens)]
     example = {"input_ids": row, "labels": [IGNORED] * (tokens - 4) + row[-4:]}
-    settings = sft_config(lr, batch_size, model.dtype, p)
+    settings = sft_config(lr, batch_size, model.dtype, 0, p)
     settings.output_dir, settings.save_strategy = str(folder / "checkpoints"), "no"
     trainer = Trainer(
         model=model,

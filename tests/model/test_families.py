@@ -127,7 +127,7 @@ def test_trained_merged_and_ranked(folder: Path, tmp_path: Path, monkeypatch: py
         for i, text in enumerate(TEXTS * 2)
     ]
     (tmp_path / "train.json").write_text(json.dumps(rows))
-    train(name, folder, tmp_path / "train.json", p, tmp_path / "adapter", tmp_path / "curve")
+    train(name, folder, tmp_path / "train.json", p, 0, tmp_path / "adapter", tmp_path / "curve")
     merge(folder, tmp_path / "adapter", tmp_path / "merged")
     vanilla, tuned = (
         options(Transformers(folder, 256), TEXTS),
@@ -145,10 +145,8 @@ def test_trained_merged_and_ranked(folder: Path, tmp_path: Path, monkeypatch: py
 
 @pytest.mark.parametrize(("share", "rows", "count"), [(0.0, 40, 0), (0.05, 40, 2), (0.05, 4, 1), (0.5, 5, 2)])
 def test_a_share_for_validation(share: float, rows: int, count: int) -> None:
-    p = params(ROOT / "params.yaml")
-    p = p.model_copy(update={"train": p.train.model_copy(update={"validation_share": share})})
     examples = [{"input_ids": [i], "labels": [i]} for i in range(rows)]
-    training, validation = split_validation(examples, p)
+    training, validation = split_validation(examples, share, 0)
     assert len(validation) == count
     assert sorted(training + validation, key=lambda example: example["input_ids"]) == examples
 

@@ -75,7 +75,7 @@ def test_an_unknown_model_is_named(project: Path, study: Any) -> None:
 def labelled(project: Path, base: Path, set_params: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> list[Row]:
     """Items in a project of which the first eight are train and the others dev."""
     monkeypatch.setenv("LABELS_CACHE", str(project / "cache"))
-    set_params(epochs=4, batch_size=4, seed=0, **{"evaluate.split": "dev"})
+    set_params(epochs=4, batch_size=4, seeds=[0], **{"evaluate.split": "dev"})
     labelled = [item | {"split": "train" if n < 8 else "dev"} for n, item in enumerate(items(16))]
     (project / "data").mkdir(exist_ok=True)
     (project / "data" / "base").symlink_to(base)
@@ -94,12 +94,12 @@ def labelled(project: Path, base: Path, set_params: Callable[..., None], monkeyp
 def test_a_curve_that_was_killed_goes_on(project: Path, labelled: list[Row], monkeypatch: pytest.MonkeyPatch) -> None:
     trained: list[str] = []
 
-    def train(name: str, base: Path, labels: Path, *others: Any) -> None:
+    def train(name: str, base: Path, labels: Path, *others: Any, **more: Any) -> None:
         if len(trained) == 2:
             trained.append("killed")
             raise KeyboardInterrupt
         trained.append(labels.parent.name)
-        really(name, base, labels, *others)
+        really(name, base, labels, *others, **more)
 
     really = learning_curve.train
     monkeypatch.setattr(learning_curve, "PARTS", (2, 1))

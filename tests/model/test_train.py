@@ -1,6 +1,7 @@
 """Training with the real embedded model's first ten layers."""
 
 import json
+import math
 import os
 import random
 import signal
@@ -14,11 +15,14 @@ from typing import Any
 import click
 import pytest
 
+from stages.evaluate import main as evaluate
 from stages.llm.loss import IGNORED, answer_loss
 from stages.llm.training import _readable_errors, _use_one_gpu, last_complete_checkpoint, train
 from stages.llm.training_examples import load_examples
 from stages.llm.training_settings import process_batch_size
 from stages.pipeline.params import params
+from stages.pipeline.schemas import Item
+from stages.pipeline.tables import from_rows, write
 from stages.train import main
 from tests.clones import call, commit, contents, cut, environment
 from tests.conftest import ROOT, Row, change_params, run
@@ -130,7 +134,7 @@ def test_eight_items_are_learned_and_the_same_seed_gives_the_same_adapter(
     set_params(**{"epochs": 20, "batch_size": 4, f"models.{NAME}.dtype": dtype})
     file = rows(project / "train.json", 8)
     for out in ("once", "again"):
-        train(NAME, base / NAME, file, params(), project / out / "adapter", project / out / "curve")
+        train(NAME, base / NAME, file, params(), 0, project / out / "adapter", project / out / "curve")
     assert contents(project / "once") == contents(project / "again")
     learned = losses(project / "once" / "curve")
     assert len(learned) == 40
@@ -156,7 +160,7 @@ def test_merged_or_not_the_answers_are_the_same(
 
     monkeypatch.setenv("LABELS_CACHE", str(project / "cache"))
     set_params(epochs=1)
-    train(NAME, base / NAME, rows(project / "train.json", 8), params(), project / "adapter", project / "curve")
+    train(NAME, base / NAME, rows(project / "train.json", 8), params(), 0, project / "adapter", project / "curve")
     engine = Transformers(base / NAME, 8192, project / "adapter")
     chats = [[{"role": "user", "content": item["text"]}] for item in items(6)]
     merged: dict[int, Any] = {}
@@ -197,6 +201,55 @@ def test_a_killed_run_ends_with_the_adapter_and_the_curve_of_an_undisturbed_one(
         assert process.wait() != 0
     assert start("killed", "cache_killed").wait() == 0
     assert contents(project / "once") == contents(project / "killed")
+
+
+def test_a_run_that_was_killed_between_two_seeds_trains_the_second_alone(
+    project: Path, base: Path, set_params: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its outputs are gone, as DVC leaves them. It ends with those of an undisturbed run, and both adapters answer."""
+    settings = {"epochs": 2, "lora_dropout": 0.1, "warmup_steps": 1, "evaluate.split": "dev", "question.window": 1}
+    file = rows(project / "train.json", 8)
+
+    def start(out: str, seeds: list[int]) -> subprocess.Popen[str]:
+        set_params(seeds=seeds, **settings)
+        command = ["stages.train", NAME, str(base / NAME), str(file), f"{out}/adapter", f"{out}/curve"]
+        variables = os.environ | {"LABELS_CACHE": str(project / f"cache_{out}"), "TQDM_DISABLE": "1"}
+        return subprocess.Popen([sys.executable, "-m", *command], env=variables, stderr=subprocess.PIPE, text=True)
+
+    assert start("alone", [1]).wait() == 0
+    killed = start("killed", [0, 1])
+    while not list((project / "cache_killed").glob("seeds/*/0/done")):
+        assert killed.poll() is None, "it was done before it was killed"
+        time.sleep(0.01)
+    killed.kill()
+    assert killed.wait() != 0
+    assert not (project / "killed").exists()
+    [weights] = (project / "cache_killed").glob("seeds/*/0/adapter/adapter_model.safetensors")
+    trained_at = weights.stat().st_mtime_ns
+    for out in ("killed", "once"):
+        process = start(out, [0, 1])
+        assert f"{NAME}, seed 1 (2 of 2)" in process.communicate()[1]
+        assert process.returncode == 0
+        assert not list((project / f"cache_{out}").glob("*/*"))  # neither checkpoints nor adapters
+    assert contents(project / "killed") == contents(project / "once")
+    assert (project / "killed" / "adapter" / weights.name).stat().st_mtime_ns == trained_at
+    assert contents(project / "once" / "adapter" / "seed_1") == contents(project / "alone" / "adapter")
+    assert losses(project / "once" / "curve") != losses(project / "alone" / "curve")
+
+    monkeypatch.setenv("LABELS_CACHE", str(project / "cache"))
+    asked = [item | {"split": "dev"} for item in items(4)]
+    write(project / "items.jsonl", from_rows(asked, Item), Item)
+    needed = []  # [runs, items]: over both seeds, of each alone
+    for seeds, adapter in ([0, 1], "once"), ([0], "once"), ([1], "alone"):
+        set_params(seeds=seeds, **settings)
+        files = [project / name for name in ("items.jsonl", "predictions.jsonl", "metrics.json", "details.json")]
+        result = run(evaluate, NAME, base / NAME, *files, "--adapter", project / adapter / "adapter")
+        assert result.exit_code == 0, result.output
+        predictions = sorted(map(json.loads, files[1].read_text().splitlines()), key=lambda row: row["id"])
+        needed.append([math.exp(row["needed"]) for row in predictions])
+    both, first, second = needed
+    assert first != pytest.approx(second, abs=1e-3)
+    assert both == pytest.approx([(a + b) / 2 for a, b in zip(first, second, strict=True)], abs=1e-5)
 
 
 def test_a_killed_dvc_repro_goes_on(project: Path, base: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -255,7 +308,7 @@ def test_packed_rows_do_not_see_each_other(
     monkeypatch.setenv("LABELS_CACHE", str(project / "cache"))
     set_params(**{"epochs": 1, "batch_size": 1, "max_length": 1400, "train.packing": True})
     file = rows(project / "train.json", 8)
-    train(NAME, base / NAME, file, params(), project / "adapter", project / "curve")
+    train(NAME, base / NAME, file, params(), 0, project / "adapter", project / "curve")
     assert len(losses(project / "curve")) == 1  # all eight in one row
     model, _ = load(base / NAME, torch.float32)
     token_logprobs = []

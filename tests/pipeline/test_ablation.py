@@ -15,7 +15,7 @@ stages:
     foreach: ${finetune}
     do:
       cmd: echo trained >> TRAININGS && python small.py train ${item}
-      params: [lr, epochs, lora_rank, loraplus_ratio, seed]
+      params: [lr, epochs, lora_rank, loraplus_ratio, seeds]
       outs: ["data/adapters/${item}"]
   tuned:
     foreach: ${finetune}
@@ -47,7 +47,7 @@ def scores(f1):
 
 if sys.argv[1] == "train":
     adapter.parent.mkdir(parents=True, exist_ok=True)
-    adapter.write_text(json.dumps(p["lora_rank"] / 200 + p["lr"] * 100 + p["seed"] / 10))
+    adapter.write_text(json.dumps(p["lora_rank"] / 200 + p["lr"] * 100 + p["seeds"][0] / 10))
 else:
     for state, f1 in (("baseline", 0.3), ("tuned", json.loads(adapter.read_text()))):
         for folder, text in (("metrics", json.dumps({"f1": f1})), ("metrics/details", scores(round(f1, 6)))):

@@ -27,6 +27,7 @@ def test_a_models_own_settings_do_not_hide_those_of_the_grid(set_params: Callabl
     set_params(**{"models.qwen1_5_7b.train": {"lora_rank": 16}})
     assert "models.qwen1_5_7b.train.lora_rank=32" in settings("qwen1_5_7b", GRID["rank_32"], "dev", 0)
     assert "lora_rank=32" in settings("qwen1_5_4b", GRID["rank_32"], "dev", 0)
+    assert "seeds=[3]" in settings("qwen1_5_7b", GRID["lr_2e_5"], "dev", 3)
     assert "lr=2e-05" in settings("qwen1_5_7b", GRID["lr_2e_5"], "dev", 0)
 
 

@@ -99,6 +99,21 @@ def test_what_the_cache_has_is_not_downloaded(on: Any) -> None:
     assert uncached - cached == pytest.approx(2 * 7_721_324_544 / 1e9, abs=0.1)
 
 
+def test_each_seed_is_a_training_with_its_adapter() -> None:
+    """Three adapters lie in the project, in DVC's cache and until the last training has ended in ours."""
+    name = "qwen1_5_7b"
+    by_seeds = []
+    for seeds in ("[0]", "[0,1,2]"):
+        p = params_of_experiment(recipe(RECIPE), [f"ladder=[{name}]", f"finetune=[{name}]", f"seeds={seeds}"])
+        needs, _ = preflight.footprints(p, has_gpu=True, ask_hub=False)
+        by_seeds.append((preflight.work_of(name, p, 1000), folder_sizes(p, needs, []), needs[name].adapter / 1e9))
+    (work, size, adapter), (work_of_three, size_of_three, _) = by_seeds
+    assert work_of_three.training_items == 3 * work.training_items
+    asked_vanilla = 1 + len(p.law.prompts)
+    assert work_of_three.answers / work.answers == pytest.approx((asked_vanilla + 3) / (asked_vanilla + 1))
+    assert size_of_three - size == pytest.approx((2 * 3 + 3 - 2) * adapter, abs=0.1)
+
+
 def folder_sizes(p: Params, needs: Any, uncached: list[str]) -> float:
     """GB that are asked of a disk without room."""
     with pytest.MonkeyPatch.context() as patch:
