@@ -203,6 +203,7 @@ COMMANDS: dict[str, Runs | RunBy | NotRun] = {
     "dvc params diff && dvc metrics diff": RunBy(CHANGED_RATE, "both against HEAD"),
     "dvc exp run -S lr=2e-5 -n slow": RunBy(CHANGED_RATE),
     "dvc exp run -S 'ladder=[smollm2_135m]' -S 'finetune=[smollm2_135m]'": EXPERIMENT,
+    "dvc exp run -S 'seeds=[0,1,2]' -n seeds": TRAINS,
     "dvc exp run -S lora_rank=32 -n wide --queue && dvc exp run --run-all": EXPERIMENT,
     "dvc exp show --only-changed": EXPERIMENT,
     "dvc exp apply slow": EXPERIMENT,
