@@ -249,12 +249,16 @@ def learning_curve() -> str:
     """F1 by the number of labels, and the power law's prediction for twice as many."""
     study = metric("curve.json")
     counts = sorted(int(key.removeprefix("labels_")) for key in study if key.startswith("labels_"))
-    lines = [[f"{count:,}", *_mean_and_range(study[f"labels_{count}"])] for count in counts]
-    lines.append([f"{2 * counts[-1]:,}, predicted", bounded(study, "f1_at_twice"), ""])
+    lines = []
+    for count in counts:
+        row = study[f"labels_{count}"]
+        lines.append([f"{count:,}", *_mean_and_range(row), *_mean_and_range(row["probe"])])
+    lines.append([f"{2 * counts[-1]:,}, predicted", bounded(study, "f1_at_twice"), "", "", ""])
     exponent = [study[f"exponent{end}"] for end in ("", "_low", "_high")]
+    head = ["labels", "mean F1 (%)", "lowest and highest seed", "probe: mean F1 (%)", "its range"]
     return (
         f"n = {study['n']} test questions. Bounds are 95% over items and trainings.\n\n"
-        f"{markdown_table(['labels', 'mean F1 (%)', 'lowest and highest seed'], lines)}\n\n"
+        f"{markdown_table(head, lines)}\n\n"
         f"The fitted exponent b is {exponent[0]:.2f} ({exponent[1]:.2f} to {exponent[2]:.2f})."
     )
 

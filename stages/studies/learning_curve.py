@@ -2,12 +2,14 @@
 
     python -m stages.studies.learning_curve smollm2_135m metrics/curve.json metrics/plots/curve.json
 
-Trains on an eighth, a quarter, half and all of the labels, three times each, and asks the items of `evaluate.split`. A
-power law is fitted to the error, 1 - F1 = a labels^-b, and read off at twice the labels. Its bounds are 95% of 1,000
-resamples of items and of trainings. A run that was killed goes on where it was.
+Trains on an eighth, a quarter, half and all of the labels, three times each, and asks the items of `evaluate.split`.
+The probe of stages/floor.py learns from the same parts. A power law is fitted to the tuned model's error,
+1 - F1 = a labels^-b, and read off at twice the labels. Its bounds are 95% of 1,000 resamples of items and of
+trainings. A run that was killed goes on where it was.
 """
 
 import random
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,9 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.floor import probe
 from stages.judging.bootstrap import bounds, resample_counts
+from stages.judging.hidden_states import read_states
 from stages.judging.metrics import Bools, Floats, weighted_scores
 from stages.llm.training import train
 from stages.llm.training_cache import train_once, training_fingerprint
@@ -110,6 +114,27 @@ def train_and_predict(
     return predict(items, engine(name, base, p, work / "adapter"), p, work.name)
 
 
+def log_odds_of_probes(examples: list[dict[str, Any]], items: list[dict[str, Any]]) -> Floats:
+    """Log-odds of needed by probes of the same parts of the training examples, [sizes, seeds, items]."""
+    states = read_states("data/states.npz")
+    train_items, dev = split_items("data/items.jsonl", "train"), split_items("data/items.jsonl", "dev")
+    item_by_id = {item["id"]: item for item in train_items}
+    log_odds = []
+    for part, seed in product(PARTS, SEEDS):
+        items_of_part = [item_by_id[row["id"]] for row in subset(examples, part, seed)]
+        log_odds.append(probe(states, items_of_part, dev, items)[1])
+    return np.reshape(log_odds, (len(PARTS), len(SEEDS), len(items)))
+
+
+def mean_and_range(scores: Floats) -> dict[str, float]:
+    """The mean F1 over the seeds, the least and the largest."""
+    return {
+        "f1": round(float(scores.mean()), 6),
+        "f1_least": float(scores.min()),
+        "f1_most": float(scores.max()),
+    }
+
+
 @click.command(cls=Command, help=__doc__)
 @click.argument("name")
 @click.argument("metrics", type=click.Path())
@@ -135,14 +160,20 @@ def main(name: str, metrics: str, plot: str) -> None:
         predictions.append(of_seeds)
     answers = np.array([[[row["answer"] for row in rows] for rows in of_seeds] for of_seeds in predictions])
     log_odds = np.array([[[log_odds_of(row) for row in rows] for rows in of_seeds] for of_seeds in predictions])
+    probe_log_odds = log_odds_of_probes(all_examples, items)
     truth = np.array([item["cr_need_gt"] for item in items])
     result: dict[str, Any] = fit(np.array(sizes), answers, log_odds, truth, p.seed)
+    f1_of_tuned = observed_f1(answers, log_odds, truth)
+    f1_of_probes = observed_f1(np.where(probe_log_odds > 0, "needed", "not_needed"), probe_log_odds, truth)
     points = []
-    for size, scores in zip(sizes, observed_f1(answers, log_odds, truth), strict=True):
-        rounded = [round(float(score), 6) for score in scores]
-        points += [{"labels": size, "seed": seed, "f1": score} for seed, score in zip(SEEDS, rounded, strict=True)]
-        mean = round(sum(rounded) / len(rounded), 6)
-        result[f"labels_{size}"] = {"f1": mean, "f1_least": min(rounded), "f1_most": max(rounded)}
+    for size, *scores_by_model in zip(sizes, f1_of_tuned.round(6), f1_of_probes.round(6), strict=True):
+        for model, scores in zip(("tuned", "probe"), scores_by_model, strict=True):
+            points += [
+                {"model": model, "labels": size, "seed": seed, "f1": float(score)}
+                for seed, score in zip(SEEDS, scores, strict=True)
+            ]
+        tuned_scores, probe_scores = scores_by_model
+        result[f"labels_{size}"] = mean_and_range(tuned_scores) | {"probe": mean_and_range(probe_scores)}
     write_json(metrics, result)
     write_json(plot, points)
 

@@ -19,7 +19,7 @@ from stages.pipeline.schemas import Item
 from stages.pipeline.tables import from_rows, split_items, write
 from stages.studies import full_rank, learning_curve
 from stages.studies.learning_curve import f1, fit, power_law, subset
-from tests.conftest import Row, run
+from tests.conftest import Row, run, write_random_states
 from tests.synthetic_chat import items
 
 NAME = "smollm2_135m_10"
@@ -80,6 +80,7 @@ def labelled(project: Path, base: Path, set_params: Callable[..., None], monkeyp
     (project / "data").mkdir(exist_ok=True)
     (project / "data" / "base").symlink_to(base)
     write(project / "data" / "items.jsonl", from_rows(labelled, Item), Item)
+    write_random_states(project / "data" / "items.jsonl", project / "data" / "states.npz")
     task = "Does it need its context?\nA. not needed\nB. needed\n"
     for split, part in (("train", labelled[:8]), ("dev", labelled[8:]), ("test", [])):
         answers = {True: "B:needed", False: "A:not needed"}
@@ -94,12 +95,12 @@ def labelled(project: Path, base: Path, set_params: Callable[..., None], monkeyp
 def test_a_curve_that_was_killed_goes_on(project: Path, labelled: list[Row], monkeypatch: pytest.MonkeyPatch) -> None:
     trained: list[str] = []
 
-    def train(name: str, base: Path, labels: Path, *others: Any, **more: Any) -> None:
+    def train(name: str, base: Path, labels: Path, *others: Any, **options: Any) -> None:
         if len(trained) == 2:
             trained.append("killed")
             raise KeyboardInterrupt
         trained.append(labels.parent.name)
-        really(name, base, labels, *others, **more)
+        really(name, base, labels, *others, **options)
 
     really = learning_curve.train
     monkeypatch.setattr(learning_curve, "PARTS", (2, 1))
@@ -111,8 +112,10 @@ def test_a_curve_that_was_killed_goes_on(project: Path, labelled: list[Row], mon
     assert trained == [f"{NAME}_4_0", f"{NAME}_4_1", "killed", f"{NAME}_8_0", f"{NAME}_8_1"]
     curve, points = (json.loads((project / file).read_text()) for file in ("curve.json", "plot.json"))
     assert curve["n"] == len(labelled) - 8
-    assert [(point["labels"], point["seed"]) for point in points] == [(4, 0), (4, 1), (8, 0), (8, 1)]
-    assert curve["labels_8"]["f1"] == pytest.approx((points[2]["f1"] + points[3]["f1"]) / 2, abs=1e-6)
+    places = [(model, labels, seed) for labels in (4, 8) for model in ("tuned", "probe") for seed in (0, 1)]
+    assert [(point["model"], point["labels"], point["seed"]) for point in points] == places
+    assert curve["labels_8"]["f1"] == pytest.approx((points[4]["f1"] + points[5]["f1"]) / 2, abs=1e-6)
+    assert curve["labels_8"]["probe"]["f1"] == pytest.approx((points[6]["f1"] + points[7]["f1"]) / 2, abs=1e-6)
     assert len(list((project / "cache").glob("curve/*/*/done"))) == 4
     assert not list((project / "cache").glob("**/labels.json"))  # texts of the chat
 
