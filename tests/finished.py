@@ -38,6 +38,13 @@ def rule(truth: dict[int, bool], skill: float, seed: str) -> Callable[[Any], lis
     return answer
 
 
+def engine_of(truth: dict[int, bool], name: str, adapter: Path | None) -> RuleEngine:
+    """A model as it answers without an adapter, or with that of a seed."""
+    skill = SKILL[name] + TUNING * (adapter is not None)
+    of_seed = adapter.name if adapter and adapter.name.startswith("seed_") else ""
+    return RuleEngine(rule(truth, skill, name + ("tuned" if adapter else "baseline") + of_seed), context=10**6)
+
+
 def finish(folder: Path, rows: list[Row] | None = None) -> None:
     """Fill `folder`, the working directory, which has the repository's params.yaml, with data and metrics."""
     fixed = {"evaluation": "fixed", "training": "fixed"}
@@ -70,10 +77,9 @@ def finish(folder: Path, rows: list[Row] | None = None) -> None:
     write_random_states(data / "items.jsonl", data / "states.npz")
     run_stage(floor.main, data / "items.jsonl", data / "states.npz", metrics / "floor", metrics / "details/floor")
     for state in ("baseline", "tuned"):
-        for name, skill in SKILL.items():
-            model = RuleEngine(rule(truth, skill + TUNING * (state == "tuned"), name + state), context=10**6)
+        for name in SKILL:
             (data / "base" / name).mkdir(parents=True, exist_ok=True)
-            with mock.patch.object(evaluate, "engine", lambda *_, model=model: model):
+            with mock.patch.object(evaluate, "engine", lambda name, base, p, adapter: engine_of(truth, name, adapter)):
                 scores = metrics / state / f"{name}.json", metrics / "details" / state / f"{name}.json"
                 files = data / f"predictions/{state}/{name}.jsonl", *scores
                 adapter = ("--adapter", data / "base" / name) if state == "tuned" else ()

@@ -39,13 +39,11 @@ class BootstrapScores(NamedTuple):
         by_wilson = bounds_by_wilson(self.counts, self.observed["auc"])[name]
         return np.where(low == high, by_wilson, [low, high])
 
-    def mean(self) -> "BootstrapScores":
-        """The means over the models, as scores of one model."""
-        return BootstrapScores(
-            observed={name: score.mean(keepdims=True) for name, score in self.observed.items()},
-            resampled={name: score.mean(1, keepdims=True) for name, score in self.resampled.items()},
-            counts=AnswerCounts(*(count.mean(keepdims=True) for count in self.counts)),
-        )
+    def bounds_of_mean(self, name: str) -> Floats:
+        """95% bounds of a score's mean over the models, [2]; the mean of Wilson's where all resamples agree."""
+        low, high = bounds(self.resampled[name].mean(1))
+        by_wilson = bounds_by_wilson(self.counts, self.observed["auc"])[name].mean(1)
+        return by_wilson if low == high else np.array([low, high])
 
 
 def bounds_by_wilson(counts: AnswerCounts, auc: Floats) -> dict[str, Floats]:

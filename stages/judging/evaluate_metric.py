@@ -4,7 +4,7 @@ import datasets
 import evaluate
 import numpy as np
 
-from stages.judging.bootstrap import BootstrapScores, bootstrap_scores
+from stages.judging.bootstrap import bootstrap_scores
 from stages.pipeline.schemas import NO_ANSWERS
 
 DIGITS = 6
@@ -35,22 +35,18 @@ class NeedsContext(evaluate.Metric):  # type: ignore[misc]  # evaluate has no ty
         self, predictions: list[str], references: list[bool], ranking: list[float], resamples: int, seed: int
     ) -> dict[str, float]:
         answer, truth, log_odds = np.array(predictions), np.array(references, dtype=bool), np.array(ranking)
-        return with_bounds(bootstrap_scores(answer[None], log_odds[None], truth, resamples, seed)) | {
+        scores = bootstrap_scores(answer[None], log_odds[None], truth, resamples, seed)
+        values: dict[str, float] = {}
+        for name, [score] in scores.observed.items():  # of one model
+            [low], [high] = scores.bounds(name)
+            values |= {name: score, f"{name}_low": low, f"{name}_high": high}
+        return {name: round(float(value), DIGITS) for name, value in values.items()} | {
             "n": len(truth),
             "needed_share": round(float(truth.mean()), DIGITS),
             "dont_know": int(np.sum(answer == "dont_know")),
             **{reason: int(np.sum(answer == reason)) for reason in NO_ANSWERS},
             "no_positive": int(not np.any(answer == "needed")),
         }
-
-
-def with_bounds(scores: BootstrapScores) -> dict[str, float]:
-    """The scores of a single model by name, each with its 95% bounds."""
-    values: dict[str, float] = {}
-    for name, [score] in scores.observed.items():
-        [low], [high] = scores.bounds(name)
-        values |= {name: score, f"{name}_low": low, f"{name}_high": high}
-    return {name: round(float(value), DIGITS) for name, value in values.items()}
 
 
 def measure(

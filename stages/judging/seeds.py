@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from stages.judging.bootstrap import bootstrap_scores
-from stages.judging.evaluate_metric import DIGITS, measure, with_bounds
+from stages.judging.evaluate_metric import DIGITS, measure
 from stages.judging.predictions import log_odds_of
 
 Predictions = Sequence[Mapping[str, Any]]  # with `cr_need_gt`
@@ -42,13 +42,13 @@ def measure_seeds(
         resamples,
         seed,
     )
-    f1s = [metrics["f1"] for metrics in by_seed]
-    return (
-        means(by_seed)
-        | with_bounds(scores.mean())
-        | {"seeds": len(by_seed), "f1_least": min(f1s), "f1_most": max(f1s)}
-        | {"f1_of_mean": measure_predictions(mean_predictions, resamples, seed)["f1"]}
-    )
+    metrics = means(by_seed)
+    for name in scores.observed:
+        low, high = scores.bounds_of_mean(name).round(DIGITS).tolist()
+        metrics |= {f"{name}_low": low, f"{name}_high": high}
+    f1s = [of_seed["f1"] for of_seed in by_seed]
+    f1_of_mean = measure_predictions(mean_predictions, resamples, seed)["f1"]
+    return metrics | {"seeds": len(by_seed), "f1_least": min(f1s), "f1_most": max(f1s), "f1_of_mean": f1_of_mean}
 
 
 def means(metrics: Sequence[Mapping[str, float]]) -> dict[str, float]:

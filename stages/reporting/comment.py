@@ -36,6 +36,7 @@ from stages.reporting.comparison import (
 from stages.reporting.law_text import VERDICTS
 from stages.reporting.rendering import dvc, figures, png
 from stages.reporting.run import Answers, Scores
+from stages.reporting.tables import f1_over_seeds, has_seeds
 
 FIGURE_4 = "metrics/plots/size.json"
 STATES = {"vanilla": "baseline", "tuned": "tuned"}  # and how their folders are called
@@ -180,6 +181,18 @@ def compare(
     return comparisons
 
 
+def seeds_table(
+    base: str, before: Mapping[tuple[str, str], Scores], after: Mapping[tuple[str, str], Scores], p: Params
+) -> str:
+    """F1 of the tuned models that have several seeds of training on a side, by the metrics of both; else nothing."""
+    lines = []
+    for key in models_of(p):
+        sides = [before.get(key), after.get(key)]
+        if any(scores and has_seeds(scores) for scores in sides):
+            lines.append([key[1], *(f1_over_seeds(scores) if scores else "" for scores in sides)])
+    return markdown_table(["model", base, "this branch"], lines) if lines else ""
+
+
 @click.command(cls=Command, help=__doc__)
 @click.argument("base")
 @click.argument("picture", type=click.Path(path_type=Path))
@@ -190,13 +203,10 @@ def main(base: str, picture: Path) -> None:
     commit = commit_of(base)
     paths = {(state, model): f"metrics/details/{STATES[state]}/{model}.json" for state, model in models_of(p)}
     before, after, unavailable = both_predictions(base, commit, p)
-    comparisons = compare(
-        before,
-        after,
-        {key: json.loads(text) for key, path in paths.items() if (text := at(commit, path))},
-        {key: json.loads(text) for key, path in paths.items() if (text := here(path))},
-        p,
-    )
+    metrics_before = {key: json.loads(text) for key, path in paths.items() if (text := at(commit, path))}
+    metrics_after = {key: json.loads(text) for key, path in paths.items() if (text := here(path))}
+    comparisons = compare(before, after, metrics_before, metrics_after, p)
+    few_labels = any(comparison.few_labels for comparison in comparisons.values())
     has_picture = Path(FIGURE_4).exists()
     if has_picture:
         picture.write_bytes(png(figures([base, "workspace"], [FIGURE_4])[FIGURE_4]))
@@ -210,8 +220,9 @@ def main(base: str, picture: Path) -> None:
             for models, path in (("vanilla", "metrics/law.json"), ("tuned", "metrics/law_tuned.json"))
         ],
         models=markdown_table(COMPARISON_HEAD, comparison_rows) if comparison_rows else "",
+        seeds="" if few_labels else seeds_table(base, metrics_before, metrics_after, p),
         unavailable=unavailable,
-        few_labels=any(comparison.few_labels for comparison in comparisons.values()),
+        few_labels=few_labels,
         fewest=FEWEST,
         unpaired=any(comparison.before and comparison.other_answers is None for comparison in comparisons.values()),
         other_labels=max((comparison.other_labels or 0 for comparison in comparisons.values()), default=0),

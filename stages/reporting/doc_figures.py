@@ -20,7 +20,7 @@ from stages.pipeline.files import read_json
 from stages.pipeline.markdown import in_percent, markdown_table
 from stages.pipeline.params import params
 from stages.reporting.law_text import VERDICTS
-from stages.reporting.tables import FLOOR, bounded, gain, shown
+from stages.reporting.tables import FLOOR, bounded, f1_over_seeds, gain, has_seeds, shown
 
 METRICS = Path("metrics")
 SAMPLE = "data/raw/chitchat.json"
@@ -96,9 +96,10 @@ def headline() -> str:
     model = [row for row in rows if row["kind"] != FLOOR][-1]
     floor = max((row for row in rows if row["kind"] == FLOOR), key=lambda row: row["f1"])
     split, labels = params().evaluate.split, metric("export.json")["train"]["n"]
+    seeds = f", the mean over {model['seeds']} seeds" if has_seeds(model) else ""
     return (
         f"On the sample's {model['n']} {split} questions `{model['model']}`, tuned on {labels} labels,"
-        f" reaches an F1 score of\n**{percent_with_bounds(model, 'f1')}**."
+        f" reaches an F1 score of\n**{percent_with_bounds(model, 'f1')}**{seeds}."
         f" The best trivial baseline ({FLOOR_NAMES[floor['model']]}) reaches {percent_with_bounds(floor, 'f1')}."
     )
 
@@ -118,7 +119,7 @@ def results() -> str:
         if row["kind"] == FLOOR:
             lines.append([f"*{name}*", "", bounded(row, "f1"), ""])
         else:
-            lines.append([shown(row), bounded(vanilla[row["model"]], "f1"), bounded(row, "f1"), gain(row)])
+            lines.append([shown(row), bounded(vanilla[row["model"]], "f1"), f1_over_seeds(row), gain(row)])
     head = ["", "vanilla F1 (%)", "F1 (%)", "improvement (points)"]
     n, split = tables["table_2"][0]["n"], params().evaluate.split
     return f"n = {n} {split} questions; 95% confidence intervals by bootstrap.\n\n{markdown_table(head, lines)}"

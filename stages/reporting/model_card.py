@@ -11,7 +11,7 @@ from stages.pipeline.markdown import markdown_table
 from stages.pipeline.params import Model, Params, Question, Wheel
 from stages.reporting.few_labels import few_labels_in_words, has_few_labels
 from stages.reporting.run import Run, Scores
-from stages.reporting.tables import bounded
+from stages.reporting.tables import bounded, f1_over_seeds, has_seeds
 
 KINDS = ("precision", "recall", "f1", "auc")
 TEMPLATES = {  # by whose chat template a model has
@@ -96,9 +96,15 @@ def cards_of_run(
     """The card of each adapter by its model's name; `counts` are export's metrics, `fetched` is data/models.json."""
     cards = {}
     for name, scores in run.tuned.items():
-        rows = {"this adapter": scores, "the base alone": run.vanilla[name]} | run.floors
+        tuned = f"mean of {scores['seeds']} seeds" if has_seeds(scores) else "this adapter"
+        rows = {tuned: scores, "the base alone": run.vanilla[name]} | run.floors
         cards[name] = card(name, rows, counts, fetched[name], locked, p)
     return cards
+
+
+def score_in_percent(scores: Scores, name: str) -> str:
+    """A score with its bounds; F1 over several seeds with its least and largest."""
+    return f1_over_seeds(scores) if name == "f1" else bounded(scores, name)
 
 
 def card(
@@ -149,7 +155,8 @@ def card(
         tuned=tuned,
         rows=rows.items(),
         kinds=KINDS,
-        bounded=bounded,
+        has_seeds=has_seeds(tuned),
+        score_in_percent=score_in_percent,
         counts=counts,
         hashes=of_the_labels(locked, p) | hashes(locked[f"train@{name}"]),
         settings=settings(locked[f"train@{name}"], name),

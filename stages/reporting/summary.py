@@ -10,6 +10,7 @@ from stages.reporting.few_labels import few_labels_in_words, has_few_labels
 from stages.reporting.figures import size
 from stages.reporting.law_text import NEXT, VERDICTS, in_brief
 from stages.reporting.run import Rows, Scores
+from stages.reporting.tables import has_seeds
 
 TONES = {HOLDS: "good", VIOLATED: "bad"}  # of verdicts; the others leave the question open
 BASELINE_NAMES = {
@@ -124,7 +125,9 @@ def reached(
 
 
 def in_points(scores: Scores) -> str:
-    return f"{100 * scores['f1']:.1f} ({100 * scores['f1_low']:.1f} to {100 * scores['f1_high']:.1f})"
+    """F1 with its bounds, and the least and the largest of several seeds."""
+    seeds = f"; seeds {100 * scores['f1_least']:.1f} to {100 * scores['f1_most']:.1f}" if has_seeds(scores) else ""
+    return f"{100 * scores['f1']:.1f} ({100 * scores['f1_low']:.1f} to {100 * scores['f1_high']:.1f}{seeds})"
 
 
 def picture_points(

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from stages.judging.bootstrap import bootstrap_scores, bounds
-from stages.judging.predictions import log_odds_of
+from stages.judging.metrics import Floats
+from stages.judging.predictions import answers_of_seeds
 from stages.pipeline.markdown import in_percent, markdown_table, percent, plural
 from stages.pipeline.params import Model, Params
 from stages.reporting.few_labels import TOO_FEW, few_labels_in_words, has_few_labels
@@ -14,6 +15,7 @@ from stages.reporting.run import Answers, Rows, Run, Scores
 
 BOUNDED = {"precision": "Precision (%)", "f1": "F1 score (%)", "recall": "Recall (%)", "accuracy": "Accuracy (%)"}
 MODEL, REFERENCE, FLOOR = "model", "for reference", "floor"
+OVER_SEEDS = ("seeds", "f1_least", "f1_most", "f1_of_mean")  # what the scores of trainings with several seeds have
 
 
 def kind(name: str, models: Mapping[str, Model]) -> str:
@@ -46,22 +48,20 @@ def improvements(before: Answers, after: Answers, resamples: int, seed: int) -> 
     """95% bounds of what tuning adds to F1, in points, by paired bootstrap: each resample of the items counts for a
     model before and after. Both must hold the same items in the same order.
     """
-    if not after:
-        return {}
-    names = list(after)
-    answers = [before[name] for name in names] + [after[name] for name in names]
-    resampled = bootstrap_scores(
-        np.array([[row["answer"] for row in rows] for rows in answers]),
-        np.array([[log_odds_of(row) for row in rows] for rows in answers]),
-        np.array([row["cr_need_gt"] for row in answers[0]]),
-        resamples,
-        seed,
-    ).resampled["f1"]
-    gains = 100 * (resampled[:, len(names) :] - resampled[:, : len(names)])
-    return {
-        name: {"improvement_low": low, "improvement_high": high}
-        for name, (low, high) in zip(names, bounds(gains).T.round(2).tolist(), strict=True)
-    }
+    gains = {}
+    for name, predictions in after.items():
+        added = resampled_f1(predictions, resamples, seed) - resampled_f1(before[name], resamples, seed)
+        low, high = bounds(100 * added).round(2).tolist()
+        gains[name] = {"improvement_low": low, "improvement_high": high}
+    return gains
+
+
+def resampled_f1(predictions: Rows, resamples: int, seed: int) -> Floats:
+    """F1 of bootstrap resamples of the items, [resamples]; with several seeds of training their mean."""
+    answers = np.array([answers_of_seeds(row) for row in predictions]).T
+    truth = np.array([row["cr_need_gt"] for row in predictions])
+    no_ranking = np.zeros(answers.shape)  # which F1 doesn't look at
+    return bootstrap_scores(answers, no_ranking, truth, resamples, seed).resampled["f1"].mean(1)
 
 
 def table_2(
@@ -83,6 +83,7 @@ def table_2(
         }
         | gains[name]
         | with_bounds(scores, "f1")
+        | {key: scores[key] for key in OVER_SEEDS if key in scores}
         for name, scores in tuned.items()
     ] + [
         {"model": name, "kind": FLOOR, "n": scores["n"], "recall_after": scores["recall"]} | with_bounds(scores, "f1")
@@ -97,8 +98,26 @@ def bounded(scores: Scores, name: str) -> str:
 
 def f1_over_seeds(scores: Scores) -> str:
     """As in 80.40 (74.23 to 85.59), in percent; with more than one seed the least and the largest too."""
-    seeds = f"; seeds {100 * scores['f1_least']:.2f} to {100 * scores['f1_most']:.2f}" if scores["seeds"] > 1 else ""
+    seeds = f"; seeds {100 * scores['f1_least']:.2f} to {100 * scores['f1_most']:.2f}" if has_seeds(scores) else ""
     return in_percent(scores["f1"], scores["f1_low"], scores["f1_high"], seeds)
+
+
+def has_seeds(scores: Scores) -> bool:
+    """Whether scores are means over several seeds of training."""
+    return scores.get("seeds", 1) > 1
+
+
+def seeds_in_words(rows: Rows) -> str:
+    """What the scores of Table 2 are where its models were trained with several seeds; nothing where they weren't."""
+    trained = [row for row in rows if has_seeds(row)]
+    if not trained:
+        return ""
+    of_means = ", ".join(f"{percent(row['f1_of_mean'])} ({row['model']})" for row in trained)
+    return (
+        f"\nScores of tuned models are means over {trained[0]['seeds']} seeds of training; the least and the largest"
+        " F1 stand behind the bounds. The law and the figures of answers judge each item's mean probability over the"
+        f" seeds, whose F1 (%) is {of_means}.\n"
+    )
 
 
 def tables_of_run(run: Run, p: Params) -> dict[str, Rows]:
@@ -123,6 +142,7 @@ def tables_in_markdown(tables: Mapping[str, Rows], run: Run, p: Params) -> str:
         f"{few_labels_in_words(p.evaluate.split, first) if few else items}\n\n"
         f"**Table 1.** Vanilla models.\n\n{markdown_1(tables['table_1'], few)}\n\n"
         f"**Table 2.** Tuned models.\n\n{markdown_2(tables['table_2'], few)}\n"
+        f"{'' if few else seeds_in_words(tables['table_2'])}"
     )
 
 
@@ -163,7 +183,7 @@ def markdown_2(rows: Rows, few: bool = False) -> str:
     lines = []
     for row in rows:
         scores = [
-            bold(bounded(row, "f1"), row, rows, "f1"),
+            bold(f1_over_seeds(row), row, rows, "f1"),
             gain(row),
             percent(row.get("recall_before")),
             percent(row["recall_after"]),

@@ -21,7 +21,7 @@ Row = Mapping[str, Any]
 Cell = Callable[[Row], str]
 TABLE_1: dict[str, Cell] = {"precision": lambda row: bounded(row, "precision"), "f1": lambda row: bounded(row, "f1")}
 TABLE_2: dict[str, Cell] = {
-    "f1": lambda row: bounded(row, "f1"),
+    "f1": f1_over_seeds,
     "improvement": gain,
     "recall_before": lambda row: percent(row.get("recall_before")),
     "recall_after": lambda row: percent(row["recall_after"]),

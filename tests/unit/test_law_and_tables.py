@@ -153,6 +153,21 @@ def test_improvements_are_bounded_by_pairs() -> None:
     assert bounds["a"]["improvement_high"] == pytest.approx(high, abs=0.8)
 
 
+def test_an_improvement_over_seeds_is_their_mean() -> None:
+    """With one seed the answers of before and with another those of after, half as much is gained in each resample."""
+    rng = np.random.default_rng(0)
+    truth = rng.random(200) < 0.4
+    before, after = (answer_rows(truth, rng.random(200) < skill) for skill in (0.6, 0.9))
+    seeds = [
+        old | {"answer": "dont_know", "answer_of_seed_3": old["answer"], "answer_of_seed_0": new["answer"]}
+        for old, new in zip(before, after, strict=True)
+    ]
+    bounds = improvements({"a": before, "b": before}, {"a": after, "b": seeds}, 500, 0)
+    for end in ("improvement_low", "improvement_high"):
+        assert bounds["b"][end] == pytest.approx(bounds["a"][end] / 2, abs=0.01)
+    assert bounds["b"]["improvement_low"] > 0
+
+
 def test_law_reads_the_dense_models_that_params_name(project: Path, set_params: Callable[..., None]) -> None:
     """By size, whatever the order of the ladder; a model that was left behind and a mixture of experts don't count."""
     moe = {"qwen1_5_moe_a2_7b": 0}

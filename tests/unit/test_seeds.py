@@ -16,10 +16,16 @@ from stages.judging.seeds import measure_seeds
 from stages.llm.prompts import LETTERS, OPTIONS
 from stages.llm.seeds import mean_predictions
 from stages.llm.weights import adapter_folders, identity
+from stages.pipeline.files import read_json
+from stages.pipeline.params import params
 from stages.pipeline.schemas import Item, Prediction
 from stages.pipeline.tables import from_rows, read, rows, write
+from stages.reporting.comment import seeds_table
+from stages.reporting.summary import reached
+from stages.reporting.tables import OVER_SEEDS
 from stages.tools.publish import contents
-from tests.conftest import Row, inquiry, run
+from tests.conftest import ONLY_THE_SAMPLE, Row, inquiry, run
+from tests.finished import finish
 from tests.rule_engine import RuleEngine
 from tests.unit.test_metric import scikit_learn_scores
 
@@ -131,6 +137,18 @@ def test_bounds_are_of_the_mean_by_a_bootstrap_item_by_item(trainings: dict[int,
         assert metrics[f"{name}_high"] == pytest.approx(high, abs=0.02), name
 
 
+def test_the_mean_of_certain_scores_lies_between_its_bounds() -> None:
+    """One seed is always right and another never answers "needed": no resample has another precision or recall."""
+    truth = [True] * 30 + [False] * 30
+    right = [prediction(("not_needed", "needed")[label], id, cr_need_gt=label) for id, label in enumerate(truth)]
+    never = [row | {"answer": "not_needed"} for row in right]
+    trainings = {0: right, 1: never}
+    metrics = measure_seeds(trainings, mean_predictions(trainings), 50, 0)
+    for name in ("precision", "recall", "f1", "auc"):
+        assert metrics[f"{name}_low"] < metrics[name] < metrics[f"{name}_high"], name
+    assert (metrics["precision"], metrics["recall"], metrics["no_positive"]) == (0.5, 0.5, 0.5)
+
+
 def test_the_metrics_of_one_seed_say_nothing_of_seeds(trainings: dict[int, list[Row]]) -> None:
     metrics = measure_seeds({3: trainings[3]}, trainings[3], 50, 0)
     assert not {"seeds", "f1_least", "f1_most", "f1_of_mean"} & metrics.keys()
@@ -187,6 +205,52 @@ def test_the_adapter_of_each_seed_is_asked(
     else:
         shares = [max(Counter(row["letters"][seed] for row in predictions).values()) / 4 for seed in (0, 1)]
         assert details["letter_share"] == pytest.approx(sum(shares) / 2)
+
+
+@ONLY_THE_SAMPLE
+def test_every_report_has_the_mean_and_the_spread(project: Path, set_params: Callable[..., None]) -> None:
+    set_params(seeds=[0, 2, 1])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LABELS_CACHE", str(project / "cache"))
+        finish(project)
+    metrics, name = project / "metrics", "smollm2_135m"
+    details = {
+        state: {model: read_json(metrics / "details" / state / f"{model}.json") for model in params().finetune}
+        for state in ("baseline", "tuned")
+    }
+    predictions = rows(read(project / f"data/predictions/tuned/{name}.jsonl", Prediction))
+    truth = np.array([row["cr_need_gt"] for row in predictions])
+    f1s = [
+        scikit_learn_scores(np.array(answers), truth, truth)["f1"]
+        for answers in zip(*map(answers_of_seeds, predictions), strict=True)
+    ]
+    tuned = details["tuned"][name]
+    assert (tuned["f1"], tuned["f1_least"], tuned["f1_most"]) == pytest.approx((np.mean(f1s), min(f1s), max(f1s)))
+    assert min(f1s) < max(f1s)
+
+    low, high, least, most = (f"{100 * tuned[key]:.2f}" for key in ("f1_low", "f1_high", "f1_least", "f1_most"))
+    f1 = f"{100 * tuned['f1']:.2f} ({low} to {high}; seeds {least} to {most})"
+    tables = (metrics / "tables.md").read_text()
+    row = next(row for row in read_json(metrics / "tables.json")["table_2"] if row["model"] == name)
+    assert f"| **{f1}** | {row['improvement']:+.2f} (" in tables
+    assert row["improvement_low"] < row["improvement"] < row["improvement_high"]
+    assert row["improvement"] == pytest.approx(100 * (tuned["f1"] - details["baseline"][name]["f1"]), abs=0.011)
+    assert "Scores of tuned models are means over 3 seeds of training" in tables
+    assert f"{100 * tuned['f1_of_mean']:.2f} ({name}).\n" in tables
+    assert tables.count("; seeds ") == len(params().finetune)  # neither vanilla models nor floors
+
+    card = (metrics / "cards" / f"{name}.md").read_text()
+    assert f"| {f1} |" in next(line for line in card.splitlines() if line.startswith("| mean of 3 seeds |"))
+    assert "means over 3 trainings that differ by their seed" in card
+    assert "This adapter is that of the first seed." in card
+    sentence = reached(details["baseline"], details["tuned"], {}, "test")
+    assert f"; seeds {100 * tuned['f1_least']:.1f} to {100 * tuned['f1_most']:.1f}); the same model before" in sentence
+
+    one_seed = {("tuned", name): {key: value for key, value in tuned.items() if key not in OVER_SEEDS}}
+    lines = seeds_table("main", one_seed, {("tuned", name): tuned}, params()).splitlines()
+    assert lines[0] == "| model | main | this branch |"
+    assert lines[2:] == [f"| {name} | {f1.partition(';')[0]}) | {f1} |"]
+    assert seeds_table("main", one_seed, one_seed, params()) == ""
 
 
 def test_other_seeds_beside_an_adapter_are_no_part_of_it(tmp_path: Path) -> None:
