@@ -10,16 +10,19 @@ since everything is joined by it. A row that is too long for a model that is tra
 """
 
 import hashlib
+import math
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import click
 
+from stages.judging.metrics import FEWEST
 from stages.llm import prompts
 from stages.llm.row_lengths import check_row_lengths
 from stages.pipeline.command import Command
 from stages.pipeline.files import write_json, write_metrics
+from stages.pipeline.markdown import plural
 from stages.pipeline.params import params
 from stages.pipeline.schemas import SPLITS, Item, Labelled, Reject
 from stages.pipeline.tables import from_rows, read, rows, write, write_rejects
@@ -90,15 +93,52 @@ def alpaca(item: dict[str, Any], prompt: prompts.PromptTemplate, order: list[str
     }
 
 
-def split_counts(name: str, items: Items, valid: str) -> dict[str, float]:
-    """The size of a split and its share of needed. Raises click.ClickException where it lacks one of the labels."""
+def split_counts(items: Items) -> dict[str, float]:
+    """The size of a split and its share of needed."""
     needed = sum(item["cr_need_gt"] for item in items)
-    if not 0 < needed < len(items):
-        raise click.ClickException(
-            f"{valid}: {name} would have {len(items)} items, {needed} needed, and every score needs both labels: label"
-            " more, or change export.dev, export.test or export.seed in params.yaml"
+    return {"n": len(items), "needed": needed, "needed_share": round(needed / len(items), 4) if items else 0.0}
+
+
+def check_labels(splits: dict[str, Items], labelled: Items, by_time: bool, valid: str) -> None:
+    """Raise click.ClickException where a split lacks one of the labels: training and every score need both."""
+    for name in SPLITS:
+        counts = split_counts(splits[name])
+        if not 0 < counts["needed"] < counts["n"]:
+            raise click.ClickException(
+                f"{valid}: {name} would have {plural(len(splits[name]), 'item')}, {counts['needed']} needed, and every"
+                f" score needs both labels: {remedy(name, labelled, by_time)}"
+            )
+
+
+def remedy(name: str, labelled: Items, by_time: bool) -> str:
+    """What gives a split both labels; the seed plays no part in a split by time."""
+    needed = sum(item["cr_need_gt"] for item in labelled)
+    if not 0 < needed < len(labelled):
+        return "no labelled item has the other label, so label more, in a random order"
+    share = "lower export.dev or export.test" if name == "train" else f"raise export.{name}"
+    if by_time:
+        return (
+            f"label more, in a random order (not with --in-order), or {share} in params.yaml. Conversations are few or"
+            " large, so the log is cut by time, and export.seed changes nothing"
         )
-    return {"n": len(items), "needed": needed, "needed_share": round(needed / len(items), 4)}
+    return f"label more, change export.seed, or {share} in params.yaml"
+
+
+def few_labels_warnings(name: str, items: Items, labelled: Items, share: float) -> list[str]:
+    """A warning for each label of which a split, a share of the labelled items, has fewer than scores take. It has the
+    number of labels that brings enough where labels go on as they are.
+    """
+    warnings = []
+    for label, words in ((True, "needed"), (False, "not needed")):
+        count = sum(item["cr_need_gt"] is label for item in items)
+        if count < FEWEST:
+            rate = sum(item["cr_need_gt"] is label for item in labelled) / len(labelled)
+            more = math.ceil((FEWEST - count) / (share * rate))
+            warnings.append(
+                f"warning: {name} has {plural(count, 'item')} with the label {words}, and nothing can be read off"
+                f" fewer than {FEWEST}: about {plural(more, 'more label')} would bring them"
+            )
+    return warnings
 
 
 @click.command(cls=Command, help=__doc__)
@@ -115,10 +155,15 @@ def main(valid: str, base: Path, items: str, folder: Path, rejects: str, metrics
     prompt = prompts.load(question.prompt)
     labelled = rows(read(valid, Labelled))
     splits, left_out = split(labelled, p.dev, p.test, p.seed)
-    result: dict[str, Any] = {"by_time": int(not many_and_small(labelled, p.dev, p.test))}
+    by_time = not many_and_small(labelled, p.dev, p.test)
+    check_labels(splits, labelled, by_time, valid)
+    for name, share in (("dev", p.dev), ("test", p.test)):
+        for warning in few_labels_warnings(name, splits[name], labelled, share):
+            click.echo(warning, err=True)
+    result: dict[str, Any] = {"by_time": int(by_time)}
     examples: dict[str, Items] = {}
     for name in SPLITS:
-        result[name] = split_counts(name, splits[name], valid)
+        result[name] = split_counts(splits[name])
         examples[name] = []
         for item in sorted(splits[name], key=lambda item: item["id"]):
             order = prompts.option_order(item["id"], question.option_order.training, question.seed)

@@ -38,7 +38,7 @@ def main(turns: str, scores: str, labels: Path, metrics: str, details: str, plot
     all_scores = read(scores, Score)
     turn_by_id = {row["id"]: row for row in rows(filter_turns(labelled, all_scores, p.score.scorers, p.filter))}
     if gone := len(questions) - len(turn_by_id):
-        click.echo(f"warning: {labels}: {gone} labelled turns are not in {turns}", err=True)
+        click.echo(f"warning: {labels}: labelled turns that are not in {turns}: {gone}", err=True)
     quality = filter_quality(turn_by_id, questions, p.score.scorers, p.filter)
     write_metrics(metrics, details, {"labels_without_turn": gone} | quality, "precision", "recall", "n=recall_n")
     write_json(plot, threshold_sweep(all_scores, turn_by_id, questions, p.score.scorers))

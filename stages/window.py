@@ -76,9 +76,10 @@ def main(valid: str, messages: str, turns: str, base: Path, window: str, metrics
     write_json(window, {"turns": prompt_window, "is_auto": is_auto})
     write_metrics(metrics, details, {"turns": prompt_window, "n": len(items)} | reached | tokens, "turns", "addressed")
     if is_auto:
-        share = f", {reached[f'reach_{prompt_window}']:.0%} of them within it" if reached["addressed"] else ""
+        addressed = reached["addressed"]
+        share = f", {reached[f'reach_{prompt_window}']:.0%} of them within it" if addressed else ""
         click.echo(
-            f"question.window: auto takes {prompt_window}; {reached['addressed']} questions answer somebody{share}",
+            f"question.window: auto takes {prompt_window}; questions that answer somebody: {addressed}{share}",
             err=True,
         )
 

@@ -155,7 +155,7 @@ def check_usable(messages: int, reasons: Counter[str], export: Path, format: str
         )
     unusable = reasons.total() - reasons[TOO_FEW_SENDERS] - reasons[TOO_FEW_MESSAGES]
     if unusable:
-        click.echo(f"{export}: {unusable} messages can't be used, see {rejects}", err=True)
+        click.echo(f"{export}: messages that can't be used: {unusable}, see {rejects}", err=True)
 
 
 def check_complete(export: Path, counts: Counter[str], messages: int, rejects: int) -> None:

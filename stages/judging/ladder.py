@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.judging.bootstrap import BootstrapScores, bootstrap_scores, bounds
-from stages.judging.metrics import Bools, Floats
+from stages.judging.metrics import Bools, Floats, too_few
 from stages.judging.predictions import log_odds_of
 from stages.pipeline.params import Model
 
-HOLDS, INCONCLUSIVE, VIOLATED, NO_SIGNAL, TOO_FEW = 2, 1, 0, -1, -2
+HOLDS, INCONCLUSIVE, VIOLATED, NO_SIGNAL, TOO_FEW_MODELS, TOO_FEW_LABELS = 2, 1, 0, -1, -2, -3
 MIN_MODELS = 3  # a line fits any two points exactly
 CONFIDENCE = 0.95
 TOLERANCE = 1e-12  # of sums of fractions in floating point
@@ -173,9 +173,10 @@ def judge(ladder: Ladder, scores: BootstrapScores, max_letter_share: float) -> d
     *Violated*: the slope is positive, or a step rises, in at most 5% of the resamples, divided by the number of steps
     and slope (Bonferroni). *Holds*: not violated, and the slope is positive in at least 95% of the resamples.
     *Inconclusive*: all else. The paper's strict rule, that every step rises, does not decide: between two models of
-    nearly the same precision it is a matter of chance (stages/studies/law_power.py).
+    nearly the same precision it is a matter of chance (stages/studies/law_power.py). Too few items of a label have no
+    other verdict than that.
     """
-    model_count = len(ladder.names)
+    model_count, needed = len(ladder.names), int(ladder.truth.sum())
     counted = np.flatnonzero(has_signal(ladder, scores, max_letter_share))
     correlations = {name: size_correlations(score) for name, score in scores.observed.items()}
     reasons: dict[str, Any] = {
@@ -188,8 +189,10 @@ def judge(ladder: Ladder, scores: BootstrapScores, max_letter_share: float) -> d
     reasons |= correlations["precision"]  # the law's own score stands at the top
     reasons |= strict_rule_prospects(scores.observed["precision"], scores.resampled["precision"], len(ladder.truth))
     reasons |= {name: values for name, values in correlations.items() if name != "precision"}
+    if too_few(needed, len(ladder.truth)):
+        return {"verdict": TOO_FEW_LABELS, "needed": needed} | reasons
     if len(counted) < MIN_MODELS:
-        return {"verdict": NO_SIGNAL if model_count >= MIN_MODELS else TOO_FEW} | reasons
+        return {"verdict": NO_SIGNAL if model_count >= MIN_MODELS else TOO_FEW_MODELS} | reasons
     names, sizes = [ladder.names[i] for i in counted.tolist()], ladder.sizes[counted]
     precision = scores.observed["precision"][counted]
     resampled = scores.resampled["precision"][:, counted]

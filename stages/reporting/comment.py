@@ -18,13 +18,21 @@ from typing import Any
 import click
 from ruamel.yaml import YAML
 
+from stages.judging.metrics import FEWEST
 from stages.judging.predictions import load_predictions
 from stages.pipeline.command import Command
 from stages.pipeline.markdown import markdown_table
 from stages.pipeline.model_sizes import with_sizes
 from stages.pipeline.params import Params, params
 from stages.pipeline.tables import split_items
-from stages.reporting.comparison import COMPARISON_HEAD, Comparison, compare_answers, compare_bounds, comparison_row
+from stages.reporting.comparison import (
+    COMPARISON_HEAD,
+    Comparison,
+    compare_answers,
+    compare_bounds,
+    comparison_row,
+    new_model,
+)
 from stages.reporting.law_text import VERDICTS
 from stages.reporting.rendering import dvc, figures, png
 from stages.reporting.run import Answers, Scores
@@ -166,7 +174,7 @@ def compare(
             comparison = compare_answers(before[state][model], after[state][model], p.evaluate.bootstrap, p.seed)
         earlier, later = metrics_before.get((state, model)), metrics_after.get((state, model))
         if comparison is None and later:
-            comparison = compare_bounds(earlier, later) if earlier else Comparison({}, later, {}, later["n"])
+            comparison = compare_bounds(earlier, later) if earlier else new_model(later)
         if comparison:
             comparisons[f"{model}, {state}"] = comparison
     return comparisons
@@ -203,6 +211,8 @@ def main(base: str, picture: Path) -> None:
         ],
         models=markdown_table(COMPARISON_HEAD, comparison_rows) if comparison_rows else "",
         unavailable=unavailable,
+        few_labels=any(comparison.few_labels for comparison in comparisons.values()),
+        fewest=FEWEST,
         unpaired=any(comparison.before and comparison.other_answers is None for comparison in comparisons.values()),
         other_labels=max((comparison.other_labels or 0 for comparison in comparisons.values()), default=0),
         unexplained=unexplained(stages(at(commit, "dvc.lock")), stages(here("dvc.lock"))),

@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.judging.metrics import weighted_scores
+from stages.judging.metrics import too_few, weighted_scores
 from stages.judging.predictions import log_odds_of
 from stages.pipeline.markdown import percent
+from stages.reporting.few_labels import TOO_FEW, has_few_labels
 from stages.reporting.run import Rows, Scores
 
 SCORES = {"precision": "precision", "recall": "recall", "f1": "F1"}
@@ -18,20 +19,24 @@ CHANCE = 0.05
 class Comparison(NamedTuple):
     """A model's scores before and after; `moved` says "better" or "worse" of those that moved beyond chance.
 
-    `before` is empty for a new model. `other_answers` and `other_labels` count the items whose answer or label is
-    another than before; None where the predictions aren't at hand.
+    `before` is empty for a new model. `few_labels` says that a side has too few items of a label for any score;
+    nothing has `moved` then. `other_answers` and `other_labels` count the items whose answer or label is another than
+    before; None where the predictions aren't at hand.
     """
 
     before: Mapping[str, float]
     after: Mapping[str, float]
     moved: Mapping[str, str]
     n: int
+    few_labels: bool
     other_answers: int | None = None
     other_labels: int | None = None
 
     def in_words(self) -> str:
         if not self.before:
             return "new"
+        if self.few_labels:
+            return "too few items to say"
         if self.other_answers == 0:
             return "the same answers"
         parts = [
@@ -60,16 +65,18 @@ def compare_answers(before: Rows, after: Rows, resamples: int, seed: int) -> Com
     observed = weighted_scores(answers, rankings, truth, np.ones((1, len(truth))))
     scores = {name: observed[name][0].tolist() for name in SCORES}
     chance = differences_by_chance(answers, rankings, truth, resamples, seed)
+    few_labels = too_few(int(truth.sum()), len(truth))
     moved = {}
     for name, (old, new) in scores.items():
         as_large = np.abs(chance[name]) >= abs(new - old) - 1e-12
-        if new != old and (1 + as_large.sum()) / (1 + resamples) <= CHANCE:
+        if not few_labels and new != old and (1 + as_large.sum()) / (1 + resamples) <= CHANCE:
             moved[name] = "better" if new > old else "worse"
     return Comparison(
         before={name: old for name, (old, _) in scores.items()},
         after={name: new for name, (_, new) in scores.items()},
         moved=moved,
         n=len(pairs),
+        few_labels=few_labels,
         other_answers=int((answers[0] != answers[1]).sum()),
         other_labels=sum(old["cr_need_gt"] != new["cr_need_gt"] for old, new in pairs),
     )
@@ -90,19 +97,27 @@ def differences_by_chance(
 
 def compare_bounds(before: Scores, after: Scores) -> Comparison:
     """A model's metrics alone: a score moved beyond chance where its bounds before and after don't overlap."""
+    few_labels = has_few_labels(before) or has_few_labels(after)
     moved = {}
-    for name in SCORES:
+    for name in () if few_labels else SCORES:
         if after[f"{name}_low"] > before[f"{name}_high"]:
             moved[name] = "better"
         elif after[f"{name}_high"] < before[f"{name}_low"]:
             moved[name] = "worse"
-    return Comparison(before, after, moved, after["n"])
+    return Comparison(before, after, moved, after["n"], few_labels)
+
+
+def new_model(scores: Scores) -> Comparison:
+    """The metrics of a model that was not there before."""
+    return Comparison({}, scores, {}, scores["n"], has_few_labels(scores))
 
 
 def comparison_row(model: str, comparison: Comparison) -> list[str]:
     """The cells of a row below COMPARISON_HEAD."""
     sides = [scores for scores in (comparison.before, comparison.after) if scores]
     scores = [" → ".join(percent(side[name]) for side in sides) for name in SCORES]
+    if comparison.few_labels:
+        scores = [TOO_FEW] * len(SCORES)
     changed = "" if comparison.other_answers is None else str(comparison.other_answers)
     return [model, *scores, str(comparison.n), changed, comparison.in_words()]
 

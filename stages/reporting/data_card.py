@@ -3,7 +3,8 @@
     python -m stages.reporting.data_card metrics/details data/annotations dvc.lock data/card.md data/README.md
 
 In data/card.md `metrics` holds the JSON files of that folder by name, `labels` how many items each annotator labelled,
-`hashes` those of dvc.lock, `params` params.yaml and `question` what a model is asked.
+`hashes` those of dvc.lock, `params` params.yaml and `question` what a model is asked. `few_labels` says of each of the
+splits dev and test that has too few items of a label that no score of it says anything; it is empty otherwise.
 """
 
 from collections import Counter
@@ -17,6 +18,7 @@ from stages.pipeline.command import Command
 from stages.pipeline.files import read_json
 from stages.pipeline.params import params
 from stages.pipeline.window import with_window
+from stages.reporting.few_labels import few_labels_in_words, has_few_labels
 from stages.reporting.model_card import asked, locked_stages, of_the_labels
 from stages.reporting.tables import bounded
 
@@ -39,11 +41,15 @@ def main(metrics: Path, annotations: Path, lock: Path, template: Path, card: Pat
 
     p = with_window(params())
     locked = locked_stages(lock)
+    values = {file.stem: read_json(file) for file in metrics.glob("*.json")}
+    counts = values.get("export", {})
+    splits = [name for name in ("dev", "test") if name in counts and has_few_labels(counts[name])]
     form = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, trim_blocks=True)
     form.filters |= {"number": "{:,}".format, "percent": "{:.2%}".format, "size": size}
     try:
         text = form.from_string(template.read_text(encoding="utf-8")).render(
-            metrics={file.stem: read_json(file) for file in metrics.glob("*.json")},
+            metrics=values,
+            few_labels=" ".join(few_labels_in_words(name, counts[name]) for name in splits),
             labels=dict(Counter(chain.from_iterable(votes(load(annotations.glob("*.jsonl"))).values()))),
             hashes=of_the_labels(locked, p),
             params=p,

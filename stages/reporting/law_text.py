@@ -13,21 +13,24 @@ from stages.judging.ladder import (
     INCONCLUSIVE,
     MIN_MODELS,
     NO_SIGNAL,
-    TOO_FEW,
+    TOO_FEW_LABELS,
+    TOO_FEW_MODELS,
     VIOLATED,
     Ladder,
     has_signal,
     labels_to_change,
 )
-from stages.judging.metrics import SCORES
-from stages.pipeline.markdown import in_percent, markdown_table
+from stages.judging.metrics import SCORES, too_few
+from stages.pipeline.markdown import in_percent, markdown_table, plural
+from stages.reporting.few_labels import LABEL_MORE, TOO_FEW, label_counts
 
 VERDICTS = {
     HOLDS: "holds",
     INCONCLUSIVE: "inconclusive",
     VIOLATED: "violated",
     NO_SIGNAL: "no signal",
-    TOO_FEW: "too few models",
+    TOO_FEW_MODELS: "too few models",
+    TOO_FEW_LABELS: "too few labels",
 }
 NEXT = {
     HOLDS: "go on with these labels. That the law holds is no proof that every single one is right.",
@@ -35,13 +38,10 @@ NEXT = {
     VIOLATED: "read what the two biggest models get wrong. Where they are right, label anew; where they"
     " misunderstand the question, revise the prompt or the guideline.",
     NO_SIGNAL: "bigger models, another prompt, `evaluate.permutations: 6`, or the law on the tuned models.",
-    TOO_FEW: "name more models in `ladder`, and in `finetune` for the law on the tuned models.",
+    TOO_FEW_MODELS: "name more models in `ladder`, and in `finetune` for the law on the tuned models.",
+    TOO_FEW_LABELS: f"{LABEL_MORE}. For the law on the tuned models a larger share of the evaluated split helps too,"
+    " `export.test` or `export.dev`.",
 }
-
-
-def plural(n: int, noun: str) -> str:
-    """As in 1 model, 2 models, 1,034 items."""
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
 def change_in_points(law: Mapping[str, float], name: str) -> str:
@@ -52,7 +52,9 @@ def change_in_points(law: Mapping[str, float], name: str) -> str:
 
 def in_brief(law: Mapping[str, Any]) -> str:
     """What a verdict rests on, in a line."""
-    if law["verdict"] == TOO_FEW:
+    if law["verdict"] == TOO_FEW_LABELS:
+        reason = label_counts(law["needed"], law["n"])
+    elif law["verdict"] == TOO_FEW_MODELS:
         reason = f"{plural(law['models'], 'dense model')}, and a trend needs {MIN_MODELS}"
     elif law["verdict"] == NO_SIGNAL:
         reason = f"{law['counted']} of {plural(law['models'], 'model')} can tell needed from not needed"
@@ -62,10 +64,12 @@ def in_brief(law: Mapping[str, Any]) -> str:
 
 
 def table_rows(ladder: Ladder, scores: BootstrapScores, signals: Sequence[str]) -> list[list[str]]:
-    """A row for each model: its size, its scores with their bounds, and its signal."""
+    """A row for each model: its size, its scores with their bounds, and its signal; no scores of too few items."""
     rows = []
     for i, (name, signal) in enumerate(zip(ladder.names, signals, strict=True)):
         cells = [in_percent(scores.observed[score][i], *scores.bounds(score)[:, i]) for score in SCORES]
+        if too_few(ladder.truth.sum(), len(ladder.truth)):
+            cells = [TOO_FEW] * len(SCORES)
         rows.append([name, f"{ladder.sizes[i]:,}", *cells, signal])
     return rows
 
@@ -84,13 +88,19 @@ def verdict_in_words(
     """
     signal = has_signal(ladder, scores, max_letter_share)
     signals = np.where(signal, np.where(scores.observed["auc"] < 0.5, "reversed", "yes"), "none").tolist()
+    if law["verdict"] == TOO_FEW_LABELS:
+        signals = [TOO_FEW] * len(signals)
     columns = ["model", "parameters", *(f"{name} (%)" for name in SCORES), "signal"]
     paragraphs = [
         f"# The law, prompt {prompt}: {VERDICTS[law['verdict']]}",
         f"n = {plural(law['n'], 'labelled item')}, asked of each model.",
         markdown_table(columns, [*table_rows(ladder, scores, signals), *reference]),
     ]
-    if law["verdict"] == TOO_FEW:
+    if law["verdict"] == TOO_FEW_LABELS:
+        paragraphs.append(
+            f"Nothing can be read off these models: they were asked {label_counts(law['needed'], law['n'])}."
+        )
+    elif law["verdict"] == TOO_FEW_MODELS:
         paragraphs.append(f"The ladder has {plural(law['models'], 'dense model')}; a trend needs {MIN_MODELS}.")
     elif law["verdict"] == NO_SIGNAL:
         paragraphs.append(missing_signal_in_words(law, max_letter_share))

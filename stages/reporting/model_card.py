@@ -9,6 +9,7 @@ from stages.llm import prompts
 from stages.pipeline.files import read_yaml
 from stages.pipeline.markdown import markdown_table
 from stages.pipeline.params import Model, Params, Question, Wheel
+from stages.reporting.few_labels import few_labels_in_words, has_few_labels
 from stages.reporting.run import Run, Scores
 from stages.reporting.tables import bounded
 
@@ -111,29 +112,31 @@ def card(
     """The card of a model's adapter, Markdown with the hub's head.
 
     `rows` are scores by what they are of, the adapter's first; `counts` are export's, `fetched` is the model's entry
-    in data/models.json, `locked` are the stages of dvc.lock.
+    in data/models.json, `locked` are the stages of dvc.lock. With too few items of a label the card has no scores.
     """
     from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
     tuned = next(iter(rows.values()))
     model = p.models[name]
     how = p.question
+    few_labels = few_labels_in_words(p.evaluate.split, tuned) if has_few_labels(tuned) else ""
+    results = [
+        EvalResult(
+            task_type="text-classification",
+            dataset_type="chat",
+            dataset_name=f"{p.ingest.format}, {p.evaluate.split}",
+            metric_type=kind,
+            metric_value=tuned[kind],
+        )
+        for kind in KINDS
+    ]
     head = ModelCardData(
         model_name=name,
         base_model=model.hub,
         library_name="peft",
         pipeline_tag="text-generation",
         tags=["lora"],
-        eval_results=[
-            EvalResult(
-                task_type="text-classification",
-                dataset_type="chat",
-                dataset_name=f"{p.ingest.format}, {p.evaluate.split}",
-                metric_type=kind,
-                metric_value=tuned[kind],
-            )
-            for kind in KINDS
-        ],
+        eval_results=None if few_labels else results,
     )
     card = ModelCard.from_template(
         head,
@@ -142,6 +145,7 @@ def card(
         base=source(model, p.fetch.base, fetched.get("sha256")),
         template=TEMPLATES[fetched["template"]],
         split=p.evaluate.split,
+        few_labels=few_labels,
         tuned=tuned,
         rows=rows.items(),
         kinds=KINDS,

@@ -21,12 +21,12 @@ from stages.judging.predictions import has_probability, load_predictions, log_od
 from stages.llm import prompts
 from stages.pipeline.command import Command
 from stages.pipeline.files import read_json, read_yaml, write_text
+from stages.pipeline.markdown import plural
 from stages.pipeline.model_sizes import with_sizes
 from stages.pipeline.params import Params, params
 from stages.pipeline.schemas import SPLITS
 from stages.pipeline.tables import split_items
 from stages.pipeline.window import with_window
-from stages.reporting.law_text import plural
 from stages.reporting.model_card import made_of
 from stages.reporting.rendering import WIDER, figures, svg
 from stages.reporting.run import BASELINES, Rows, Run, Scores
@@ -212,7 +212,7 @@ def page_values(metrics: Path, data: Path, revisions: Sequence[str], p: Params) 
     markdown_files = {name: metrics / f"{name}.md" for name in ("law", "law_tuned", "ablation")}
     points = picture_points(run.vanilla, run.tuned, run.floors, p.models)
     summary_spec = read_json(Path(__file__).with_name("summary.json")) | {"data": {"values": points}}
-    summary_title = reached(run.vanilla, run.tuned, run.floors)
+    summary_title = reached(run.vanilla, run.tuned, run.floors, p.evaluate.split)
     return {
         "revision": git("describe", "--always", "--dirty", "--abbrev=12"),
         "date": git("log", "-1", "--format=%cs"),

@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from stages.judging.ladder import HOLDS, INCONCLUSIVE, VIOLATED
+from stages.judging.ladder import HOLDS, INCONCLUSIVE, TOO_FEW_LABELS, VIOLATED
+from stages.pipeline.markdown import plural
 from stages.pipeline.params import Model
+from stages.reporting.few_labels import few_labels_in_words, has_few_labels
 from stages.reporting.figures import size
-from stages.reporting.law_text import NEXT, VERDICTS, in_brief, plural
+from stages.reporting.law_text import NEXT, VERDICTS, in_brief
 from stages.reporting.run import Rows, Scores
 
 TONES = {HOLDS: "good", VIOLATED: "bad"}  # of verdicts; the others leave the question open
@@ -72,12 +74,15 @@ def filter_finding(annotate: Metrics) -> Finding:
 
 def next_steps(laws: Mapping[str, Metrics], annotate: Metrics, doubts: Metrics) -> list[str]:
     """What to do next, in Markdown: as the verdicts say, and what waits for annotators; `doubts` are the metrics of
-    reannotate. A verdict without signal only counts where no other says more.
+    reannotate. A verdict without signal only counts where no other says more, one of too few labels always.
     """
     verdicts = {models: law["verdict"] for models, law in laws.items() if law}
-    decided = {models: verdict for models, verdict in verdicts.items() if verdict in (HOLDS, INCONCLUSIVE, VIOLATED)}
+    telling = (HOLDS, INCONCLUSIVE, VIOLATED)
+    has_answer = any(verdict in telling for verdict in verdicts.values())
     models_by_step: dict[str, list[str]] = {}
-    for models, verdict in (decided or verdicts).items():
+    for models, verdict in verdicts.items():
+        if has_answer and verdict not in (*telling, TOO_FEW_LABELS):
+            continue
         models_by_step.setdefault(f"**{VERDICTS[verdict]}**: {NEXT[verdict]}", []).append(models)
     steps = [f"The law on {' and '.join(models)} models, {step}" for step, models in models_by_step.items()]
     if unlabelled := annotate.get("unlabelled", 0):
@@ -97,12 +102,18 @@ def next_steps(laws: Mapping[str, Metrics], annotate: Metrics, doubts: Metrics) 
     return steps
 
 
-def reached(vanilla: Mapping[str, Scores], tuned: Mapping[str, Scores], floors: Mapping[str, Scores]) -> str:
-    """The F1 of the best tuned model beside the same model untrained and the best baseline, in a sentence."""
+def reached(
+    vanilla: Mapping[str, Scores], tuned: Mapping[str, Scores], floors: Mapping[str, Scores], split: str
+) -> str:
+    """The F1 of the best tuned model beside the same model untrained and the best baseline, in a sentence; or why
+    nothing can be said of the evaluated split.
+    """
     if not (tuned or vanilla):
         return "No model has been evaluated yet."
     state, scores = ("tuned", tuned) if tuned else ("vanilla", vanilla)
     best = max(scores, key=lambda name: scores[name]["f1"])
+    if has_few_labels(scores[best]):
+        return few_labels_in_words(split, scores[best])
     parts = [f"The best {state} model, {best}, has F1 {in_points(scores[best])}"]
     if tuned and best in vanilla:
         parts.append(f"the same model before tuning {in_points(vanilla[best])}")

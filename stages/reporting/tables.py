@@ -7,8 +7,9 @@ import numpy as np
 
 from stages.judging.bootstrap import bootstrap_scores, bounds
 from stages.judging.predictions import log_odds_of
-from stages.pipeline.markdown import in_percent, markdown_table, percent
+from stages.pipeline.markdown import in_percent, markdown_table, percent, plural
 from stages.pipeline.params import Model, Params
+from stages.reporting.few_labels import TOO_FEW, few_labels_in_words, has_few_labels
 from stages.reporting.run import Answers, Rows, Run, Scores
 
 BOUNDED = {"precision": "Precision (%)", "f1": "F1 score (%)", "recall": "Recall (%)", "accuracy": "Accuracy (%)"}
@@ -110,13 +111,18 @@ def tables_of_run(run: Run, p: Params) -> dict[str, Rows]:
 
 
 def tables_in_markdown(tables: Mapping[str, Rows], run: Run, p: Params) -> str:
-    """Both tables, with what their numbers are of."""
+    """Both tables, with what their numbers are of, or why they have none."""
     first = next(iter(run.vanilla.values()))
+    items = (
+        f"n = {plural(first['n'], 'item')} of {p.evaluate.split}, {percent(first['needed_share'])}% of them needed;"
+        " 95% bounds by bootstrap, by Wilson where all resamples have one score, of improvements by paired bootstrap."
+        " In bold: the best model. In italics: what needs no language model."
+    )
+    few = has_few_labels(first)
     return (
-        f"n = {first['n']} items of {p.evaluate.split}, {percent(first['needed_share'])}% of them needed; 95% bounds"
-        " by bootstrap, of improvements by paired bootstrap. In bold: the best model. In italics: what needs no"
-        f" language model.\n\n**Table 1.** Vanilla models.\n\n{markdown_1(tables['table_1'])}\n\n"
-        f"**Table 2.** Tuned models.\n\n{markdown_2(tables['table_2'])}\n"
+        f"{few_labels_in_words(p.evaluate.split, first) if few else items}\n\n"
+        f"**Table 1.** Vanilla models.\n\n{markdown_1(tables['table_1'], few)}\n\n"
+        f"**Table 2.** Tuned models.\n\n{markdown_2(tables['table_2'], few)}\n"
     )
 
 
@@ -128,9 +134,12 @@ def shown(row: Scores) -> str:
 
 
 def bold(cell: str, row: Scores, rows: Rows, name: str) -> str:
-    """The cell in bold where its row is the best of the models; floors and what is for reference don't compete."""
-    best = max((other[name] for other in rows if other["kind"] == MODEL), default=None)
-    return f"**{cell}**" if row["kind"] == MODEL and row[name] == best else cell
+    """The cell in bold where its row is the best of the models; floors and what is for reference don't compete. No
+    model is the best where all have the same score, or none has any.
+    """
+    scores = [other[name] for other in rows if other["kind"] == MODEL]
+    is_best = row["kind"] == MODEL and row[name] == max(scores) > max(0, min(scores))
+    return f"**{cell}**" if is_best else cell
 
 
 def gain(row: Scores) -> str:
@@ -140,31 +149,28 @@ def gain(row: Scores) -> str:
     return f"{row['improvement']:+.2f} ({low:+.2f} to {high:+.2f})"
 
 
-def markdown_1(rows: Rows) -> str:
-    lines = [
-        [
-            shown(row),
-            *(bold(bounded(row, name), row, rows, name) for name in BOUNDED),
-            str(row["n"]),
-            percent(row["letter_share"]),
-        ]
-        for row in rows
-    ]
+def markdown_1(rows: Rows, few: bool = False) -> str:
+    """Table 1; with too few items of a label it has no scores."""
+    lines = []
+    for row in rows:
+        scores = [TOO_FEW if few else bold(bounded(row, name), row, rows, name) for name in BOUNDED]
+        lines.append([shown(row), *scores, str(row["n"]), percent(row["letter_share"])])
     return markdown_table(["Model", *BOUNDED.values(), "n", "one letter (%)"], lines)
 
 
-def markdown_2(rows: Rows) -> str:
-    lines = [
-        [
-            shown(row),
+def markdown_2(rows: Rows, few: bool = False) -> str:
+    """Table 2; with too few items of a label it has no scores."""
+    lines = []
+    for row in rows:
+        scores = [
             bold(bounded(row, "f1"), row, rows, "f1"),
             gain(row),
             percent(row.get("recall_before")),
             percent(row["recall_after"]),
-            str(row["n"]),
         ]
-        for row in rows
-    ]
+        if few:
+            scores = [TOO_FEW if score else "" for score in scores]
+        lines.append([shown(row), *scores, str(row["n"])])
     return markdown_table(
         ["Model", "F1 score (%)", "improvement (points)", "recall (%) before", "recall (%) after", "n"], lines
     )

@@ -17,11 +17,10 @@ from typing import Any, NamedTuple
 
 import click
 import numpy as np
-from numpy.typing import NDArray
 
-from stages.judging.bootstrap import BootstrapScores
+from stages.judging.bootstrap import BootstrapScores, scores_of_samples
 from stages.judging.ladder import HOLDS, NO_SIGNAL, VIOLATED, Ladder, judge, strict_rule_prospects
-from stages.judging.metrics import Bools, Floats, weighted_scores
+from stages.judging.metrics import Bools, Floats
 from stages.pipeline.command import Command
 from stages.pipeline.files import write_json
 from stages.pipeline.params import params
@@ -125,11 +124,8 @@ def bootstrap_by_pattern(ladder: Ladder, resamples: int, seed: int) -> Bootstrap
     patterns = 2 ** np.arange(len(answers_and_label)) @ answers_and_label
     _, items, counts = np.unique(patterns, return_index=True, return_counts=True)
     resampled_counts = np.random.default_rng(seed).multinomial(counts.sum(), counts / counts.sum(), resamples)
-
-    def scores(counts: NDArray[Any]) -> dict[str, Floats]:
-        return weighted_scores(ladder.answers[:, items], ladder.log_odds[:, items], ladder.truth[items], counts)
-
-    return BootstrapScores({name: score[0] for name, score in scores(counts[None]).items()}, scores(resampled_counts))
+    answers, log_odds, truth = ladder.answers[:, items], ladder.log_odds[:, items], ladder.truth[items]
+    return scores_of_samples(answers, log_odds, truth, counts, resampled_counts)
 
 
 def verdict_shares(laws: Sequence[dict[str, Any]]) -> dict[str, float]:

@@ -90,15 +90,29 @@ CONTRAST = """() => {
 # The drawings that are shown: of each figure there is one for a phone and one for the column of a page.
 FIGURES = "[...document.querySelectorAll('figure svg')].filter(e => e.checkVisibility())"
 
-CUT_TEXTS = """svg => {
+# The texts of a drawing that are shortened, leave it, or touch another one; slanted ones only leave it.
+UNREADABLE_TEXTS = """svg => {
   const box = svg.getBoundingClientRect();
-  const cut = text => {
-    const {left, right, top, bottom, width} = text.getBoundingClientRect();
-    const outside = left < box.left - 1 || right > box.right + 1 || top < box.top - 1 || bottom > box.bottom + 1;
-    return text.checkVisibility({opacityProperty: true}) && width && (outside || text.textContent.includes("…"));
-  };
-  return [...svg.querySelectorAll("text")].filter(cut).map(text => text.textContent);
+  const texts = [...svg.querySelectorAll("text")]
+    .filter(text => text.checkVisibility({opacityProperty: true}) && text.textContent.trim())
+    .map(text => ({words: text.textContent, matrix: text.getScreenCTM(), place: text.getBoundingClientRect()}));
+  const leaves = ({left, right, top, bottom}) =>
+    left < box.left - 1 || right > box.right + 1 || top < box.top - 1 || bottom > box.bottom + 1;
+  const straight = texts.filter(text => Math.abs(text.matrix.a * text.matrix.b) < 0.01);
+  const touch = (a, b) =>
+    Math.min(a.right, b.right) - Math.max(a.left, b.left) > -2 &&
+    Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 3;
+  const touching = straight.filter(a => straight.some(b => a !== b && touch(a.place, b.place)));
+  const cut = texts.filter(text => leaves(text.place) || text.words.includes("…"));
+  return [...cut, ...touching].map(text => text.words);
 }"""
+
+# The boxes of the page whose content leaves them or the window.
+OVERFLOWING = """[...document.querySelectorAll('main *:not(svg *)')].filter(e => {
+  const {left, right} = e.getBoundingClientRect();
+  const leaves = e.clientWidth && getComputedStyle(e).display !== "inline" && e.scrollWidth > e.clientWidth + 1;
+  return e.checkVisibility() && (leaves || left < -1 || right > innerWidth + 1);
+}).map(e => e.tagName + " " + e.textContent.trim().slice(0, 80))"""
 
 
 @pytest.mark.parametrize("width", [400, 1400])
@@ -143,10 +157,65 @@ def test_each_entry_of_the_contents_leads_somewhere(browser: Browser, page: Path
 
 
 @pytest.mark.parametrize("width", [400, 1400])
-def test_no_text_of_a_figure_is_cut(browser: Browser, page: Path, width: int) -> None:
+def test_every_text_of_a_figure_can_be_read(browser: Browser, page: Path, width: int) -> None:
     tab, _ = open_page(browser, page, width)
-    cut = tab.evaluate(f"{FIGURES}.flatMap({CUT_TEXTS})")
-    assert cut == []
+    assert tab.evaluate(f"{FIGURES}.flatMap({UNREADABLE_TEXTS})") == []
+    assert tab.evaluate(OVERFLOWING) == []
+
+
+LONG_NAMES = {"smollm2_135m_10": "deepseek_r1_distill_1_5b", "smollm2_135m_20": "qwen2_5_coder_32b_instruct_awq"}
+
+
+@pytest.fixture(scope="module")
+def page_of_long_names(page: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of the same run with other names of models, as two revisions, one of a long name."""
+    folder = tmp_path_factory.mktemp("names") / "names"
+    shutil.copytree(page.parent, folder, ignore=shutil.ignore_patterns(".git", "stages", "tests", "cache"))
+    for name, long_name in LONG_NAMES.items():
+        for path in sorted(folder.rglob("*"), reverse=True):  # what is in a folder before the folder
+            if path.is_file() and path.suffix in (".json", ".jsonl", ".yaml", ".lock", ".tsv"):
+                path.write_text(path.read_text().replace(name, long_name))
+            if name in path.name:
+                path.rename(path.with_name(path.name.replace(name, long_name)))
+    shutil.copytree(page.parent / "stages", folder / "stages")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        call(folder, "git", "init", "--quiet")
+        commit(folder, "names")
+        revisions = ("slow", "smollm2-135m-lora-plus-16-seed-0-test")
+        for revision in revisions:
+            call(folder, "git", "tag", revision)
+        result = run(main, folder / "report.html", *(f"--revision={revision}" for revision in revisions))
+        assert result.exit_code == 0, f"{result.output} {result.exception!r}"
+    return folder / "report.html"
+
+
+@pytest.mark.parametrize("width", [400, 1400])
+def test_long_names_are_broken_into_lines_that_can_be_read(
+    browser: Browser, page_of_long_names: Path, width: int
+) -> None:
+    tab, _ = open_page(browser, page_of_long_names, width)
+    assert tab.evaluate(f"{FIGURES}.flatMap({UNREADABLE_TEXTS})") == []
+    assert tab.evaluate(OVERFLOWING) == []
+    scales = tab.evaluate(f"{FIGURES}.map(e => e.getBoundingClientRect().width / e.viewBox.baseVal.width)")
+    assert min(scales) > 0.95
+    drawn = tab.evaluate(f"{FIGURES}.map(e => e.textContent).join(' ')")
+    for name in LONG_NAMES.values():
+        assert name in drawn
+
+
+def test_what_finds_unreadable_texts_finds_them(browser: Browser, page: Path) -> None:
+    """Of nine texts in a drawing those that leave it, are shortened or touch."""
+    tab, _ = open_page(browser, page, 400)
+    texts = [
+        (10, 20, "", "fine"), (95, 20, "", "leaves right"), (-9, 40, "", "leaves left"), (10, 4, "", "leaves top"),
+        (10, 60, "", "short…"), (10, 80, "", "one"), (20, 82, "", "two"), (60, 95, "rotate(-90 60 95)", "upright"),
+        (10, 40, "rotate(40 10 40)", "slanted"),
+    ]  # fmt: skip
+    marks = "".join(f'<text x="{x}" y="{y}" transform="{turn}">{words}</text>' for x, y, turn, words in texts)
+    tab.set_content(f'<svg width="100" height="100" font-family="Arial" font-size="10">{marks}</svg>')
+    unreadable = tab.evaluate(f"({UNREADABLE_TEXTS})(document.querySelector('svg'))")
+    assert set(unreadable) == {"leaves right", "leaves left", "leaves top", "short…", "one", "two"}
 
 
 def test_every_figure_is_drawn(browser: Browser, page: Path) -> None:

@@ -1,5 +1,5 @@
 """The comment on a pull request, from a small pipeline that DVC really runs, on branches that change lr a little and
-too much, and one that changes labels. What comes out is kept in tests/fixtures/comments/.
+too much, and two that change labels. What comes out is kept in tests/fixtures/comments/.
 """
 
 import json
@@ -71,7 +71,7 @@ elif sys.argv[1] == "train":
     odds = np.array([[row["needed"] - row["not_needed"] for row in predictions]])
     answers = np.array([[row["answer"] for row in predictions]])
     scores = bootstrap_scores(answers, odds, np.array(list(truth.values())), 200, 0)
-    metrics = {"n": len(predictions)}
+    metrics = {"n": len(predictions), "needed_share": sum(truth.values()) / len(truth)}
     for name, [score] in scores.observed.items():
         [low], [high] = scores.bounds(name)
         metrics |= {name: round(score, 6), f"{name}_low": round(low, 6), f"{name}_high": round(high, 6)}
@@ -85,6 +85,7 @@ else:
 """
 
 RATES = {"slow": 2e-5, "fast": 1e-3}
+NEEDED = {"labels": 34, "few": 15}
 
 
 def label(folder: Path, needed: int) -> None:
@@ -95,7 +96,7 @@ def label(folder: Path, needed: int) -> None:
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project on main whose small pipeline has run, and two branches on which it has run again."""
+    """A project on main whose small pipeline has run, and branches on which it has run again."""
     folder = tmp_path_factory.mktemp("pull")
     copy(folder)
     take_results_away(folder)
@@ -106,13 +107,13 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     change_params(folder, {"ladder": ["smollm2_135m"], "finetune": ["smollm2_135m"]})
     label(folder, 36)
     call(folder, "git", "checkout", "--quiet", "-b", "main")
-    for branch in ("main", *RATES, "labels"):
+    for branch in ("main", *RATES, *NEEDED):
         if branch != "main":
             call(folder, "git", "checkout", "--quiet", "-b", branch, "main")
         if branch in RATES:
             change_params(folder, {"lr": RATES[branch]})
-        if branch == "labels":
-            label(folder, 34)
+        if branch in NEEDED:
+            label(folder, NEEDED[branch])
         call(folder, "dvc", "repro")
         commit(folder, branch)
     return folder
@@ -127,6 +128,15 @@ def test_the_comment_on_a_branch(clone: Path, branch: str) -> None:
     assert output == (COMMENTS / f"{branch}.md").read_text(encoding="utf-8")
     assert (clone / "size.png").read_bytes().startswith(b"\x89PNG")
     assert call(clone, "git", "status", "--porcelain") == ""
+
+
+def test_too_few_items_of_a_label(clone: Path) -> None:
+    call(clone, "git", "checkout", "--quiet", "few")
+    call(clone, "dvc", "checkout")
+    output = call(clone, sys.executable, "-m", "stages.reporting.comment", "main", "size.png")
+    row = "| smollm2_135m, tuned | too few | too few | too few | 60 | 0 | too few items to say |"
+    why = "fewer than 20 needed or fewer than 20 other items were evaluated."
+    assert f'{row}\n\nNothing can be read off where "too few" stands: {why} Label more questions' in output
 
 
 def test_nothing_changed(clone: Path) -> None:

@@ -374,7 +374,63 @@ def test_items_between_two_blocks_of_time_are_in_no_split(project: Path) -> None
 def test_a_split_without_positives_is_an_error(project: Path) -> None:
     result = exported(project, [item | {"cr_need_gt": False} for item in grouped_items(40, 2)])
     assert result.exit_code == 1
-    assert "0 needed, and every score needs both labels" in result.output
+    assert "0 needed, and every score needs both labels: no labelled item has the other label, so" in result.output
+    assert "export.seed" not in result.output
+
+
+def with_needed_where(items: list[Row], needed: Callable[[Row], bool]) -> list[Row]:
+    return [item | {"cr_need_gt": needed(item)} for item in items]
+
+
+@pytest.mark.parametrize(
+    ("lacking", "remedy"),
+    [("dev", "raise export.dev"), ("test", "raise export.test"), ("train", "lower export.dev or")],
+)
+@pytest.mark.parametrize("by_time", [True, False], ids=["one room", "many conversations"])
+def test_what_gives_a_split_both_labels(project: Path, lacking: str, remedy: str, by_time: bool) -> None:
+    """The seed plays no part in a split by time."""
+    items = grouped_items(1, 200) if by_time else grouped_items(400, 3)
+    ids = {item["id"] for item in export.split(items, 0.15, 0.25, 0)[0][lacking]}
+    result = exported(project, with_needed_where(items, lambda item: item["cr_need_gt"] and item["id"] not in ids))
+    assert result.exit_code == 1
+    assert f"{lacking} would have {len(ids)} items, 0 needed" in result.output
+    assert remedy in result.output
+    assert ("change export.seed" in result.output) is not by_time
+    assert ("export.seed changes nothing" in result.output) is by_time
+    assert ("in a random order (not with --in-order)" in result.output) is by_time
+
+
+def test_a_split_with_few_items_of_a_label_is_a_warning(project: Path) -> None:
+    """A tenth of 200 items in one room is needed. A label brings 0.025 needed items to test, a quarter of all, and
+    0.015 to dev, 15% of all.
+    """
+    items = with_needed_where(grouped_items(1, 200), lambda item: item["id"] % 10 == 0)
+    result = exported(project, items)
+    assert result.exit_code == 0
+    counts = json.loads((project / "metrics.json").read_text())
+    assert [(counts[name]["n"], counts[name]["needed"]) for name in ("dev", "test")] == [(18, 1), (38, 3)]
+    few = "and nothing can be read off fewer than 20: about"
+    assert [line for line in result.output.splitlines() if "warning" in line] == [
+        f"warning: dev has 1 item with the label needed, {few} 1,267 more labels would bring them",
+        f"warning: dev has 17 items with the label not needed, {few} 23 more labels would bring them",
+        f"warning: test has 3 items with the label needed, {few} 680 more labels would bring them",
+    ]
+
+
+def test_labels_as_many_as_a_warning_says_bring_enough(project: Path) -> None:
+    """Where they fall as those before."""
+    items = with_needed_where(grouped_items(1, 200), lambda item: item["id"] % 5 == 0)
+    [warning] = [line for line in exported(project, items).output.splitlines() if "test has" in line]
+    more = int(warning.split("about ")[1].split()[0])
+    enough = with_needed_where(grouped_items(1, 200 + more), lambda item: item["id"] % 5 == 0)
+    counts = export.split_counts(export.split(enough, 0.15, 0.25, 0)[0]["test"])
+    assert counts["needed"] == pytest.approx(20, abs=3)
+
+
+def test_enough_labels_are_no_warning(project: Path) -> None:
+    result = exported(project, grouped_items(400, 3))
+    assert result.exit_code == 0
+    assert "warning" not in result.output
 
 
 def test_a_contradicting_item_with_a_label_under_another_guideline_is_counted_as_both(

@@ -5,7 +5,7 @@ from scipy.stats import binomtest
 from sklearn.metrics import f1_score, precision_score, recall_score
 
 from stages.reporting.comment import unexplained
-from stages.reporting.comparison import Comparison, compare_answers, compare_bounds, comparison_row
+from stages.reporting.comparison import compare_answers, compare_bounds, comparison_row, new_model
 from tests.conftest import Row
 
 
@@ -39,20 +39,25 @@ def test_a_difference_is_beyond_chance_where_a_sign_test_says_so(better: int, wo
 
 
 def test_only_items_that_both_answered_count_by_the_later_labels() -> None:
-    before = [prediction(i, i % 2 == 0, True) for i in range(20)]
-    after = [prediction(i, i % 2 == 0, True) for i in range(10, 30)]
+    before = [prediction(i, i % 2 == 0, True) for i in range(60)]
+    after = [prediction(i, i % 2 == 0, True) for i in range(10, 70)]
     after[0] |= {"cr_need_gt": False}
     comparison = compare_answers(before, after, 100, 0)
     assert comparison is not None
-    assert (comparison.n, comparison.other_answers, comparison.other_labels) == (10, 0, 1)
-    assert comparison.before == comparison.after == {"precision": 0.8, "recall": 1.0, "f1": pytest.approx(8 / 9)}
+    assert (comparison.n, comparison.other_answers, comparison.other_labels) == (50, 0, 1)
+    assert comparison.before == comparison.after
+    assert comparison.after == {"precision": 24 / 25, "recall": 1.0, "f1": pytest.approx(48 / 49)}
     assert comparison.in_words() == "the same answers"
     assert compare_answers(before[:5], after, 100, 0) is None
 
 
 def test_bounds_that_do_not_overlap() -> None:
-    before = {"n": 9} | bounded(precision=(0.4, 0.5, 0.6), recall=(0.4, 0.5, 0.6), f1=(0.4, 0.5, 0.6))
-    after = {"n": 9} | bounded(precision=(0.61, 0.7, 0.8), recall=(0.55, 0.7, 0.8), f1=(0.1, 0.2, 0.39))
+    before = {"n": 50, "needed_share": 0.4} | bounded(
+        precision=(0.4, 0.5, 0.6), recall=(0.4, 0.5, 0.6), f1=(0.4, 0.5, 0.6)
+    )
+    after = {"n": 50, "needed_share": 0.4} | bounded(
+        precision=(0.61, 0.7, 0.8), recall=(0.55, 0.7, 0.8), f1=(0.1, 0.2, 0.39)
+    )
     assert compare_bounds(before, after).moved == {"precision": "better", "f1": "worse"}
     assert compare_bounds(after, before).moved == {"precision": "worse", "f1": "better"}
     assert compare_bounds(before, after).in_words() == "**precision better; F1 worse beyond chance**"
@@ -60,9 +65,31 @@ def test_bounds_that_do_not_overlap() -> None:
 
 
 def test_a_new_model_has_nothing_before() -> None:
-    scores = {"n": 9} | bounded(precision=(0.61, 0.7, 0.8), recall=(0.55, 0.65, 0.8), f1=(0.1, 0.2, 0.39))
-    row = comparison_row("a, tuned", Comparison({}, scores, {}, 9))
-    assert row == ["a, tuned", "70.00", "65.00", "20.00", "9", "", "new"]
+    scores = {"n": 50} | bounded(precision=(0.61, 0.7, 0.8), recall=(0.55, 0.65, 0.8), f1=(0.1, 0.2, 0.39))
+    row = comparison_row("a, tuned", new_model(scores | {"needed_share": 0.4}))
+    assert row == ["a, tuned", "70.00", "65.00", "20.00", "50", "", "new"]
+    row = comparison_row("a, tuned", new_model(scores | {"needed_share": 0.38}))
+    assert row == ["a, tuned", "too few", "too few", "too few", "50", "", "new"]
+
+
+@pytest.mark.parametrize(
+    ("needed", "moved"), [(19, {}), (20, {"precision": "better", "recall": "better", "f1": "better"})]
+)
+def test_too_few_items_of_a_label_move_nothing(needed: int, moved: dict[str, str]) -> None:
+    """Every answer was wrong and is right now."""
+    before = [prediction(i, i < needed, False) for i in range(100)]
+    after = [prediction(i, i < needed, True) for i in range(100)]
+    paired = compare_answers(before, after, 100, 0)
+    low = {"n": 100, "needed_share": 0.5} | bounded(precision=(0, 0.1, 0.2), recall=(0, 0.1, 0.2), f1=(0, 0.1, 0.2))
+    high = low | {"needed_share": needed / 100}
+    high |= bounded(precision=(0.8, 0.9, 1), recall=(0.8, 0.9, 1), f1=(0.8, 0.9, 1))
+    assert paired is not None
+    for comparison in (paired, compare_bounds(low, high)):
+        assert comparison.moved == moved
+        cells = comparison_row("a", comparison)
+        assert (cells[1:4] == ["too few"] * 3) is (needed < 20)
+        assert (comparison.in_words() == "too few items to say") is (needed < 20)
+    assert compare_bounds(high, low).few_labels is (needed < 20)
 
 
 def bounded(**scores: tuple[float, float, float]) -> dict[str, float]:

@@ -15,7 +15,8 @@ from stages.judging.ladder import (
     HOLDS,
     INCONCLUSIVE,
     NO_SIGNAL,
-    TOO_FEW,
+    TOO_FEW_LABELS,
+    TOO_FEW_MODELS,
     VIOLATED,
     Ladder,
     bootstrap_ladder,
@@ -23,7 +24,7 @@ from stages.judging.ladder import (
     labels_to_change,
     ladder_of,
 )
-from stages.judging.metrics import SCORES, weighted_scores
+from stages.judging.metrics import SCORES, AnswerCounts, count_answers, weighted_scores
 from stages.pipeline.params import Model
 from stages.reporting.law_text import verdict_in_words
 from stages.studies.law_power import balanced, bootstrap_by_pattern, simulate_ladder
@@ -54,7 +55,30 @@ def test_verdicts_of_clear_ladders() -> None:
     assert verdict(simulate_ladder(BROKEN, 1000, 0)) == VIOLATED  # one step down, though the trend is up
     assert verdict(simulate_ladder(balanced(0.72, 0.72, 0.72, 0.72), 100, 0)) == INCONCLUSIVE
     assert verdict(simulate_ladder(BLIND, 300, 0)) == NO_SIGNAL
-    assert verdict(simulate_ladder(balanced(0.46, 0.72), 1000, 0)) == TOO_FEW
+    assert verdict(simulate_ladder(balanced(0.46, 0.72), 1000, 0)) == TOO_FEW_MODELS
+
+
+@pytest.mark.parametrize("rarer", [True, False], ids=["needed", "not needed"])
+@pytest.mark.parametrize("count", [19, 20])
+def test_too_few_items_of_a_label_have_no_other_verdict(rarer: bool, count: int) -> None:
+    """Each model is right on all items that it was asked."""
+    truth = np.arange(500) < count if rarer else np.arange(500) >= count
+    models = ladder([np.where(truth, YES, NO)] * 3, truth)
+    scores = bootstrap_ladder(models, 300, 0)
+    judgement = judge(models, scores, 0.9)
+    text = verdict_in_words(models, scores, judgement, 0.9, "en")
+    if count == 20:
+        assert judgement["verdict"] not in (TOO_FEW_LABELS, TOO_FEW_MODELS, NO_SIGNAL)
+        assert "too few" not in text
+        return
+    assert (judgement["verdict"], judgement["needed"]) == (TOO_FEW_LABELS, 19 if rarer else 481)
+    assert verdict(models._replace(names=["m0"], sizes=models.sizes[:1], answers=models.answers[:1],
+                                   log_odds=models.log_odds[:1], letter_share=[0.5])) == TOO_FEW_LABELS  # fmt: skip
+    assert text.startswith("# The law, prompt en: too few labels")
+    assert f"| m0 | 100,000,000 |{' too few |' * 6}" in text
+    counts = "19 needed items and 481 other items" if rarer else "481 needed items and 19 other items"
+    assert f"Nothing can be read off these models: they were asked {counts}, fewer than 20 of a label." in text
+    assert "Next: label more questions, in a random order" in text
 
 
 def judge_precisions(precision: list[float], deviations: Any) -> dict[str, Any]:
@@ -65,8 +89,9 @@ def judge_precisions(precision: list[float], deviations: Any) -> dict[str, Any]:
     observed = {name: np.full(count, 0.7) for name in SCORES} | {"precision": np.array(precision)}
     resampled = {name: np.tile(score, (len(deviations), 1)) for name, score in observed.items()}
     resampled["precision"] = resampled["precision"] + deviations
-    models = ladder([[YES] * 10] * count, [True] * 10)._replace(sizes=10**8 * 2 ** np.arange(count))
-    return judge(models, BootstrapScores(observed, resampled), 0.9)
+    models = ladder([[YES] * 2000] * count, [True, False] * 1000)._replace(sizes=10**8 * 2 ** np.arange(count))
+    counts = count_answers(models.answers, models.truth, np.ones((1, 2000)))
+    return judge(models, BootstrapScores(observed, resampled, AnswerCounts(*(array[0] for array in counts))), 0.9)
 
 
 @pytest.mark.parametrize(

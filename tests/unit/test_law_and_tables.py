@@ -10,7 +10,7 @@ import pytest
 from sklearn.metrics import f1_score
 
 from stages.gate import main as gate
-from stages.judging.ladder import HOLDS, INCONCLUSIVE, NO_SIGNAL, TOO_FEW, VIOLATED, rising
+from stages.judging.ladder import HOLDS, INCONCLUSIVE, NO_SIGNAL, TOO_FEW_LABELS, TOO_FEW_MODELS, VIOLATED, rising
 from stages.law import main as law
 from stages.pipeline.params import Model, params
 from stages.pipeline.schemas import Prediction
@@ -93,14 +93,34 @@ def test_table_2_gives_the_papers_improvements(models: dict[str, Model]) -> None
 
 
 def test_the_best_is_bold_and_neither_a_floor_nor_the_reference_is(models: dict[str, Model]) -> None:
-    vanilla = {"qwen1_5_0_5b": scores(50, 60), "qwen1_5_1_8b": scores(60, 60), "qwen1_5_moe_a2_7b": scores(70, 70)}
+    vanilla = {
+        "qwen1_5_0_5b": scores(50, 60),
+        "qwen1_5_1_8b": scores(60, 60),
+        "qwen1_5_4b": scores(40, 50),
+        "qwen1_5_moe_a2_7b": scores(70, 70),
+    }
     rows = table_1(vanilla, {"always_needed": scores(99, 99)}, models)
-    small, large, moe, floor = markdown_1(rows).splitlines()[2:]
+    small, large, worst, moe, floor = markdown_1(rows).splitlines()[2:]
     assert "| **60.00 (59.00 to 62.00)** | **60.00 (57.00 to 64.00)** |" in large
     assert "| 50.00 (49.00 to 52.00) | **60.00 (57.00 to 64.00)** |" in small  # a tie is best twice
+    assert "**" not in worst
     assert "**70" not in moe
     assert "**99" not in floor
     assert [row["kind"] for row in rows][-1] == FLOOR
+
+
+@pytest.mark.parametrize(
+    ("f1_scores", "bold_count"),
+    [((60, 60), 0), ((0, 0), 0), ((60,), 0), ((60, 60, 0), 2), ((60, 0), 1)],
+    ids=["all alike", "none", "one model", "two of three", "one of two"],
+)
+def test_no_model_is_the_best_where_all_are_alike(
+    models: dict[str, Model], f1_scores: tuple[int, ...], bold_count: int
+) -> None:
+    """Recall is the same for all of them here."""
+    vanilla = {name: scores(0, f1) for name, f1 in zip(PAPER, f1_scores, strict=False)}
+    text = markdown_1(table_1(vanilla, {"always_needed": scores(99, 99)}, models))
+    assert text.count("**") == 2 * bold_count
 
 
 def answer_rows(truth: Any, hits: Any) -> list[dict[str, Any]]:
@@ -170,7 +190,7 @@ def test_law_reads_the_dense_models_that_params_name(project: Path, set_params: 
 
 
 @pytest.mark.parametrize("how", ["off", "warn", "stop"])
-@pytest.mark.parametrize("verdict", [HOLDS, INCONCLUSIVE, VIOLATED, NO_SIGNAL, TOO_FEW])
+@pytest.mark.parametrize("verdict", [HOLDS, INCONCLUSIVE, VIOLATED, NO_SIGNAL, TOO_FEW_MODELS, TOO_FEW_LABELS])
 def test_the_gate_stops_at_a_violated_law_alone(
     project: Path, set_params: Callable[..., None], how: str, verdict: int
 ) -> None:

@@ -1,6 +1,6 @@
 """What the page of a run says of the labels, the models and the next steps."""
 
-from stages.judging.ladder import HOLDS, INCONCLUSIVE, NO_SIGNAL, TOO_FEW, VIOLATED
+from stages.judging.ladder import HOLDS, INCONCLUSIVE, NO_SIGNAL, TOO_FEW_LABELS, TOO_FEW_MODELS, VIOLATED
 from stages.pipeline.params import params
 from stages.reporting.law_text import NEXT
 from stages.reporting.summary import findings, next_steps, picture_points, reached
@@ -27,7 +27,9 @@ def test_what_the_labels_are_worth() -> None:
     assert answers[1].detail.endswith("(95% bounds +0.93 to +12.85); n = 1,034; prompt zh: holds")
     assert "Cohen's kappa, 95% bounds 0.91 to 0.95" in answers[2].detail
     assert "86.7 to 90.3%; n = 1,167" in answers[3].detail
-    too_few = findings({"vanilla": law_metrics(TOO_FEW, models=1), "tuned": {}}, {}, {"pairs": {"a / b": {"n": 3}}})
+    too_few = findings(
+        {"vanilla": law_metrics(TOO_FEW_MODELS, models=1), "tuned": {}}, {}, {"pairs": {"a / b": {"n": 3}}}
+    )
     assert [answer.answer for answer in too_few] == [
         "too few models",
         "not judged yet",
@@ -35,6 +37,9 @@ def test_what_the_labels_are_worth() -> None:
         "not measured",
     ]
     assert too_few[0].detail == "1 dense model, and a trend needs 3; n = 1,034"
+    few_labels = findings({"vanilla": law_metrics(TOO_FEW_LABELS, needed=1, n=8), "tuned": {}}, {}, {})[0]
+    assert (few_labels.answer, few_labels.tone) == ("too few labels", "open")
+    assert few_labels.detail == "1 needed item and 7 other items, fewer than 20 of a label; n = 8"
 
 
 def test_what_to_do_next() -> None:
@@ -54,18 +59,25 @@ def test_what_to_do_next() -> None:
         "193 labels that the annotators or the two biggest models contradict, the likeliest wrong first",
     ]
     assert next_steps({"vanilla": {}, "tuned": {}}, {"unlabelled": 0}, {}) == []
+    few = next_steps({"vanilla": law_metrics(HOLDS), "tuned": law_metrics(TOO_FEW_LABELS, needed=2)}, {}, {})
+    assert [step.split(": ")[0] for step in few] == [
+        "The law on vanilla models, **holds**",
+        "The law on tuned models, **too few labels**",
+    ]
+    none = next_steps({"vanilla": law_metrics(NO_SIGNAL), "tuned": law_metrics(TOO_FEW_LABELS, needed=2)}, {}, {})
+    assert ["**no signal**" in none[0], "**too few labels**" in none[1]] == [True, True]
 
 
 def test_what_the_models_reach() -> None:
     def f1(value: float, low: float, high: float) -> Row:
         shared = {f"precision{end}": 0.5 for end in ("", "_low", "_high")}
-        return shared | {"f1": value, "f1_low": low, "f1_high": high, "n": 237}
+        return shared | {"f1": value, "f1_low": low, "f1_high": high, "n": 237, "needed_share": 0.4}
 
     models = params(ROOT / "params.yaml").models
     vanilla = {"qwen1_5_4b": f1(0.4, 0.3, 0.5), "qwen1_5_0_5b": f1(0.2, 0.1, 0.3)}
     tuned = {"qwen1_5_4b": f1(0.7, 0.6, 0.85), "qwen1_5_0_5b": f1(0.8, 0.74, 0.86)}
     floors = {"always_needed": f1(0.57, 0.5, 0.63), "tfidf_lr": f1(0.59, 0.51, 0.68)}
-    text = reached(vanilla, tuned, floors)
+    text = reached(vanilla, tuned, floors, "test")
     assert text == (
         "The best tuned model, qwen1_5_0_5b, has F1 80.0 (74.0 to 86.0); the same model before tuning 20.0 (10.0 to"
         " 30.0); the best baseline, words alone (TF-IDF), 59.0 (51.0 to 68.0). n = 237."
@@ -79,4 +91,4 @@ def test_what_the_models_reach() -> None:
         ("always “needed”", "baseline", 50, 57, 63),
         ("words alone (TF-IDF)", "baseline", 51, 59, 68),
     ]
-    assert reached({}, {}, floors) == "No model has been evaluated yet."
+    assert reached({}, {}, floors, "test") == "No model has been evaluated yet."
