@@ -7,7 +7,7 @@
 Of each annotator the latest label counts. An inquiry goes on if `annotate.policy` settles its label. Inquiries with
 contradicting labels go to the queue for annotators to look at again, and so do those labelled under an earlier version
 of the guideline, unless the guideline names that version. The share of settled inquiries that are questions is the
-filter's precision over all labelled inquiries.
+filter's precision over all labelled inquiries but for those that readers chose.
 """
 
 from pathlib import Path
@@ -18,11 +18,11 @@ import pyarrow
 from stages.chat.fingerprint import check_key
 from stages.labels.agreement import agreement_without_adjudicator
 from stages.labels.settling import annotation_queue, coverage_of, nothing_settled_error, settle_inquiries, summary
-from stages.labels.store import load, standing_versions, votes
+from stages.labels.store import ids_chosen_by_readers, load, standing_versions, votes
 from stages.pipeline.command import Command
 from stages.pipeline.files import write_metrics
 from stages.pipeline.params import params
-from stages.pipeline.schemas import Inquiry, Labelled, Queue, Reject
+from stages.pipeline.schemas import CHOSEN_BY_READERS, Inquiry, Labelled, Queue, Reject
 from stages.pipeline.tables import compute_on, from_rows, in_memory, read, rows, write, write_rejects
 
 
@@ -60,7 +60,11 @@ def main(
     needs_context_by_id = settlement.needs_context_by_id
     if not needs_context_by_id:
         raise click.ClickException(f"{annotations} {nothing_settled_error(settlement)}")
-    labels = pyarrow.table({"id": list(needs_context_by_id), "cr_need_gt": list(needs_context_by_id.values())})
+    columns = {"id": list(needs_context_by_id), "cr_need_gt": list(needs_context_by_id.values())}
+    chosen_ids = ids_chosen_by_readers(lines)
+    if not chosen_ids.isdisjoint(needs_context_by_id):
+        columns[CHOSEN_BY_READERS] = [id in chosen_ids for id in needs_context_by_id]
+    labels = pyarrow.table(columns)
     row_count = write(labelled, inquiry_table.join(in_memory(labels), "id"), Labelled)
     if row_count != len(needs_context_by_id):
         raise click.ClickException(f"{inquiries}: an inquiry was lost or doubled on the way to {labelled}")
@@ -72,7 +76,7 @@ def main(
     for problem, count in coverage.items():
         if count:
             click.echo(f"warning: {problem.replace('_', ' ')}: {count}", err=True)
-    write_metrics(metrics, details, summary(settlement) | coverage, "n=labelled")
+    write_metrics(metrics, details, summary(settlement, chosen_ids) | coverage, "n=labelled")
     agreement_values = agreement_without_adjudicator(settlement.votes_by_id, p)
     write_metrics(agreement, agreement_details, agreement_values, "agreement", "n")
 

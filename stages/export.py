@@ -1,85 +1,36 @@
 """Split the labelled items into train, dev and test, and write them as alpaca files (paper, section 3).
 
-    python -m stages.export data/valid.jsonl data/base data/items.jsonl data/alpaca data/rejects/export.jsonl
-        metrics/export.json metrics/details/export.json
+    python -m stages.export data/valid.jsonl data/inquiries.jsonl data/base data/items.jsonl data/alpaca
+        data/rejects/export.jsonl metrics/export.json metrics/details/export.json
 
-data/items.jsonl says which item is in which split. The alpaca files are for training and other tools: `instruction`
-holds the task, the window, the message and three options; `input` is empty; `output` is letter and text of the right
-option. All three have the options in the order that `question.option_order.training` gives. `id` stands beside them,
-since everything is joined by it. A row that is too long for a model that is trained ends the stage: no model is asked.
+data/items.jsonl says which item is in which split. Where readers chose some of the items (stages/labels/readers.py),
+the split is one of all inquiries, so that it was settled before they chose.
+
+The alpaca files are for training and other tools: `instruction` holds the task, the window, the message and three
+options; `input` is empty; `output` is letter and text of the right option. All three have the options in the order
+that `question.option_order.training` gives. `id` stands beside them, since everything is joined by it. A row that is
+too long for a model that is trained ends the stage: no model is asked.
 """
 
-import hashlib
 import math
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import click
 
 from stages.judging.metrics import FEWEST
+from stages.labels.splitting import assign, has_chosen, many_and_small, sides
 from stages.llm import prompts
 from stages.llm.row_lengths import check_row_lengths
 from stages.pipeline.command import Command
 from stages.pipeline.files import write_json, write_metrics
 from stages.pipeline.markdown import plural
 from stages.pipeline.params import params
-from stages.pipeline.schemas import SPLITS, Item, Labelled, Reject
+from stages.pipeline.schemas import SPLITS, Inquiry, Item, Labelled, Reject
 from stages.pipeline.tables import from_rows, read, rows, write, write_rejects
 from stages.pipeline.window import with_window
 
-MIN_GROUPS = 50  # conversations, for a split of whole conversations
 Items = list[dict[str, Any]]
-
-
-def split(items: Items, dev: float, test: float, seed: int) -> tuple[dict[str, Items], Items]:
-    """Items by split, train, dev and test, of about the shares that `dev` and `test` say, and the items left out.
-
-    A hash of its name puts a whole conversation into one split: an item stays there, whatever is labelled otherwise or
-    added, so that versions of the data are judged on the same items. Where conversations are too few or too large for
-    that (a user has one group chat), the log is cut into three blocks of time.
-    """
-    if not many_and_small(items, dev, test):
-        return _split_by_time(items, dev, test)
-    splits: dict[str, Items] = {name: [] for name in SPLITS}
-    for item in items:
-        splits[_split_of_group(item["group"], dev, test, seed)].append(item)
-    return splits, []
-
-
-def many_and_small(items: Items, dev: float, test: float) -> bool:
-    """Whether conversations are so many and so small that a random split of them comes near the shares."""
-    sizes = Counter(item["group"] for item in items)
-    return len(sizes) >= MIN_GROUPS and max(sizes.values()) / len(items) <= min(dev, test) / 2
-
-
-def _split_of_group(group: str, dev: float, test: float, seed: int) -> str:
-    fraction = int.from_bytes(hashlib.sha256(f"{seed} {group}".encode()).digest()[:8]) / 2**64
-    if fraction < test:
-        return "test"
-    return "dev" if fraction < test + dev else "train"
-
-
-def _split_by_time(items: Items, dev: float, test: float) -> tuple[dict[str, Items], Items]:
-    """The oldest items to train, the newest to test. Items whose window reaches into an earlier block are left out."""
-    ordered = sorted(items, key=lambda item: (item["timestamp"], item["group"], item["position"]))
-    dev_start, test_start = round((1 - dev - test) * len(ordered)), round((1 - test) * len(ordered))
-    blocks = {"train": ordered[:dev_start], "dev": ordered[dev_start:test_start], "test": ordered[test_start:]}
-    splits: dict[str, Items] = {}
-    left_out: Items = []
-    last_of_group: dict[str, int] = {}  # timestamp of a group's last item in the earlier blocks
-    for name, block in blocks.items():
-        splits[name] = []
-        for item in block:
-            reaches_back = _window_start(item) <= last_of_group.get(item["group"], -1)
-            (left_out if reaches_back else splits[name]).append(item)
-        for item in block:
-            last_of_group[item["group"]] = item["timestamp"]
-    return splits, left_out
-
-
-def _window_start(item: dict[str, Any]) -> int:
-    return min(turn["timestamp"] for turn in (*item["cr_window"], item))
 
 
 def alpaca(item: dict[str, Any], prompt: prompts.PromptTemplate, order: list[str], window: int) -> dict[str, Any]:
@@ -143,19 +94,24 @@ def few_labels_warnings(name: str, items: Items, labelled: Items, share: float) 
 
 @click.command(cls=Command, help=__doc__)
 @click.argument("valid", type=click.Path(exists=True))
+@click.argument("inquiries", type=click.Path(exists=True))
 @click.argument("base", type=click.Path(path_type=Path))
 @click.argument("items", type=click.Path())
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.argument("rejects", type=click.Path())
 @click.argument("metrics", type=click.Path())
 @click.argument("details", type=click.Path())
-def main(valid: str, base: Path, items: str, folder: Path, rejects: str, metrics: str, details: str) -> None:
+def main(
+    valid: str, inquiries: str, base: Path, items: str, folder: Path, rejects: str, metrics: str, details: str
+) -> None:
     everything = with_window(params())
     p, question = everything.export, everything.question
     prompt = prompts.load(question.prompt)
     labelled = rows(read(valid, Labelled))
-    splits, left_out = split(labelled, p.dev, p.test, p.seed)
-    by_time = not many_and_small(labelled, p.dev, p.test)
+    divided = rows(read(inquiries, Inquiry)) if has_chosen(labelled) else labelled
+    split_by_id, rejected = assign(labelled, sides(divided, p))
+    splits = {name: [item for item in labelled if split_by_id.get(item["id"]) == name] for name in SPLITS}
+    by_time = not many_and_small(divided, p.dev, p.test)
     check_labels(splits, labelled, by_time, valid)
     for name, share in (("dev", p.dev), ("test", p.test)):
         for warning in few_labels_warnings(name, splits[name], labelled, share):
@@ -171,10 +127,9 @@ def main(valid: str, base: Path, items: str, folder: Path, rejects: str, metrics
     check_row_lengths(folder / "train.json", examples["train"], base, everything.finetune, everything.max_length)
     for name in SPLITS:
         write_json(folder / f"{name}.json", examples[name])
-    split_by_id = {item["id"]: name for name in SPLITS for item in splits[name]}
     write(items, from_rows([item | {"split": split_by_id.get(item["id"])} for item in labelled], Item), Item)
-    reasons = write_rejects(rejects, [{"id": item["id"], "reason": "split_gap"} for item in left_out], Reject)
-    result |= {"items": sum(map(len, splits.values())), "rejected": dict(reasons)}
+    reasons = write_rejects(rejects, rejected, Reject)
+    result |= {"items": len(split_by_id), "rejected": dict(reasons)}
     write_metrics(metrics, details, result, "n=items")
 
 

@@ -161,6 +161,9 @@ COMMANDS: dict[str, Runs | RunBy | NotRun] = {
     "python -m stages.labels label": SHORT,
     "python -m stages.labels label ann": TERMINAL,
     "python -m stages.labels label bob --like ann": TERMINAL,
+    "python -m stages.labels label ann --next": RunBy(
+        "test_a_session_goes_on_with_what_readers_choose", "the terminal annotator with the items of this command"
+    ),
     "python -m stages.labels label lead --queue data/queue.jsonl": RunBy(
         "test_an_adjudicators_session", "the command with another queue, in a terminal of its own"
     ),
@@ -187,6 +190,7 @@ COMMANDS: dict[str, Runs | RunBy | NotRun] = {
     "dvc repro": RunBy(WHOLE_RUN),
     "dvc repro ingest": RunBy("test_a_clone_without_the_key_is_refused_and_one_with_it_is_not"),
     "dvc repro filter": GROWING,
+    "dvc repro states": RunBy(WHOLE_RUN, "dvc repro, all stages"),
     "dvc repro annotate": GROWING,
     "dvc repro judge_filter": RunBy(WHOLE_RUN, "dvc repro, all stages"),
     "dvc repro report": RunBy(WHOLE_RUN, "dvc repro, all stages"),

@@ -15,7 +15,7 @@ from unittest import mock
 from stages import evaluate, export, floor, law, report
 from stages.pipeline.files import write_json
 from stages.pipeline.params import params
-from stages.pipeline.schemas import Labelled, Score
+from stages.pipeline.schemas import Inquiry, Labelled, Score
 from stages.pipeline.tables import from_rows, write
 from tests.conftest import ROOT, Row, change_params, run, write_random_states
 from tests.rule_engine import RuleEngine
@@ -56,6 +56,7 @@ def finish(folder: Path, rows: list[Row] | None = None) -> None:
     truth = {row["id"]: row["cr_need_gt"] for row in rows}
     data, metrics = folder / "data", folder / "metrics"
     write(data / "valid.jsonl", from_rows(rows, Labelled), Labelled)
+    write(data / "inquiries.jsonl", from_rows(rows, Inquiry), Inquiry)
     write_json(data / "models.json", {name: {"parameters": 1, "template": "model"} for name in SKILL})
     rng = random.Random(0)
     scored = [
@@ -67,6 +68,7 @@ def finish(folder: Path, rows: list[Row] | None = None) -> None:
     run_stage(
         export.main,
         data / "valid.jsonl",
+        data / "inquiries.jsonl",
         data / "base",
         data / "items.jsonl",
         data / "alpaca",

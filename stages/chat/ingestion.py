@@ -181,4 +181,5 @@ def imported_labels(messages: ibis.Table) -> ibis.Table:
         guideline=ibis.literal(NO_GUIDELINE),
         note=ibis.null("string"),
         given=ibis.null("int64"),
+        chosen=ibis.null("string"),
     )

@@ -2,6 +2,7 @@
 
 \b
     python -m stages.labels label ann                 label in this terminal
+    python -m stages.labels label ann --next          those first that teach a model most
     python -m stages.labels questions ann             random turns, by which the filter is judged
     python -m stages.labels tasks data/label_studio   tasks for Label Studio
     python -m stages.labels import export.json        labels from other tools or a table
@@ -25,6 +26,7 @@ from stages.chat import fingerprint
 from stages.labels import exporting, importing, label_studio, store
 from stages.labels.agreement import agreement_table, agreement_without_adjudicator
 from stages.labels.annotator_file import AnnotatorFile, open_for, write_error
+from stages.labels.next_items import NextItems
 from stages.labels.selection import Items, in_queue_order, is_done, labelled_by, lines_of_others, rows_by_id
 from stages.pipeline.command import Group
 from stages.pipeline.files import write_json
@@ -85,6 +87,9 @@ def main() -> None:
 @FIRST
 @click.option("--like", metavar="ANNOTATOR", callback=check_name, help="Only what they have labelled, for agreement.")
 @IN_ORDER
+@click.option(
+    "--next", "choose_next", is_flag=True, help="Those that teach a model most, as readers of all labels say."
+)
 @click.option("--keys", default="jki", show_default=True, help="For needed, not_needed and not_question.")
 def label(
     annotator: str,
@@ -94,17 +99,28 @@ def label(
     first: int | None,
     like: str | None,
     in_order: bool,
+    choose_next: bool,
     keys: str,
 ) -> None:
     """Label in this terminal, as ANNOTATOR; goes on where you left off."""
+    conflicts = {"--queue": queue, "--first": first, "--like": like, "--in-order": in_order}
+    if choose_next and any(conflicts.values()):
+        names = ", ".join(name for name, value in conflicts.items() if value)
+        raise click.ClickException(
+            f"--next chooses the items itself and has no use for {names}: leave one of them out"
+        )
     if not len(set(keys)) == len(keys) == len(LABELS) or not keys.isalnum() or set(keys) & OTHER_KEYS:
         raise click.ClickException(
             f"--keys wants {len(LABELS)} letters or digits other than s, u, n and q, got {keys!r}"
         )
     require_terminal()
     all_inquiries = inquiries_in(inquiries, in_order)
+    if choose_next:
+        label_next(annotator, annotations, all_inquiries, dict(zip(LABELS, keys, strict=True)))
+        return
     candidates = labelled_by(like, annotations, all_inquiries) if like else all_inquiries
-    items = selected_items(candidates, queue, first, in_order)
+    chosen = "queue" if queue else "like" if like else "in_order" if in_order else "random"
+    items = [item | {"chosen": chosen} for item in selected_items(candidates, queue, first, in_order)]
     queue_rows = rows_by_id(queue) if queue else {}
     adjudicator = params().annotate.adjudicator
     for message in queue_messages(queue_rows, {item["id"] for item in all_inquiries}, annotator, adjudicator):
@@ -126,6 +142,19 @@ def label(
             is_queue=queue is not None,
             votes_by_id=lines_of_others(annotator, annotations) if annotator == adjudicator else None,
         )
+
+
+def label_next(annotator: str, annotations: Path, inquiries: Items, keys: dict[str, str]) -> None:
+    """Label what readers choose. Two batches come at the start, so that the next ones are chosen meanwhile."""
+    with open_for(annotator, annotations) as label_file:
+        next_items = NextItems(inquiries, annotations, label_file, params())
+        items: Items = []
+        for _ in range(2):
+            items += next_items.batch({item["id"] for item in items})
+        if not items:
+            click.echo("nothing to label: every inquiry of a split has a label")
+            return
+        label_in_terminal(items, set(), label_file, keys, next_items=next_items)
 
 
 @main.command()
@@ -348,6 +377,7 @@ def label_in_terminal(
     keys: dict[str, str],
     is_queue: bool = False,
     votes_by_id: Mapping[int, Sequence[store.Line]] | None = None,
+    next_items: NextItems | None = None,
 ) -> None:
     """Let the annotator label the items, then print how many are labelled.
 
@@ -355,8 +385,10 @@ def label_in_terminal(
     """
     from stages.labels.terminal import Annotator
 
-    app = Annotator(items, labelled_ids, label_file, keys, is_queue, votes_by_id)
+    app = Annotator(items, labelled_ids, label_file, keys, is_queue, votes_by_id, next_items)
     write_failure = app.run()
+    if app.failure:
+        click.echo(app.failure, err=True)
     if write_failure:
         raise write_failure
     click.echo(f"{app.progress()} labelled by {label_file.annotator}")

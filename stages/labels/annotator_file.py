@@ -34,10 +34,12 @@ class AnnotatorFile:
         seconds: float | None = None,
         note: str | None = None,
         restored_from: Line | None = None,
+        chosen: str | None = None,
     ) -> None:
         """Put a label on disk; when this returns, no crash can lose it.
 
-        With `restored_from` the label is not a new one: it keeps the time and the guideline of that earlier line.
+        `chosen` says how the item came to the annotator. With `restored_from` the label is not a new one: it keeps the
+        time, the guideline and `chosen` of that earlier line.
         """
         line = {
             "id": id,
@@ -48,6 +50,7 @@ class AnnotatorFile:
             "guideline": restored_from["guideline"] if restored_from else self.guideline,
             "note": note,
             "given": labelled_at(restored_from) if restored_from else None,
+            "chosen": restored_from["chosen"] if restored_from else chosen,
         }
         self._write([line], "the last label or note is not kept")
         self.lines[id] = line

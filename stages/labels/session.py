@@ -27,7 +27,10 @@ class Step(NamedTuple):
 
 
 class Session:
-    """Goes through `items` in their order, without those in `labelled_ids`, and appends each label to a file."""
+    """Goes through `items` in their order, without those in `labelled_ids`, and appends each label to a file.
+
+    An item may say how it was `chosen`.
+    """
 
     def __init__(self, items: list[dict[str, Any]], labelled_ids: set[int], label_file: AnnotatorFile):
         self.items, self.labelled_ids, self.label_file = items, labelled_ids, label_file
@@ -75,6 +78,17 @@ class Session:
         self.due_index = next(unlabelled, len(self.items))
         self.go_to(self.due_index)
 
+    @property
+    def unlabelled_ahead(self) -> int:
+        """How many items without a label the order has still to come to, after the due one."""
+        return sum(item["id"] not in self.labelled_ids for item in self.items[self.due_index + 1 :])
+
+    def extend(self, items: list[dict[str, Any]]) -> None:
+        """Add items at the end. Where all were labelled, the first of them is current now."""
+        if self.item is None:
+            self.shown_at = time.monotonic()
+        self.items.extend(items)
+
     def go_to(self, index: int) -> None:
         if index != self.index:
             self.shown_at = time.monotonic()
@@ -86,7 +100,8 @@ class Session:
             return
         id, before = self.item["id"], self.line
         seconds = time.monotonic() - self.shown_at
-        self.label_file.append(id, label, seconds=round(seconds, 1), note=before["note"] if before else None)
+        note = before["note"] if before else None
+        self.label_file.append(id, label, seconds=round(seconds, 1), note=note, chosen=self.item.get("chosen"))
         self.steps.append(Step(self.index, self.due_index, before, id in self.labelled_ids))
         self.durations.append(max(0.1, min(seconds, LONGEST)))
         self.labelled_ids.add(id)

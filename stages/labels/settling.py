@@ -1,7 +1,7 @@
 """Combines several annotators' labels of an item into one, by `annotate.policy`."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -119,11 +119,13 @@ def ids_under_another_guideline(lines_by_id: Mapping[int, list[Line]], standing:
     return {id for id, lines in lines_by_id.items() if any(line["guideline"] not in standing for line in lines)}
 
 
-def summary(settlement: Settlement) -> dict[str, Any]:
+def summary(settlement: Settlement, chosen_ids: Set[int]) -> dict[str, Any]:
     """The counts of metrics/details/annotate.json. The share of questions is the filter's precision over all settled
-    items.
+    items but `chosen_ids`, those that readers chose, which are no random sample.
     """
     labelled = len(settlement.needs_context_by_id)
+    questions = len(settlement.needs_context_by_id.keys() - chosen_ids)
+    others = {id for id, reason in settlement.reject_reason_by_id.items() if reason == "not_question"} - chosen_ids
     votes = settlement.votes_by_id.values()
     return {
         "inquiries": labelled + len(settlement.reject_reason_by_id),
@@ -132,7 +134,7 @@ def summary(settlement: Settlement) -> dict[str, Any]:
         "labels": sum(len(votes_by_annotator) for votes_by_annotator in votes),
         "disagreeing": sum(len(set(votes_by_annotator.values())) > 1 for votes_by_annotator in votes),
         "rejected": dict(sorted(settlement.reason_counts.items())),
-    } | proportion("filter_precision", labelled, labelled + settlement.reason_counts["not_question"])
+    } | proportion("filter_precision", questions, questions + len(others))
 
 
 def labelled_questions(folder: Path) -> dict[int, bool]:

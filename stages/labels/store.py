@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from stages.chat import MILLISECONDS
-from stages.pipeline.schemas import FROM_EXPORT, NO_GUIDELINE, Label
+from stages.pipeline.schemas import BY_READERS, FROM_EXPORT, NO_GUIDELINE, Label
 from stages.pipeline.tables import failures, materialize, read, refuse, rows
 
 CLOCK_TOLERANCE = 86_400  # seconds that a clock may be ahead
@@ -142,6 +142,11 @@ def votes(lines: Iterable[Line]) -> dict[int, dict[str, str]]:
             if line["label"]:
                 labels.setdefault(id, {})[annotator] = line["label"]
     return labels
+
+
+def ids_chosen_by_readers(lines: Iterable[Line]) -> set[int]:
+    """The ids of items that readers chose for any annotator, whatever was labelled again or taken back since."""
+    return {line["id"] for line in lines if line["chosen"] == BY_READERS}
 
 
 def labelled_at(line: Line) -> int:

@@ -1,5 +1,6 @@
 """The terminal annotator: one inquiry at a time under its window, one key for each label."""
 
+import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar, NamedTuple
@@ -13,9 +14,11 @@ from textual.widgets import Input, Static
 from stages.labels.annotator_file import AnnotatorFile
 from stages.labels.help_screen import HelpScreen
 from stages.labels.item_view import ItemView
+from stages.labels.next_items import BATCH, NextItems
 from stages.labels.rendering import key_columns, label_words, printable
 from stages.labels.session import Session
 from stages.labels.store import Line
+from stages.pipeline.schemas import BY_READERS
 
 
 class Key(NamedTuple):
@@ -42,8 +45,8 @@ class Annotator(App[click.ClickException]):
     """Shows the items of a `Session` and gives it the annotator's labels, notes and searches.
 
     `keys` has the key of each label. `is_queue` says that the items are those of a queue. `votes_by_id` has other
-    annotators' lines by item, for the adjudicator alone. The app's result is an exception where a label can't be put
-    on the disk.
+    annotators' lines by item, for the adjudicator alone. With `next_items` more items come while the annotator labels;
+    `items` are then those that came first. The app's result is an exception where a label can't be put on the disk.
     """
 
     TITLE = "labels"
@@ -66,11 +69,14 @@ class Annotator(App[click.ClickException]):
         keys: Mapping[str, str],
         is_queue: bool = False,
         votes_by_id: Mapping[int, Sequence[Line]] | None = None,
+        next_items: NextItems | None = None,
     ):
         super().__init__()
         self.animation_level = "none"  # smooth scrolling is slow over ssh
         self.session = Session(items, labelled_ids, label_file)
         self.is_queue, self.votes_by_id = is_queue, votes_by_id or {}
+        self.next_items, self.last_batch, self.is_choosing = next_items, list(items), False
+        self.failure = ""  # of the readers, the last one
         label_keys = (
             Key(key, f"label('{label}')", label_words(label), f"{label_words(label)}; the next one follows")
             for label, key in keys.items()
@@ -107,6 +113,9 @@ class Annotator(App[click.ClickException]):
     async def show(self, message: str = "") -> None:
         """Show the current item, or what stands after the last one, and a message."""
         session, view = self.session, self.query_one(ItemView)
+        if self.next_items and self.last_batch and session.unlabelled_ahead < BATCH and not self.is_choosing:
+            self.is_choosing = True
+            self.run_worker(self.take_next_batch(self.next_items))
         if session.item:
             search_text = session.search_text if session.index == session.hit_index else ""
             await view.show_item(session.item, session.line, self.votes_by_id.get(session.item["id"], ()), search_text)
@@ -114,8 +123,26 @@ class Annotator(App[click.ClickException]):
             await view.show_text(self.end_text())
         self.show_state(message)
 
+    async def take_next_batch(self, next_items: NextItems) -> None:
+        """Add the next items, which are chosen in a thread, in random order where that fails."""
+        pending_ids, message = {item["id"] for item in self.session.items}, ""
+        try:
+            batch = await asyncio.to_thread(next_items.batch, pending_ids)
+        except Exception as error:  # whatever it is, the annotator goes on
+            batch = next_items.random_batch(pending_ids)
+            message = self.failure = f"the readers fail: {first_line(error)}"
+        all_were_labelled = self.session.item is None
+        self.last_batch, self.is_choosing = batch, False
+        self.session.extend(batch)
+        if all_were_labelled:
+            await self.show(message)
+        else:
+            self.show_state(message)
+
     def end_text(self) -> str:
         """What stands in place of an item where all are labelled."""
+        if self.is_choosing:
+            return "The next questions come in a moment."
         text = "Nothing is left to label here."
         if self.is_queue:
             text = (
@@ -127,6 +154,9 @@ class Annotator(App[click.ClickException]):
     def show_state(self, message: str = "") -> None:
         """Update the line above the chat: annotator, progress, speed and a message."""
         parts = [self.session.label_file.annotator, self.progress()]
+        if self.next_items:
+            is_by_readers = any(item["chosen"] == BY_READERS for item in self.last_batch)
+            parts.append("next by the readers" if is_by_readers else "next at random")
         if self.session.speed:
             parts.append(f"{self.session.speed:.0f} an hour")
         text = Text(" · ".join(parts))
@@ -135,7 +165,9 @@ class Annotator(App[click.ClickException]):
         self.query_one("#state", Static).update(text)
 
     def progress(self) -> str:
-        """How many of the items have a label."""
+        """How many of the items have a label; of items that come without end, how many labels the annotator has."""
+        if self.next_items:
+            return str(sum(line["label"] is not None for line in self.session.label_file.lines.values()))
         progress = f"{self.session.labelled_count} of {len(self.session.items)}"
         return f"{progress} of the queue" if self.is_queue else progress
 
@@ -209,3 +241,9 @@ class Annotator(App[click.ClickException]):
             await self.show(f"hit {number} of {count}")
         else:
             self.show_state(f"nothing here has {text!r}" if text else "")
+
+
+def first_line(error: Exception) -> str:
+    """The first line of what an error says, or its kind."""
+    text = error.message if isinstance(error, click.ClickException) else str(error)
+    return printable(text.partition("\n")[0]) or type(error).__name__

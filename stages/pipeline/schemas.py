@@ -20,6 +20,9 @@ NO_ANSWERS = (
 ANSWERS = ("needed", "not_needed", "dont_know", *NO_ANSWERS)
 ANSWER_OF_SEED = "answer_of_seed_"  # and the seed: columns of predictions that are of several trainings
 LABELS = ("needed", "not_needed", "not_question")
+BY_READERS = "readers"
+WAYS_OF_CHOICE = ("random", "in_order", "queue", "like", BY_READERS)  # how an item came to an annotator
+CHOSEN_BY_READERS = "chosen_by_readers"  # a column of labelled items, and the reason why one is in no split
 NO_GUIDELINE = "0" * 12  # of labels that stood in a chat export
 FROM_EXPORT = "export"  # their annotator, a name that nobody may have
 ID: dict[str, Any] = {"ge": 0, "lt": 2**53}  # fits a double, so that no JSON reader rounds it
@@ -29,7 +32,7 @@ BY_SCORER = {"order": ["id", "scorer"], "key": ["id", "scorer"]}
 BY_ANNOTATOR = {
     "order": ["annotator", "id", "at"],
     "key": ["annotator", "id", "at"],
-    "optional": ["seconds", "note", "given"],
+    "optional": ["seconds", "note", "given", "chosen"],
 }
 BY_REASON = {"order": ["reason", "id", "at"], "key": []}
 
@@ -106,13 +109,20 @@ class Inquiry(Turn):
 
 
 class Labelled(Inquiry):
-    """An inquiry and whether it needs its context to be understood."""
+    """An inquiry and whether it needs its context to be understood.
+
+    `chosen_by_readers` says that it is no random item; the column is there where this holds for any item.
+    """
 
     cr_need_gt: Series[bool]
+    chosen_by_readers: Series[bool] | None = pa.Field(alias=rf"^{CHOSEN_BY_READERS}$", regex=True)
 
 
 class Item(Labelled):
-    """A labelled inquiry and its side of the split; null between two blocks of time, where its window reaches back."""
+    """A labelled inquiry and its side of the split.
+
+    Null between two blocks of time, where the window reaches back, and for an item of dev or test that readers chose.
+    """
 
     split: Series[str] = pa.Field(isin=SPLITS, nullable=True)
 
@@ -123,6 +133,8 @@ class Label(Table):
     `label` is null where a label was taken back or there is only a note. `at` is epoch seconds, `seconds` the time
     taken (null if not measured), `guideline` the start of the sha256 of the guideline that the annotator followed.
     `given` is when the label was given, if that was before: a line with a note, or one that takes a later label back.
+    `chosen` is how the item came to the annotator, null where that is not known: in the order of ids, which is random,
+    in that of the log, from a queue, like another annotator's, or by readers (labels/readers.py).
     """
 
     id: Series[int] = pa.Field(**ID)
@@ -133,6 +145,7 @@ class Label(Table):
     guideline: Series[str] = pa.Field(str_matches=r"^[0-9a-f]{12}$")
     note: Series[str] = pa.Field(nullable=True)
     given: Series[pd.Int64Dtype] = pa.Field(nullable=True, gt=0)
+    chosen: Series[str] = pa.Field(isin=WAYS_OF_CHOICE, nullable=True)
 
     class Config:
         metadata = BY_ANNOTATOR

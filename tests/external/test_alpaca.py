@@ -15,7 +15,7 @@ import pytest
 
 from stages.export import SPLITS
 from stages.export import main as export
-from stages.pipeline.schemas import Labelled
+from stages.pipeline.schemas import Inquiry, Labelled
 from stages.pipeline.tables import from_rows, write
 from tests.conftest import ONLY_THE_SAMPLE, ROOT, Row, run
 from tests.synthetic_chat import items
@@ -39,11 +39,12 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for row, text in zip(rows[::7], AWKWARD * 5, strict=False):
         row["text"] = text
     write(folder / "valid.jsonl", from_rows(rows, Labelled), Labelled)
+    write(folder / "inquiries.jsonl", from_rows(rows, Inquiry), Inquiry)
     shutil.copy(ROOT / "params.yaml", folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         outputs = ("items.jsonl", "data/alpaca", "rejects.jsonl", "n.json", "metrics.json")
-        result = run(export, "valid.jsonl", "data/base", *outputs)
+        result = run(export, "valid.jsonl", "inquiries.jsonl", "data/base", *outputs)
     assert result.exit_code == 0, result.output
     for name in ("dataset_info.json", "axolotl.yaml"):
         shutil.copy(ROOT / "data" / name, folder / "data")

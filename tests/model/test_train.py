@@ -18,7 +18,7 @@ import pytest
 from stages.evaluate import main as evaluate
 from stages.llm.loss import IGNORED, answer_loss
 from stages.llm.training import _readable_errors, _use_one_gpu, last_complete_checkpoint, train
-from stages.llm.training_examples import load_examples
+from stages.llm.training_examples import encode_row, load_examples
 from stages.llm.training_settings import process_batch_size
 from stages.pipeline.params import params
 from stages.pipeline.schemas import Item
@@ -147,6 +147,36 @@ def test_eight_items_are_learned_and_the_same_seed_gives_the_same_adapter(
     chats = [[{"role": "user", "content": row["instruction"]}] for row in json.loads(file.read_text())]
     engine.generate(chats, 8, {}, answers.update, "learned")
     assert [answers[i] for i in range(8)] == [row["output"] for row in json.loads(file.read_text())]
+
+
+def test_few_items_are_trained_for_min_steps_and_the_best_checkpoint_is_kept(
+    project: Path, base: Path, set_params: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A learning rate that is too high spoils the model in the end; the checkpoint that knew most of dev is kept."""
+    import torch
+
+    from stages.llm.transformers import Transformers
+
+    monkeypatch.setenv("LABELS_CACHE", str(project / "cache"))
+    settings = {"epochs": 1, "min_steps": 20, "batch_size": 4, "warmup_steps": 15, "lr_decay": 0}
+    set_params(**settings, **{"lr": 0.01, "max_grad_norm": 10, "train.keep": "best"})
+    file = rows(project / "train.json", 8)
+    with pytest.raises(click.ClickException, match="there are no items of dev to choose by"):
+        train(NAME, base / NAME, file, params(), project / "adapter", project / "curve")
+    train(NAME, base / NAME, file, params(), project / "adapter", project / "curve", dev_rows=file)
+    assert len(losses(project / "curve")) == 20
+    lines = (project / "curve" / "plots" / "metrics" / "validation_accuracy.tsv").read_text().splitlines()[1:]
+    accuracies = [float(line.split("\t")[1]) for line in lines]
+    assert len(accuracies) == 10
+    assert accuracies[-1] < max(accuracies)  # otherwise this shows nothing
+    engine = Transformers(base / NAME, 8192, project / "adapter")
+    right = tokens = 0
+    for row in json.loads(file.read_text()):
+        prompt, answer = encode_row(row, engine.tokenizer)
+        logits = engine.model(torch.tensor([prompt + answer])).logits[0, len(prompt) - 1 : -1]
+        right += int((logits.argmax(-1) == torch.tensor(answer)).sum())
+        tokens += len(answer)
+    assert right / tokens == pytest.approx(max(accuracies), abs=0.05)  # which is the mean of batches' shares
 
 
 def test_merged_or_not_the_answers_are_the_same(

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from stages import annotate, export, validate
+from stages.labels.splitting import MIN_GROUPS, many_and_small, split
 from stages.pipeline.schemas import SPLITS, Inquiry, Labelled, Message, Turn
 from stages.pipeline.tables import from_rows, split_items, write
 from tests.conftest import Row, inquiry, messages, run
@@ -272,19 +273,19 @@ def grouped_items(groups: int, size: int, start: int = 0) -> list[Row]:
 
 def test_split_of_many_groups_keeps_conversations_whole() -> None:
     items = grouped_items(400, 3)
-    splits, gap_items = export.split(items, 0.15, 0.25, 0)
+    splits, gap_items = split(items, 0.15, 0.25, 0)
     assert gap_items == []
     groups = {name: {item["group"] for item in part} for name, part in splits.items()}
     assert not groups["train"] & groups["dev"] | groups["train"] & groups["test"] | groups["dev"] & groups["test"]
     assert sorted(item["id"] for part in splits.values() for item in part) == sorted(item["id"] for item in items)
     for name, share in (("dev", 0.15), ("test", 0.25)):
         assert len(splits[name]) / len(items) == pytest.approx(share, abs=0.05)
-    assert export.split(items, 0.15, 0.25, 1)[0] != splits
+    assert split(items, 0.15, 0.25, 1)[0] != splits
 
 
 def test_no_item_changes_sides_when_others_are_added_or_left_out_or_labelled_otherwise() -> None:
     def sides(items: list[Row]) -> dict[int, str]:
-        return {item["id"]: name for name, part in export.split(items, 0.15, 0.25, 0)[0].items() for item in part}
+        return {item["id"]: name for name, part in split(items, 0.15, 0.25, 0)[0].items() for item in part}
 
     items = grouped_items(100, 10)
     before, other = sides(items), [item | {"cr_need_gt": not item["cr_need_gt"]} for item in items]
@@ -296,7 +297,7 @@ def test_no_item_changes_sides_when_others_are_added_or_left_out_or_labelled_oth
 
 def test_split_of_one_group_is_by_time_and_leaks_no_turn() -> None:
     items = grouped_items(1, 200)
-    splits, gap_items = export.split(items, 0.15, 0.25, 0)
+    splits, gap_items = split(items, 0.15, 0.25, 0)
     assert len(items) == sum(map(len, splits.values())) + len(gap_items)
     assert len(gap_items) == 24  # two borders, each with a window of twelve
     for earlier, later in (("train", "dev"), ("dev", "test")):
@@ -307,23 +308,25 @@ def test_split_of_one_group_is_by_time_and_leaks_no_turn() -> None:
 def test_a_few_conversations_are_split_by_time() -> None:
     """Which gives each side its share, where chance might give one none."""
     items = [inquiry(i, group=f"g{i}", at=i) | {"cr_need_gt": i % 3 == 0} for i in range(25)]
-    splits, _ = export.split(items, 0.15, 0.25, 0)
+    splits, _ = split(items, 0.15, 0.25, 0)
     assert [len(splits[name]) for name in ("train", "dev", "test")] == [15, 4, 6]
 
 
 def test_one_group_that_holds_nearly_everything_is_split_by_time() -> None:
-    items = grouped_items(2 * export.MIN_GROUPS, 1) + [
+    items = grouped_items(2 * MIN_GROUPS, 1) + [
         item | {"group": "all"} for item in grouped_items(1, 300, start=500_000)
     ]
-    splits, _ = export.split(items, 0.15, 0.25, 0)
-    assert not export.many_and_small(items, 0.15, 0.25)
+    splits, _ = split(items, 0.15, 0.25, 0)
+    assert not many_and_small(items, 0.15, 0.25)
     assert 0.5 < len(splits["train"]) / len(items) < 0.7
 
 
 def exported(project: Path, items: list[Row]) -> Any:
     write(project / "valid.jsonl", from_rows(items, Labelled), Labelled)
-    paths = ("valid.jsonl", "base", "items.jsonl", "alpaca", "rejects.jsonl", "n.json", "metrics.json")
-    return run(export.main, *(project / name for name in paths))
+    write(project / "inquiries.jsonl", from_rows(items, Inquiry), Inquiry)
+    inputs = ("valid.jsonl", "inquiries.jsonl", "base")
+    outputs = ("items.jsonl", "alpaca", "rejects.jsonl", "n.json", "metrics.json")
+    return run(export.main, *(project / name for name in (*inputs, *outputs)))
 
 
 def test_export(project: Path) -> None:
@@ -390,7 +393,7 @@ def with_needed_where(items: list[Row], needed: Callable[[Row], bool]) -> list[R
 def test_what_gives_a_split_both_labels(project: Path, lacking: str, remedy: str, by_time: bool) -> None:
     """The seed plays no part in a split by time."""
     items = grouped_items(1, 200) if by_time else grouped_items(400, 3)
-    ids = {item["id"] for item in export.split(items, 0.15, 0.25, 0)[0][lacking]}
+    ids = {item["id"] for item in split(items, 0.15, 0.25, 0)[0][lacking]}
     result = exported(project, with_needed_where(items, lambda item: item["cr_need_gt"] and item["id"] not in ids))
     assert result.exit_code == 1
     assert f"{lacking} would have {len(ids)} items, 0 needed" in result.output
@@ -423,7 +426,7 @@ def test_labels_as_many_as_a_warning_says_bring_enough(project: Path) -> None:
     [warning] = [line for line in exported(project, items).output.splitlines() if "test has" in line]
     more = int(warning.split("about ")[1].split()[0])
     enough = with_needed_where(grouped_items(1, 200 + more), lambda item: item["id"] % 5 == 0)
-    counts = export.split_counts(export.split(enough, 0.15, 0.25, 0)[0]["test"])
+    counts = export.split_counts(split(enough, 0.15, 0.25, 0)[0]["test"])
     assert counts["needed"] == pytest.approx(20, abs=3)
 
 

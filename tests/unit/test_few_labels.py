@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stages import export
+from stages.labels.splitting import split
 from stages.pipeline.files import read_json, read_yaml
 from stages.pipeline.params import params
 from stages.pipeline.tables import split_items
@@ -23,7 +23,7 @@ SCORE = re.compile(r"\d\.\d\d \(")  # with the bounds after it
 
 def items_with_two_needed_in_test() -> list[Row]:
     rows = [row | {"group": f"g{row['id'] // 3}"} for row in items(240)]
-    splits, _ = export.split(rows, 0.15, 0.25, 0)
+    splits, _ = split(rows, 0.15, 0.25, 0)
     ids = [item["id"] for item in splits["test"]]
     return [row | ({"cr_need_gt": row["id"] in ids[:2]} if row["id"] in ids else {}) for row in rows]
 

@@ -93,7 +93,10 @@ STAGES: dict[str, tuple[Any, str]] = {
         " annotate_n.json annotate.json kappa.json agreement.json",
     ),
     "validate": (validate.main, "messages.jsonl turns.jsonl inquiries.jsonl labelled.jsonl valid.jsonl"),
-    "export": (export.main, "valid.jsonl base items.jsonl alpaca export_rejects.jsonl export_n.json export.json"),
+    "export": (
+        export.main,
+        "valid.jsonl inquiries.jsonl base items.jsonl alpaca export_rejects.jsonl export_n.json export.json",
+    ),
     "floor": (floor.main, "items.jsonl states.npz floor floor_details"),
 }
 

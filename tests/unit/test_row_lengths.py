@@ -10,7 +10,7 @@ import pytest
 from stages import export
 from stages.llm.row_lengths import check_row_lengths
 from stages.llm.training_examples import load_examples
-from stages.pipeline.schemas import Labelled
+from stages.pipeline.schemas import Inquiry, Labelled
 from stages.pipeline.tables import from_rows, write
 from tests.conftest import Row, change_params, run
 from tests.synthetic_chat import items
@@ -89,12 +89,14 @@ def test_export_writes_nothing_where_a_row_is_too_long(base: Path, project: Path
         | {"score.scorers": [{"name": "is_question", "kind": "rules"}], "filter.throttles": {"is_question": 5}},
     )
     rows = [row | {"group": f"room {row['id'] // 4}"} for row in items(200)]
-    write(project / "valid.jsonl", from_rows(rows, Labelled), Labelled)
+    tables = [project / "valid.jsonl", project / "inquiries.jsonl"]
+    for table, model in zip(tables, (Labelled, Inquiry), strict=True):
+        write(table, from_rows(rows, model), model)
     paths = [str(project / name) for name in ("items.jsonl", "alpaca", "rejects.jsonl", "n.json", "metrics.json")]
     change_params(project, {"max_length": 200})
-    result = run(export.main, str(project / "valid.jsonl"), str(base), *paths)
+    result = run(export.main, *tables, str(base), *paths)
     assert result.exit_code == 1 and "tokens for large, and max_length is 200" in result.output
     assert not any(Path(path).exists() for path in paths)
     change_params(project, {"max_length": 10_000})
-    result = run(export.main, str(project / "valid.jsonl"), str(base), *paths)
+    result = run(export.main, *tables, str(base), *paths)
     assert result.exit_code == 0 and all(Path(path).exists() for path in paths)

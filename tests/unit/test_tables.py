@@ -221,7 +221,7 @@ def test_nothing_passes_that_python_would_read_otherwise(
     except click.ClickException as error:
         assert str(path) in error.message
         return
-    expected = {"seconds": None, "note": None, "given": None} | json.loads(text)
+    expected = dict.fromkeys(("seconds", "note", "given", "chosen")) | json.loads(text)
     assert label == expected
     assert [type(label[key]) for key in ("id", "at")] == [int, int]
 
