@@ -17,10 +17,10 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.floor import probe
 from stages.judging.bootstrap import bounds, resample_counts
 from stages.judging.hidden_states import read_states
 from stages.judging.metrics import Bools, Floats, weighted_scores
+from stages.judging.probe import probe_of_best_layer
 from stages.llm.training import train
 from stages.llm.training_cache import train_once, training_fingerprint
 from stages.pipeline.command import Command
@@ -122,7 +122,7 @@ def log_odds_of_probes(examples: list[dict[str, Any]], items: list[dict[str, Any
     log_odds = []
     for part, seed in product(PARTS, SEEDS):
         items_of_part = [item_by_id[row["id"]] for row in subset(examples, part, seed)]
-        log_odds.append(probe(states, items_of_part, dev, items)[1])
+        log_odds.append(probe_of_best_layer(states, items_of_part, dev, items)[1])
     return np.reshape(log_odds, (len(PARTS), len(SEEDS), len(items)))
 
 
