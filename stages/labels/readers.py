@@ -5,6 +5,7 @@ regression, and their log-odds are averaged.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 
@@ -29,7 +30,10 @@ class Readers:
         self.states = middle.of(items)[0]
         self.texts = [item["text"] for item in items]
         self.row_by_id = {item["id"]: row for row, item in enumerate(items)}
-        self.lengths = projected_lengths(self.states)
+
+    @cached_property
+    def lengths(self) -> Floats:
+        return projected_lengths(self.states)
 
     def log_odds(self, labels: Mapping[int, bool], ids: Sequence[int]) -> Floats:
         """Log-odds of needed [ids] by readers that have learnt `labels`, whether an item needs its context, by id."""
