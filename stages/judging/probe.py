@@ -1,7 +1,8 @@
-"""Probabilities of needed for items whose own label is kept from the model, by cross-validation.
+"""Probes of hidden states, and probabilities of needed for items whose own label is kept from the model.
 
-Logistic regression learns from a vanilla model's hidden states (a linear probe; Alain and Bengio, 2016) and from the
-words of the message. That takes seconds; a fine-tuned model for each fold would take an hour.
+A probe is logistic regression on a vanilla model's hidden states (Alain and Bengio, 2016). Cross-validation asks it
+and logistic regression on the words of the message. That takes seconds; a fine-tuned model for each fold would take an
+hour.
 """
 
 from collections.abc import Sequence

@@ -29,6 +29,7 @@ from stages.labels.agreement import agreement_table, agreement_without_adjudicat
 from stages.labels.annotator_file import AnnotatorFile, open_for, write_error
 from stages.labels.early import early_inquiries
 from stages.labels.next_items import NextItems
+from stages.labels.progress import in_words, progress
 from stages.labels.selection import Items, in_queue_order, is_done, labelled_by, lines_of_others, rows_by_id
 from stages.pipeline.command import Group
 from stages.pipeline.files import write_json
@@ -147,6 +148,7 @@ def label(
             is_queue=queue is not None,
             votes_by_id=lines_of_others(annotator, annotations) if annotator == adjudicator else None,
         )
+    say_progress(all_inquiries, annotations)
 
 
 def label_next(annotator: str, annotations: Path, inquiries: Items, keys: dict[str, str]) -> None:
@@ -160,6 +162,7 @@ def label_next(annotator: str, annotations: Path, inquiries: Items, keys: dict[s
             click.echo("nothing to label: every inquiry of a split has a label")
             return
         label_in_terminal(items, set(), label_file, keys, next_items=next_items)
+    say_progress(inquiries, annotations)
 
 
 @main.command()
@@ -401,6 +404,14 @@ def label_in_terminal(
     if write_failure:
         raise write_failure
     click.echo(f"{app.progress()} labelled by {label_file.annotator}")
+
+
+def say_progress(inquiries: Items, annotations: Path) -> None:
+    """Print how far the labels are, or why that can't be said: the session is over and has its labels."""
+    try:
+        click.echo(in_words(progress(inquiries, annotations, params())))
+    except click.ClickException as error:
+        click.echo(f"how far the labels are can't be said: {error.message}", err=True)
 
 
 def pairs(options: tuple[str, ...], name: str) -> dict[str, str]:

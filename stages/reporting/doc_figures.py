@@ -270,6 +270,35 @@ def learning_curve() -> str:
     )
 
 
+def label_order() -> str:
+    """F1 by the number of labels in random order and as readers choose, and the labels that the choice saves."""
+    study = metric("label_order.json")
+    sizes = sorted(int(key.removeprefix("readers_chosen_")) for key in study if key.startswith("readers_chosen_"))
+    columns = [f"{model}_{order}" for model in ("readers", "probe") for order in ("random", "chosen")]
+    lines = [[f"{size:,}", *(bounded(study[f"{column}_{size}"], "f1") for column in columns)] for size in sizes]
+    head = [
+        "labels of train",
+        "readers, random (%)",
+        "readers, `--next` (%)",
+        "probe, random (%)",
+        "probe, `--next` (%)",
+    ]
+    savings = "\n".join(f"- {saving(study, 'readers', count)}" for count in sizes if f"readers_gain_{count}" in study)
+    return (
+        f"n = {study['n']} test questions, {study['seeds']} random orders; means with 95% bounds over the orders.\n\n"
+        f"{markdown_table(head, lines)}\n\n{savings}"
+    )
+
+
+def saving(study: Mapping[str, Any], model: str, count: int) -> str:
+    """How many labels in random order do what `count` chosen ones do."""
+    gain = [100 * study[f"{model}_gain_{count}{end}"] for end in ("", "_low", "_high")]
+    more = f"{gain[0]:+.2f} points ({gain[1]:+.2f} to {gain[2]:+.2f}) over as many in random order"
+    same = study.get(f"{model}_random_labels_for_{count}")
+    labels = f"{same:,} labels in random order" if same else f"no number up to all {study['labels']:,} in random order"
+    return f"{count} labels by `--next`: {more}; {labels} reach{'' if same else 'es'} the same F1."
+
+
 def _mean_and_range(row: Mapping[str, float]) -> Sequence[str]:
     return f"{100 * row['f1']:.2f}", f"{100 * row['f1_least']:.2f} to {100 * row['f1_most']:.2f}"
 
