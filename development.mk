@@ -107,7 +107,7 @@ test-gpu: $(READY)  ## test a GPU machine for ten minutes: vLLM, training, memor
 	python -m pytest tests/gpu
 
 TRAINERS := $(if $(filter training,$(BENCH)),$(LLAMA_FACTORY)/.ready $(AXOLOTL)/.ready)
-bench: $(READY) $(TRAINERS)  ## measure speed, after make repro: BENCH=engines, scale [ARGUMENTS="58000 5800000"], exports ARGUMENTS="read 20", training or masking
+bench: $(READY) $(TRAINERS)  ## measure speed, after make repro: BENCH=engines, scale [ARGUMENTS="58000 5800000"], exports ARGUMENTS="read 20", first_label ARGUMENTS=58000, training or masking
 	python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	set -f; python -m "tests.benchmarks.$$BENCH" $$ARGUMENTS
 

@@ -104,6 +104,7 @@ COMMANDS: dict[str, Runs | RunBy | NotRun] = {
     "pip install .": INSTALLS,
     "python -m tests.benchmarks.scale 58000 5800000": MEASURES,
     "python -m tests.benchmarks.training": MEASURES,
+    "python -m tests.benchmarks.first_label 58000": MEASURES,
     "python -m tests.benchmarks.scale --one make 58000000 log log": MEASURES,
     "python -m tests.benchmarks.scale --one stages concat log turns": MEASURES,
     "python -m tests.benchmarks.scale --one stages windows turns windows": MEASURES,

@@ -15,7 +15,7 @@ from stages.llm.weights import identity as weight_fingerprints
 # Raise this by hand with a change of this module, tokenization.py, control_tokens.py or weights.py that may change an
 # answer, be it by rounding.
 ANSWER_VERSION = 4
-MIN_LENGTH_SHARE = 0.9  # of a batch's longest sequence: padding to it costs more than another batch
+PADDING_SHARE = 1 / 32  # of a batch's budget of tokens; on a CPU more padding costs more than another batch
 GENERATION_BATCH_FACTOR = 8  # times `batch_tokens`: a step of generation computes one token of each sequence
 
 
@@ -194,15 +194,27 @@ class Transformers(TokenizerMixin):
         start = 0
         with tqdm(total=len(lengths), desc=progress_title, unit=" sequences", delay=1, leave=None) as bar:
             while start < len(lengths):
-                longest = lengths[longest_first[start]]
-                size = max(1, budget // longest)
-                candidates = longest_first[start : start + size]
-                batch = [i for i in candidates if lengths[i] >= MIN_LENGTH_SHARE * longest]
+                size = batch_size([lengths[i] for i in longest_first[start : start + budget]], budget)
+                batch = longest_first[start : start + size]
                 unanswered = [i for i in batch if i not in answered]
                 if unanswered:
                     yield unanswered
                 bar.update(len(batch))
-                start += len(batch)
+                start += size
+
+
+def batch_size(lengths: Sequence[int], budget: int) -> int:
+    """How many sequences of these lengths, the longest first, make a batch: within a budget of tokens, of which
+    padding takes at most PADDING_SHARE. At least one.
+    """
+    longest = lengths[0]
+    padding = 0
+    largest = max(1, min(budget // longest, len(lengths)))
+    for size in range(1, largest):
+        padding += longest - lengths[size]
+        if padding > PADDING_SHARE * budget:
+            return size
+    return largest
 
 
 def _padded(sequences: Sequence[Sequence[int]], side: str) -> Any:

@@ -12,11 +12,26 @@ from hypothesis import strategies as st
 
 from stages.llm import Prompt, weights
 from stages.llm.tokenization import encode
-from stages.llm.transformers import Transformers
+from stages.llm.transformers import Transformers, batch_size
 
 TEXTS = ["A: hi", "A: what is mmpose and how do I deploy it on a phone? / please", "A: 怎么部署", "B: ok " * 40]
 OPTIONS = ["A", "B", "C"]
 TASK = "Does the last message need the chat before it?\nA. no\nB. yes\n\n"
+
+
+@pytest.mark.parametrize(
+    ("lengths", "size"),
+    [
+        ([7], 1),
+        ([400, 3, 2], 1),  # longer than a batch
+        ([8] * 9, 8),  # 64 of 64 tokens
+        ([8, 8, 7, 7, 7], 4),  # two tokens of padding, and the third would be too much
+        ([8, 5, 5], 1),
+        ([1, 1], 2),
+    ],
+)
+def test_a_batch_is_full_or_has_little_padding(lengths: list[int], size: int) -> None:
+    assert batch_size(lengths, 64) == size
 
 
 @pytest.fixture(scope="module")
