@@ -156,7 +156,7 @@ COMMANDS: dict[str, Runs | RunBy | NotRun] = {
         "test_a_curve_that_was_killed_goes_on"
     ),
     "python -m stages.studies.label_order metrics/label_order.json metrics/plots/label_order.json": NotRun(
-        "replays and learns for a quarter of an hour; tests/unit/test_label_order.py has its parts"
+        "replays and learns for a quarter of an hour"
     ),
     "python -m stages.studies.ablation smollm2_135m metrics/ablation.md metrics/ablation.json": RunBy(
         "test_the_loop_the_table_and_going_on"
