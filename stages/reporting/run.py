@@ -12,11 +12,11 @@ from stages.pipeline.tables import split_items
 Rows = list[dict[str, Any]]
 Scores = Mapping[str, Any]  # a metrics file of a model
 Answers = Mapping[str, Rows]  # predictions by model
-BASELINES = ("always_needed", "tfidf_lr")  # that need no language model: the stage floor
+FLOORS = ("always_needed", "tfidf_lr", "probe")  # of the stage floor, which learn in seconds or not at all
 
 
 class Run(NamedTuple):
-    """Scores and predictions by model, vanilla and tuned, smallest first; scores of the trivial baselines."""
+    """Scores and predictions by model, vanilla and tuned, smallest first; scores of the floors."""
 
     vanilla: dict[str, Scores]
     tuned: dict[str, Scores]
@@ -33,7 +33,7 @@ def load_run(metrics: Path, data: Path, p: Params) -> Run:
     return Run(
         vanilla={name: read_json(metrics / "details" / "baseline" / f"{name}.json") for name in names},
         tuned={name: read_json(metrics / "details" / "tuned" / f"{name}.json") for name in trained},
-        floors={name: read_json(metrics / "details" / "floor" / f"{name}.json") for name in BASELINES},
+        floors={name: read_json(metrics / "details" / "floor" / f"{name}.json") for name in FLOORS},
         vanilla_answers=load_predictions(data / "predictions" / "baseline", names, p.question.prompt, ids),
         tuned_answers=load_predictions(data / "predictions" / "tuned", trained, p.question.prompt, ids),
     )
