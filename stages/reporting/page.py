@@ -29,7 +29,7 @@ from stages.pipeline.tables import split_items
 from stages.pipeline.window import with_window
 from stages.reporting.model_card import made_of
 from stages.reporting.rendering import WIDER, figures, svg
-from stages.reporting.run import BASELINES, Rows, Run, Scores
+from stages.reporting.run import FLOORS, Rows, Run, Scores
 from stages.reporting.summary import findings, next_steps, picture_points, reached
 from stages.reporting.tables import tables_in_markdown
 
@@ -178,7 +178,7 @@ def load_unfinished_run(details: Path, data: Path, items: Rows, p: Params) -> Ru
     return Run(
         vanilla=read_all(details / "baseline", names),
         tuned=tuned,
-        floors=read_all(details / "floor", BASELINES),
+        floors=read_all(details / "floor", FLOORS),
         vanilla_answers={},
         tuned_answers=load_predictions(data / "predictions" / "tuned", best_names, p.question.prompt, ids),
     )
