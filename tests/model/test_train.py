@@ -162,8 +162,8 @@ def test_few_items_are_trained_for_min_steps_and_the_best_checkpoint_is_kept(
     set_params(**settings, **{"lr": 0.01, "max_grad_norm": 10, "train.keep": "best"})
     file = rows(project / "train.json", 8)
     with pytest.raises(click.ClickException, match="there are no items of dev to choose by"):
-        train(NAME, base / NAME, file, params(), project / "adapter", project / "curve")
-    train(NAME, base / NAME, file, params(), project / "adapter", project / "curve", dev_rows=file)
+        train(NAME, base / NAME, file, params(), 0, project / "adapter", project / "curve")
+    train(NAME, base / NAME, file, params(), 0, project / "adapter", project / "curve", dev_rows=file)
     assert len(losses(project / "curve")) == 20
     lines = (project / "curve" / "plots" / "metrics" / "validation_accuracy.tsv").read_text().splitlines()[1:]
     accuracies = [float(line.split("\t")[1]) for line in lines]
