@@ -17,15 +17,14 @@ REPOSITORY ?= you/needs-context
 PUSH ?=
 URL ?=
 ENDPOINT ?=
-BASE ?= main
 BENCH ?= engines
 ARGUMENTS ?=
-SETTINGS := PYTHON CHAT MODEL MODELS REVISIONS STAGES REPOSITORY PUSH URL ENDPOINT BASE BENCH ARGUMENTS
+SETTINGS := PYTHON CHAT MODEL MODELS REVISIONS STAGES REPOSITORY PUSH URL ENDPOINT BENCH ARGUMENTS
 $(foreach name,$(SETTINGS),$(eval override $(name) := $$(value $(name))))
 export $(SETTINGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro own paper report figures verify publish remote test test-all lint
+.PHONY: help setup repro own next paper report figures verify publish remote test test-all
 
 help:  ## list these targets; `make help-development` lists those for developers
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -45,6 +44,9 @@ repro: $(READY)  ## run the whole pipeline: chat, labels, models, tables
 own: $(READY)  ## replace the sample by your own chat: make own CHAT=data/room.jsonl
 	$(if $(CHAT),,$(error say which: make own CHAT=data/room.jsonl))
 	@python -m stages.tools.own -- "$$CHAT"
+
+next: $(READY)  ## say how far the labels are and what 50 more would bring, with a page, next.html
+	@python -m stages.reporting.next_page next.html
 
 paper: $(READY)  ## run the paper's settings as an experiment, on its models or on MODELS=qwen1_5_0_5b,qwen1_5_1_8b; ARGUMENTS="-S lr=1e-4"
 	@set -f; python -m stages.tools.preflight recipes/paper.yaml $$(echo "$$MODELS" | tr , ' ') $$ARGUMENTS
@@ -72,12 +74,6 @@ remote: $(READY)  ## set the DVC remote: URL=s3://bucket/path [ENDPOINT=https://
 
 test: $(READY)  ## fast tests (about 3 minutes)
 	python -m pytest -n auto --dist loadfile -m "not slow and not model and not dvc and not external and not gpu"
-
-lint: $(READY)  ## run ruff, mypy and actionlint
-	ruff check .
-	ruff format --check .
-	mypy
-	actionlint .github/workflows/*.yml
 
 include development.mk
 

@@ -1,9 +1,15 @@
 # Targets for whoever changes the code; `make help-development` lists them. Other software has environments of its own.
-.PHONY: help-development java browser test-servers test-spark test-rent test-alpaca \
-	test-downloads test-gpu bench constraints upgrade licences pr-comment
+.PHONY: help-development lint java browser test-servers test-spark test-rent test-alpaca \
+	test-downloads test-gpu bench constraints upgrade licences
 
 help-development:  ## list these targets
 	@grep -E '^[a-z-]+:.*## ' development.mk | sed -E 's/:[^#]*## /\t/' | expand -t 20
+
+lint: $(READY)  ## run ruff, mypy and actionlint
+	ruff check .
+	ruff format --check .
+	mypy
+	actionlint .github/workflows/*.yml
 
 java:
 	@command -v java > /dev/null || { echo "Spark needs a Java runtime, as of: apt-get install default-jre-headless" >&2; exit 1; }
@@ -132,6 +138,3 @@ upgrade: $(TOOLS)/.ready  ## install the newest versions that pyproject.toml all
 licences: $(READY) $(TOOLS)/.ready  ## list the licences of the packages in .venv, of the sample chat and of the base model
 	@$(TOOLS)/bin/pip-licenses --python $(VENV)/bin/python --from mixed --order license
 	@python -m tests.licences
-
-pr-comment: $(READY)  ## print the comment on a pull request against BASE
-	@python -m stages.reporting.comment "$$BASE" size.png

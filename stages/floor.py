@@ -7,35 +7,17 @@ the one with the best AUC on dev. A tuned model that doesn't beat these has lear
 """
 
 from pathlib import Path
-from typing import Any
 
 import click
-import numpy as np
 
-from stages.judging.classifiers import log_odds_from_views, log_odds_from_words
-from stages.judging.hidden_states import HiddenStates, Items, read_states
-from stages.judging.metrics import HEADLINES, Floats, auc
+from stages.judging.classifiers import log_odds_from_words
+from stages.judging.hidden_states import read_states
+from stages.judging.metrics import HEADLINES
+from stages.judging.probe import probe_of_best_layer, truth_of
 from stages.pipeline.command import Command
 from stages.pipeline.files import write_metrics
 from stages.pipeline.params import params
 from stages.pipeline.tables import split_items
-
-
-def truth_of(items: Items) -> Any:
-    return np.array([item["cr_need_gt"] for item in items])
-
-
-def probe(states: HiddenStates, train: Items, dev: Items, evaluation: Items) -> tuple[int, Floats]:
-    """The layer that ranks `dev` best, and the log-odds of needed [evaluation] that a probe of it gives."""
-    labels = truth_of(train)
-    of_train, of_dev = states.of(train), states.of(dev)
-    everything = np.ones((1, len(dev)))
-    aucs = [
-        float(auc(log_odds_from_views(of_train[i], labels, of_dev[i]), truth_of(dev), everything)[0])
-        for i in range(len(states.layers))
-    ]
-    best = int(np.argmax(aucs))
-    return int(states.layers[best]), log_odds_from_views(of_train[best], labels, states.of(evaluation)[best])
 
 
 @click.command(cls=Command, help=__doc__)
@@ -51,7 +33,7 @@ def main(items: str, states: str, metrics: Path, details: Path) -> None:
     from_words = log_odds_from_words(
         [item["text"] for item in train], [item["cr_need_gt"] for item in train], [item["text"] for item in evaluation]
     )
-    layer, from_states = probe(read_states(states), train, dev, evaluation)
+    layer, from_states = probe_of_best_layer(read_states(states), train, dev, evaluation)
     log_odds_by_floor = {
         "always_needed": [1.0] * len(evaluation),
         "tfidf_lr": from_words,

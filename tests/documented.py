@@ -69,6 +69,7 @@ COMMANDS: dict[str, Runs | RunBy | NotRun] = {
     "make help-development": Runs("test-servers"),
     "make own CHAT=data/room.jsonl": Runs("params.yaml reads data/room.jsonl", files=((ROOM, "{}\n"),)),
     "make figures": Runs(),
+    "make next": RunBy("test_the_page_has_the_line_and_the_figure", "stages.reporting.next_page"),
     "python -m stages.concat --help": Runs("Usage"),
     "make verify": RunBy(
         "test_what_is_committed_comes_out_again", "stages.tools.verify, with ingest and concat alone"
@@ -152,6 +153,9 @@ COMMANDS: dict[str, Runs | RunBy | NotRun] = {
     ),
     "python -m stages.studies.learning_curve smollm2_135m metrics/curve.json metrics/plots/curve.json": RunBy(
         "test_a_curve_that_was_killed_goes_on"
+    ),
+    "python -m stages.studies.label_order metrics/label_order.json metrics/plots/label_order.json": NotRun(
+        "replays and learns for a quarter of an hour; tests/unit/test_label_order.py has its parts"
     ),
     "python -m stages.studies.ablation smollm2_135m metrics/ablation.md metrics/ablation.json": RunBy(
         "test_the_loop_the_table_and_going_on"

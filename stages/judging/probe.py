@@ -1,16 +1,17 @@
-"""Probabilities of needed for items whose own label is kept from the model, by cross-validation.
+"""Probes of hidden states, and probabilities of needed for items whose own label is kept from the model.
 
-Logistic regression learns from a vanilla model's hidden states (a linear probe; Alain and Bengio, 2016) and from the
-words of the message. That takes seconds; a fine-tuned model for each fold would take an hour.
+A probe is logistic regression on a vanilla model's hidden states (Alain and Bengio, 2016). Cross-validation asks it
+and logistic regression on the words of the message. That takes seconds; a fine-tuned model for each fold would take an
+hour.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from stages.judging.classifiers import Indices, log_odds_from_states, log_odds_from_words
-from stages.judging.hidden_states import Items
-from stages.judging.metrics import Bools, Floats, sigmoid
+from stages.judging.classifiers import Indices, log_odds_from_states, log_odds_from_views, log_odds_from_words
+from stages.judging.hidden_states import HiddenStates, Items
+from stages.judging.metrics import Bools, Floats, auc, sigmoid
 
 FOLDS = 5
 SUSPECTS = 0.1  # share of each label's items that the second round doesn't learn from
@@ -74,3 +75,21 @@ def out_of_sample(items: Items, views: Sequence[Floats] | Floats, labels: Bools,
         second = cross_validate(~suspects(doubt, labels))
     log_odds = {"words": first[0], "states": first[1:].mean(0), "all": (first + second).mean(0) / 2}
     return {name: sigmoid(values) for name, values in log_odds.items()}
+
+
+def truth_of(items: Items) -> Bools:
+    """Whether each item needs its context, [items]."""
+    return np.array([item["cr_need_gt"] for item in items])
+
+
+def probe_of_best_layer(states: HiddenStates, train: Items, dev: Items, evaluation: Items) -> tuple[int, Floats]:
+    """The layer that ranks `dev` best, and the log-odds of needed [evaluation] that a probe of it gives."""
+    labels = truth_of(train)
+    of_train, of_dev = states.of(train), states.of(dev)
+    everything = np.ones((1, len(dev)))
+    aucs = [
+        float(auc(log_odds_from_views(of_train[i], labels, of_dev[i]), truth_of(dev), everything)[0])
+        for i in range(len(states.layers))
+    ]
+    best = int(np.argmax(aucs))
+    return int(states.layers[best]), log_odds_from_views(of_train[best], labels, states.of(evaluation)[best])

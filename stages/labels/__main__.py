@@ -20,13 +20,16 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
+import ibis
 from ibis import _
 
 from stages.chat import fingerprint
 from stages.labels import exporting, importing, label_studio, store
 from stages.labels.agreement import agreement_table, agreement_without_adjudicator
 from stages.labels.annotator_file import AnnotatorFile, open_for, write_error
+from stages.labels.early import early_inquiries
 from stages.labels.next_items import NextItems
+from stages.labels.progress import in_words, progress
 from stages.labels.selection import Items, in_queue_order, is_done, labelled_by, lines_of_others, rows_by_id
 from stages.pipeline.command import Group
 from stages.pipeline.files import write_json
@@ -58,10 +61,7 @@ ANNOTATIONS = click.option(
     callback=adopt_key,
 )
 INQUIRIES = click.option(
-    "--inquiries",
-    type=click.Path(exists=True, path_type=Path),
-    default=Path("data/inquiries.jsonl"),
-    show_default=True,
+    "--inquiries", type=click.Path(path_type=Path), default=Path("data/inquiries.jsonl"), show_default=True
 )
 QUEUE = click.option(
     "--queue",
@@ -102,7 +102,10 @@ def label(
     choose_next: bool,
     keys: str,
 ) -> None:
-    """Label in this terminal, as ANNOTATOR; goes on where you left off."""
+    """Label in this terminal, as ANNOTATOR; goes on where you left off.
+
+    While a long log is scored, the inquiries are those among the turns that are scored so far.
+    """
     conflicts = {"--queue": queue, "--first": first, "--like": like, "--in-order": in_order}
     if choose_next and any(conflicts.values()):
         names = ", ".join(name for name, value in conflicts.items() if value)
@@ -114,10 +117,11 @@ def label(
             f"--keys wants {len(LABELS)} letters or digits other than s, u, n and q, got {keys!r}"
         )
     require_terminal()
-    all_inquiries = inquiries_in(inquiries, in_order)
     if choose_next:
-        label_next(annotator, annotations, all_inquiries, dict(zip(LABELS, keys, strict=True)))
+        label_next(annotator, annotations, inquiries_in(inquiries, False), dict(zip(LABELS, keys, strict=True)))
         return
+    early = early_inquiries(inquiries, params())
+    all_inquiries = ordered(early.table, in_order) if early else inquiries_in(inquiries, in_order)
     candidates = labelled_by(like, annotations, all_inquiries) if like else all_inquiries
     chosen = "queue" if queue else "like" if like else "in_order" if in_order else "random"
     items = [item | {"chosen": chosen} for item in selected_items(candidates, queue, first, in_order)]
@@ -125,6 +129,8 @@ def label(
     adjudicator = params().annotate.adjudicator
     for message in queue_messages(queue_rows, {item["id"] for item in all_inquiries}, annotator, adjudicator):
         click.echo(f"{queue}: {message}", err=True)
+    if early and early.message():
+        click.echo(early.message(), err=True)
     if not items:
         empty_file = queue if queue and not queue_rows else inquiries if not all_inquiries else None
         conditions = [f"in {queue}"] * bool(queue) + [f"labelled by {like}"] * bool(like)
@@ -142,6 +148,7 @@ def label(
             is_queue=queue is not None,
             votes_by_id=lines_of_others(annotator, annotations) if annotator == adjudicator else None,
         )
+    say_progress(all_inquiries, annotations)
 
 
 def label_next(annotator: str, annotations: Path, inquiries: Items, keys: dict[str, str]) -> None:
@@ -155,6 +162,7 @@ def label_next(annotator: str, annotations: Path, inquiries: Items, keys: dict[s
             click.echo("nothing to label: every inquiry of a split has a label")
             return
         label_in_terminal(items, set(), label_file, keys, next_items=next_items)
+    say_progress(inquiries, annotations)
 
 
 @main.command()
@@ -336,7 +344,11 @@ def agreement(annotations: Path) -> None:
 
 def inquiries_in(file: Path, in_order: bool) -> Items:
     """The inquiries, in the order of the log or in a random one: ids are hashes."""
-    return rows(read(file, Inquiry).order_by(ORDER_OF_LOG if in_order else "id"))
+    return ordered(read(file, Inquiry), in_order)
+
+
+def ordered(inquiries: ibis.Table, in_order: bool) -> Items:
+    return rows(inquiries.order_by(ORDER_OF_LOG if in_order else "id"))
 
 
 def selected_items(inquiries: Items, queue: Path | None, first: int | None, in_order: bool) -> Items:
@@ -392,6 +404,14 @@ def label_in_terminal(
     if write_failure:
         raise write_failure
     click.echo(f"{app.progress()} labelled by {label_file.annotator}")
+
+
+def say_progress(inquiries: Items, annotations: Path) -> None:
+    """Print how far the labels are, or why that can't be said: the session is over and has its labels."""
+    try:
+        click.echo(in_words(progress(inquiries, annotations, params())))
+    except click.ClickException as error:
+        click.echo(f"how far the labels are can't be said: {error.message}", err=True)
 
 
 def pairs(options: tuple[str, ...], name: str) -> dict[str, str]:

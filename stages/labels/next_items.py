@@ -72,7 +72,7 @@ class NextItems:
 
     def __init__(self, inquiries: Items, annotations: Path, label_file: AnnotatorFile, p: Params):
         readers = Readers(read_states(STATES), inquiries)
-        self.batches = Batches(inquiries, sides(inquiries, p.export), readers.gradient_lengths, p.export)
+        self.batches = Batches(inquiries, sides(inquiries, p.export), readers.uncertainty, p.export)
         self.ids = [item["id"] for item in inquiries]
         self.annotations, self.label_file, self.policy = annotations, label_file, p.annotate
         self.votes_of_others: dict[int, dict[str, str]] = {}

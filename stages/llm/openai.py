@@ -162,7 +162,9 @@ class OpenAI:
         """Send each prompt without a stored answer, after a probe, and save its answer when it arrives."""
         unanswered = {i: prompt for i, prompt in enumerate(prompts) if i not in stored_answers}
         stored_count = len(prompts) - len(unanswered)
-        with tqdm(total=len(prompts), initial=stored_count, desc=progress_title, unit=" prompts", delay=1) as bar:
+        with tqdm(
+            total=len(prompts), initial=stored_count, desc=progress_title, unit=" prompts", delay=1, leave=None
+        ) as bar:
 
             def save_and_show(i: int, answer: Any) -> None:
                 save({i: answer})

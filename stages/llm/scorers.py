@@ -5,15 +5,11 @@ The functions `rules`, `mark`, `choose` and `rate` are named after the kinds of 
 
 import math
 import re
-from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from string import Template
 
-import ibis
-import pyarrow
-from ibis import _
 from tqdm import tqdm
 
 from stages.llm import Prompt, answer_cache, catalogue
@@ -23,7 +19,6 @@ from stages.llm.no_answers import NoAnswer
 from stages.llm.prompts import FilterTemplate, load_filter
 from stages.pipeline.params import Params, Scorer
 from stages.pipeline.pseudonym import PSEUDONYM
-from stages.pipeline.tables import batches, in_memory
 
 INTERJECTIONS = (
     r"(?:(?:and|but|so|or|then|ok|okay|oh|well|hey|hi|hello|also|btw|wow|cool|nice|lol|haha|yeah|yes|no|just|guys|um+|hmm+"
@@ -63,9 +58,6 @@ OTHER_MARKS = (".", "!", "。", "！")
 FINAL_MARKS = " \t\r\n?.!？。！…~"
 RATING_TOKENS = 16  # limit of an answer
 
-RATED_AT_A_TIME = 1_000_000  # texts in memory
-SCORES = pyarrow.schema({"id": pyarrow.int64(), "score": pyarrow.float64(), "no_answer": pyarrow.string()})
-
 Rating = float | NoAnswer  # from 0 to 10
 RateTexts = Callable[[Sequence[str]], Sequence[Rating]]
 
@@ -76,43 +68,15 @@ def rater(scorer: Scorer, base: Path, p: Params) -> RateTexts:
     The embedded engine computes in float32 here, since the scores decide which rows pass the filter.
     """
     if scorer.kind == "rules":
-        return lambda texts: [rules(text) for text in tqdm(texts, desc=scorer.name, unit=" turns", delay=1)]
+        return lambda texts: [
+            rules(text) for text in tqdm(texts, desc=scorer.name, unit=" turns", delay=1, leave=None)
+        ]
     engine = catalogue.engine(str(scorer.model), base / str(scorer.model), p, exact=True)
     if scorer.kind == "mark":
         return partial(mark, engine=engine, progress_title=scorer.name)
     rate_with_prompt = choose if scorer.kind == "choose" else rate
     prompt = load_filter(str(scorer.prompt))
     return partial(rate_with_prompt, engine=engine, prompt=prompt, progress_title=scorer.name)
-
-
-def rate_turns(turns: ibis.Table, rate: RateTexts) -> pyarrow.Table:
-    """The id of each turn with its score, or with the reason why it has none."""
-    texts = batches(turns.select("id", "text", "group", "position").order_by("group", "position"), RATED_AT_A_TIME)
-    return pyarrow.Table.from_batches((_score_batch(batch, rate) for batch in texts), schema=SCORES)
-
-
-def _score_batch(texts: pyarrow.RecordBatch, rate: RateTexts) -> pyarrow.RecordBatch:
-    ratings = rate(texts["text"].to_pylist())
-    scores = [None if isinstance(rating, NoAnswer) else rating for rating in ratings]
-    reasons = [rating.value if isinstance(rating, NoAnswer) else None for rating in ratings]
-    return pyarrow.record_batch([texts["id"], scores, reasons], schema=SCORES)
-
-
-def score_turns(turns: ibis.Table, base: Path, p: Params) -> tuple[ibis.Table, dict[str, dict[str, int]]]:
-    """The scores of all scorers, and how many turns each rated and how many have no score, by reason.
-
-    A turn below a scorer's `next_from` is not rated by those after it.
-    """
-    counts = {}
-    tables = []
-    for scorer in p.score.scorers:
-        rated = rate_turns(turns, rater(scorer, base, p))
-        reasons = Counter(rated["no_answer"].to_pylist())
-        counts[scorer.name] = {"rated": rated.num_rows, **{reason.value: reasons[reason] for reason in NoAnswer}}
-        table = in_memory(rated)
-        tables.append(table.mutate(scorer=ibis.literal(scorer.name)))
-        turns = turns.semi_join(table.filter(_.score >= scorer.next_from), "id")
-    return ibis.union(*tables), counts
 
 
 def rules(text: str) -> float:
@@ -184,7 +148,10 @@ def _fitting_prompts(
 
 
 def _fitting_beginnings(text: str, engine: Engine) -> list[str]:
-    return [beginning for beginning in _without_final_marks(text) if engine.fits(beginning, 1)]
+    beginnings = _without_final_marks(text)
+    if engine.fits(beginnings[-1], 1):  # the longest
+        return beginnings
+    return [beginning for beginning in beginnings if engine.fits(beginning, 1)]
 
 
 def _without_final_marks(text: str) -> list[str]:

@@ -162,6 +162,22 @@ def common_prefix_length(encoded: Sequence[list[int]]) -> int:
     return next((i for i in range(longest) if first[i] != last[i]), longest)
 
 
+def rows_of_beginnings(encoded: Sequence[list[int]]) -> list[list[int]]:
+    """The indices of all sequences in rows. The first sequence of a row begins with each of the others, and is itself
+    the beginning of no other sequence.
+    """
+    rows: list[list[int]] = []
+    before: list[int] = []
+    for index in sorted(range(len(encoded)), key=encoded.__getitem__, reverse=True):  # a beginning comes behind
+        ids = encoded[index]
+        if rows and before[: len(ids)] == ids:
+            rows[-1].append(index)
+        else:
+            rows.append([index])
+        before = ids
+    return sorted(rows)
+
+
 class ModelTurn(NamedTuple):
     """The model's turn in a chat template: the prompt that opens it, and the text before and after an answer.
 

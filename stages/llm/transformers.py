@@ -1,6 +1,6 @@
 """The embedded engine: transformers in this process, on the CPU or one GPU."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -8,13 +8,14 @@ from typing import Any
 from tqdm import tqdm
 
 from stages.llm import Prompt, SaveAnswers
-from stages.llm.tokenization import TokenizerMixin, common_prefix_length, encode, option_tokens
+from stages.llm.tokenization import TokenizerMixin, common_prefix_length, encode, option_tokens, rows_of_beginnings
 from stages.llm.weights import attends_to_all, compute_dtype, context_length, load, minor_version
 from stages.llm.weights import identity as weight_fingerprints
 
 # Raise this by hand with a change of this module, tokenization.py, control_tokens.py or weights.py that may change an
 # answer, be it by rounding.
-ANSWER_VERSION = 3
+ANSWER_VERSION = 4
+MIN_LENGTH_SHARE = 0.9  # of a batch's longest sequence: padding to it costs more than another batch
 GENERATION_BATCH_FACTOR = 8  # times `batch_tokens`: a step of generation computes one token of each sequence
 
 
@@ -64,6 +65,7 @@ class Transformers(TokenizerMixin):
     ) -> None:
         """Save the natural log-probability of each option as the next token.
 
+        A prompt that begins another one is answered on the way through that one: a causal model doesn't look ahead.
         The prefix that all prompts share is computed once, where the model's layers attend to all of a prompt. Raises
         click.ClickException for options that begin with the same token.
         """
@@ -72,33 +74,43 @@ class Transformers(TokenizerMixin):
         in_chat = any(not isinstance(prompt, str) for prompt in prompts)
         before_option, option_ids = option_tokens(self.tokenizer, options, in_chat)
         encoded = [encode(self.tokenizer, prompt) + before_option for prompt in prompts]
-        lengths = [len(ids) for ids in encoded]
+        rows = rows_of_beginnings(encoded)
+        answered_rows = {number for number, row in enumerate(rows) if all(i in stored_answers for i in row)}
+        lengths = [len(encoded[row[0]]) for row in rows]
         longest = max(lengths, default=0)
         prefix_length = common_prefix_length(encoded) if attends_to_all(self.model.config, longest) else 0
         with torch.inference_mode():
             prefix_cache = self._prefix_cache(encoded[0][:prefix_length]) if prefix_length else None
-            for batch in self._batches(lengths, self.batch_tokens, stored_answers, progress_title):
-                logits = self._last_logits([encoded[i][prefix_length:] for i in batch], prefix_cache)
+            for batch in self._batches(lengths, self.batch_tokens, answered_rows, progress_title):
+                sequences = [encoded[rows[number][0]][prefix_length:] for number in batch]
+                place_by_prompt = {
+                    i: (place, len(encoded[i]) - prefix_length - 1)
+                    for place, number in enumerate(batch)
+                    for i in rows[number]
+                    if i not in stored_answers
+                }
+                logits = self._logits_at(list(place_by_prompt.values()), sequences, prefix_cache)
                 logprobs = torch.log_softmax(logits.float(), dim=-1)[:, option_ids]
-                save(dict(zip(batch, logprobs.tolist(), strict=True)))
+                save(dict(zip(place_by_prompt, logprobs.tolist(), strict=True)))
 
-    def _last_logits(self, sequences: Sequence[Sequence[int]], prefix_cache: Any) -> Any:
-        """The logits after the last token of each sequence, [sequences, vocabulary].
+    def _logits_at(
+        self, places: Sequence[tuple[int, int]], sequences: Sequence[Sequence[int]], prefix_cache: Any
+    ) -> Any:
+        """The logits after the token at each place, a sequence and a position in it; [places, vocabulary].
 
         The model's own forward computes them, since some models scale or cap what the head gives. A hook hands the
-        head the last hidden states alone, since logits of every token would take long. Padding stands on the right,
-        where a causal model never looks.
+        head the hidden states of these places alone, since logits of every token would take long. Padding stands on
+        the right, where a causal model never looks.
         """
         import torch
 
-        rows = torch.arange(len(sequences))
-        last_positions = torch.tensor([len(ids) - 1 for ids in sequences])
+        numbers, positions = torch.tensor(places).unbind(dim=1)
 
-        def last_hidden(head: Any, args: tuple[Any, ...]) -> Any:
+        def hidden_at_places(head: Any, args: tuple[Any, ...]) -> Any:
             hidden = args[0]  # [sequences, tokens, dim]
-            return hidden[rows, last_positions]
+            return hidden[numbers, positions]
 
-        with self.model.get_output_embeddings().register_forward_pre_hook(last_hidden):
+        with self.model.get_output_embeddings().register_forward_pre_hook(hidden_at_places):
             return self.model(
                 _padded(sequences, "right").to(self.device),
                 past_key_values=prefix_cache,
@@ -171,24 +183,26 @@ class Transformers(TokenizerMixin):
         return self.tokenizer.decode(answer_ids, skip_special_tokens=True).rstrip("\ufffd")
 
     def _batches(
-        self, lengths: Sequence[int], budget: int, stored_answers: Mapping[int, Any], progress_title: str
+        self, lengths: Sequence[int], budget: int, answered: Container[int], progress_title: str
     ) -> Iterator[list[int]]:
-        """The indices of unanswered prompts of similar lengths, the longest first, within a budget of tokens.
+        """The indices of unanswered sequences of similar lengths, the longest first, within a budget of tokens.
 
-        Batches are planned over all prompts, stored or not, so that a resumed run computes what an undisturbed one
+        Batches are planned over all sequences, answered or not, so that a resumed run computes what an undisturbed one
         would have.
         """
         longest_first = sorted(range(len(lengths)), key=lambda i: lengths[i], reverse=True)
         start = 0
-        with tqdm(total=len(lengths), desc=progress_title, unit=" prompts", delay=1) as bar:
+        with tqdm(total=len(lengths), desc=progress_title, unit=" sequences", delay=1, leave=None) as bar:
             while start < len(lengths):
-                size = max(1, budget // lengths[longest_first[start]])
-                batch = longest_first[start : start + size]
-                unanswered = [i for i in batch if i not in stored_answers]
+                longest = lengths[longest_first[start]]
+                size = max(1, budget // longest)
+                candidates = longest_first[start : start + size]
+                batch = [i for i in candidates if lengths[i] >= MIN_LENGTH_SHARE * longest]
+                unanswered = [i for i in batch if i not in answered]
                 if unanswered:
                     yield unanswered
                 bar.update(len(batch))
-                start += size
+                start += len(batch)
 
 
 def _padded(sequences: Sequence[Sequence[int]], side: str) -> Any:

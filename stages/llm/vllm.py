@@ -116,7 +116,7 @@ class VLLM(TokenizerMixin):
 
         `before_answer` are token IDs that follow each prompt.
         """
-        with tqdm(total=len(prompts), desc=progress_title, unit=" prompts", delay=1) as bar:
+        with tqdm(total=len(prompts), desc=progress_title, unit=" prompts", delay=1, leave=None) as bar:
             for start in range(0, len(prompts), CHUNK):
                 chunk = range(start, min(start + CHUNK, len(prompts)))
                 unanswered = [i for i in chunk if i not in stored_answers]

@@ -218,12 +218,6 @@ def rows(table: ibis.Table) -> list[dict[str, Any]]:
         return table.to_pyarrow().to_pylist()
 
 
-def batches(table: ibis.Table, size: int) -> Iterator[pyarrow.RecordBatch]:
-    """The rows of a table that need not fit into memory, some at a time."""
-    with duckdb_errors():
-        yield from table.to_pyarrow_batches(chunk_size=size)
-
-
 def in_memory(arrow_table: pyarrow.Table) -> ibis.Table:
     """A table in memory as an Ibis expression."""
     backend = ibis.get_backend()

@@ -24,7 +24,11 @@ from stages.reporting.tables import FLOOR, bounded, f1_over_seeds, gain, has_see
 
 METRICS = Path("metrics")
 SAMPLE = "data/raw/chitchat.json"
-FLOOR_NAMES = {"always_needed": 'always "needed"', "tfidf_lr": "TF-IDF, logistic regression"}
+FLOOR_NAMES = {
+    "always_needed": 'always "needed"',
+    "tfidf_lr": "TF-IDF, logistic regression",
+    "probe": "a probe of hidden states",
+}
 NOISES = {
     "random_5": "5% flipped at random",
     "random_10": "10% at random",
@@ -100,7 +104,8 @@ def headline() -> str:
     return (
         f"On the sample's {model['n']} {split} questions `{model['model']}`, tuned on {labels} labels,"
         f" reaches an F1 score of\n**{percent_with_bounds(model, 'f1')}**{seeds}."
-        f" The best trivial baseline ({FLOOR_NAMES[floor['model']]}) reaches {percent_with_bounds(floor, 'f1')}."
+        f" The best baseline that learns in seconds ({FLOOR_NAMES[floor['model']]}) reaches"
+        f" {percent_with_bounds(floor, 'f1')}."
     )
 
 
@@ -253,7 +258,8 @@ def learning_curve() -> str:
     lines = []
     for count in counts:
         row = study[f"labels_{count}"]
-        lines.append([f"{count:,}", *_mean_and_range(row), *_mean_and_range(row["probe"])])
+        probe_cells = _mean_and_range(row["probe"]) if "probe" in row else ("", "")
+        lines.append([f"{count:,}", *_mean_and_range(row), *probe_cells])
     lines.append([f"{2 * counts[-1]:,}, predicted", bounded(study, "f1_at_twice"), "", "", ""])
     exponent = [study[f"exponent{end}"] for end in ("", "_low", "_high")]
     head = ["labels", "mean F1 (%)", "lowest and highest seed", "probe: mean F1 (%)", "its range"]
@@ -262,6 +268,35 @@ def learning_curve() -> str:
         f"{markdown_table(head, lines)}\n\n"
         f"The fitted exponent b is {exponent[0]:.2f} ({exponent[1]:.2f} to {exponent[2]:.2f})."
     )
+
+
+def label_order() -> str:
+    """F1 by the number of labels in random order and as readers choose, and the labels that the choice saves."""
+    study = metric("label_order.json")
+    sizes = sorted(int(key.removeprefix("readers_chosen_")) for key in study if key.startswith("readers_chosen_"))
+    columns = [f"{model}_{order}" for model in ("readers", "probe") for order in ("random", "chosen")]
+    lines = [[f"{size:,}", *(bounded(study[f"{column}_{size}"], "f1") for column in columns)] for size in sizes]
+    head = [
+        "labels of train",
+        "readers, random (%)",
+        "readers, `--next` (%)",
+        "probe, random (%)",
+        "probe, `--next` (%)",
+    ]
+    savings = "\n".join(f"- {saving(study, 'readers', count)}" for count in sizes if f"readers_gain_{count}" in study)
+    return (
+        f"n = {study['n']} test questions, {study['seeds']} random orders; means with 95% bounds over the orders.\n\n"
+        f"{markdown_table(head, lines)}\n\n{savings}"
+    )
+
+
+def saving(study: Mapping[str, Any], model: str, count: int) -> str:
+    """How many labels in random order do what `count` chosen ones do."""
+    gain = [100 * study[f"{model}_gain_{count}{end}"] for end in ("", "_low", "_high")]
+    more = f"{gain[0]:+.2f} points ({gain[1]:+.2f} to {gain[2]:+.2f}) over as many in random order"
+    same = study.get(f"{model}_random_labels_for_{count}")
+    labels = f"{same:,} labels in random order" if same else f"no number up to all {study['labels']:,} in random order"
+    return f"{count} labels by `--next`: {more}; {labels} reach{'' if same else 'es'} the same F1."
 
 
 def _mean_and_range(row: Mapping[str, float]) -> Sequence[str]:

@@ -121,6 +121,8 @@ def reached(
     if floors:
         baseline = max(floors, key=lambda name: floors[name]["f1"])
         parts.append(f"the best baseline, {BASELINE_NAMES[baseline]}, {in_points(floors[baseline])}")
+        if tuned and scores[best]["f1"] <= floors[baseline]["f1"]:
+            parts.append("tuning doesn't beat it")
     return "; ".join(parts) + f". n = {scores[best]['n']:,}."
 
 

@@ -19,7 +19,7 @@ OVER_SEEDS = ("seeds", "f1_least", "f1_most", "f1_of_mean")  # what the scores o
 
 
 def kind(name: str, models: Mapping[str, Model]) -> str:
-    """What a row of a table is: a model, a mixture of experts, or a floor that needs no language model."""
+    """What a row of a table is: a model, a mixture of experts, or a floor."""
     if name not in models:
         return FLOOR
     return REFERENCE if models[name].moe else MODEL
@@ -135,15 +135,24 @@ def tables_in_markdown(tables: Mapping[str, Rows], run: Run, p: Params) -> str:
     items = (
         f"n = {plural(first['n'], 'item')} of {p.evaluate.split}, {percent(first['needed_share'])}% of them needed;"
         " 95% bounds by bootstrap, by Wilson where all resamples have one score, of improvements by paired bootstrap."
-        " In bold: the best model. In italics: what needs no language model."
+        " In bold: the best model. In italics: floors, which learn in seconds or not at all."
     )
     few = has_few_labels(first)
     return (
         f"{few_labels_in_words(p.evaluate.split, first) if few else items}\n\n"
         f"**Table 1.** Vanilla models.\n\n{markdown_1(tables['table_1'], few)}\n\n"
         f"**Table 2.** Tuned models.\n\n{markdown_2(tables['table_2'], few)}\n"
-        f"{'' if few else seeds_in_words(tables['table_2'])}"
+        f"{'' if few else seeds_in_words(tables['table_2']) + floors_in_words(tables['table_2'])}"
     )
+
+
+def floors_in_words(rows: Rows) -> str:
+    """Which tuned models are no better than a floor, in a sentence; nothing where all are better."""
+    best = max((row for row in rows if row["kind"] == FLOOR), key=lambda row: row["f1"], default=None)
+    if best is None:
+        return ""
+    names = [row["model"] for row in rows if row["kind"] == MODEL and row["f1"] <= best["f1"]]
+    return f"\nTuning {', '.join(names)} brought no higher F1 than {best['model']} has.\n" if names else ""
 
 
 def shown(row: Scores) -> str:

@@ -17,10 +17,11 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.floor import probe
-from stages.judging.bootstrap import bounds, resample_counts
+from stages.judging.bootstrap import bounds
 from stages.judging.hidden_states import read_states
-from stages.judging.metrics import Bools, Floats, weighted_scores
+from stages.judging.metrics import Bools, Floats
+from stages.judging.power_law import extrapolate, extrapolate_each, observed_f1, resampled_f1
+from stages.judging.probe import probe_of_best_layer
 from stages.llm.training import train
 from stages.llm.training_cache import train_once, training_fingerprint
 from stages.pipeline.command import Command
@@ -31,7 +32,6 @@ from stages.pipeline.window import with_window
 
 PARTS = (8, 4, 2, 1)
 SEEDS = (0, 1, 2)
-RESAMPLES = 1000
 
 
 def subset(examples: list[dict[str, Any]], part: int, seed: int) -> list[dict[str, Any]]:
@@ -48,48 +48,17 @@ def subset(examples: list[dict[str, Any]], part: int, seed: int) -> list[dict[st
     return [row for row in examples if row["id"] in chosen]
 
 
-def power_law(labels: NDArray[Any], error: NDArray[Any]) -> tuple[float, float]:
-    """a and b of error = a labels^-b, by least squares on logarithms."""
-    slope, start = np.polyfit(np.log(labels), np.log(np.clip(error, 1e-6, None)), 1)
-    return float(np.exp(start)), float(-slope)
-
-
-def f1(answers: NDArray[Any], log_odds: Floats, truth: Bools, counts: NDArray[Any]) -> Floats:
-    """F1 of each training, [samples, sizes, seeds]; answers and log_odds are [sizes, seeds, items]."""
-    sizes, seeds, n = answers.shape
-    scores = weighted_scores(answers.reshape(-1, n), log_odds.reshape(-1, n), truth, counts)["f1"]
-    return scores.reshape(-1, sizes, seeds)
-
-
-def observed_f1(answers: NDArray[Any], log_odds: Floats, truth: Bools) -> Floats:
-    """F1 of each training, [sizes, seeds], over the items as they are."""
-    return f1(answers, log_odds, truth, np.ones((1, len(truth))))[0]
-
-
-def forecast(labels: NDArray[Any], scores: Floats) -> list[float]:
-    """The exponent of the power law through F1 [sizes, seeds] at numbers of labels [sizes], and F1 at twice the most
-    labels.
-    """
-    a, b = power_law(np.repeat(labels, scores.shape[1]), 1 - scores.ravel())
-    return [b, 1 - a * (2 * labels.max()) ** -b]
-
-
 def fit(labels: NDArray[Any], answers: NDArray[Any], log_odds: Floats, truth: Bools, seed: int) -> dict[str, float]:
     """The power law through all trainings, F1 at twice the labels, and bounds of both.
 
     labels [sizes]; answers and log_odds of needed [sizes, seeds, items]; truth [items].
     """
-    sizes, seeds, n = answers.shape
-    rng = np.random.default_rng(seed)
-    observed = forecast(labels, observed_f1(answers, log_odds, truth))
-    resampled = []
-    for scores in f1(answers, log_odds, truth, resample_counts(n, RESAMPLES, seed)):
-        trainings = rng.integers(0, seeds, (sizes, seeds))
-        resampled.append(forecast(labels, np.take_along_axis(scores, trainings, axis=1)))
-    low, high = bounds(np.array(resampled))
-    result: dict[str, float] = {"n": n}
-    for i, name in enumerate(("exponent", "f1_at_twice")):
-        result |= {name: round(observed[i], 6), f"{name}_low": round(low[i], 6), f"{name}_high": round(high[i], 6)}
+    twice = 2 * labels.max(keepdims=True)
+    observed = extrapolate(labels, observed_f1(answers, log_odds, truth), twice)
+    low_and_high = bounds(extrapolate_each(labels, resampled_f1(answers, log_odds, truth, seed), twice))
+    result: dict[str, float] = {"n": len(truth)}
+    for name, value, low, high in zip(("exponent", "f1_at_twice"), observed, *low_and_high, strict=True):
+        result |= {name: round(value, 6), f"{name}_low": round(low, 6), f"{name}_high": round(high, 6)}
     return result
 
 
@@ -122,7 +91,7 @@ def log_odds_of_probes(examples: list[dict[str, Any]], items: list[dict[str, Any
     log_odds = []
     for part, seed in product(PARTS, SEEDS):
         items_of_part = [item_by_id[row["id"]] for row in subset(examples, part, seed)]
-        log_odds.append(probe(states, items_of_part, dev, items)[1])
+        log_odds.append(probe_of_best_layer(states, items_of_part, dev, items)[1])
     return np.reshape(log_odds, (len(PARTS), len(SEEDS), len(items)))
 
 

@@ -27,11 +27,11 @@ from stages.judging.metrics import sigmoid
 from stages.judging.predictions import has_probability, log_odds_of
 from stages.llm.catalogue import engine
 from stages.llm.predictions import predict
-from stages.llm.scorers import score_turns
+from stages.llm.scoring import collected, score_parts
 from stages.pipeline.command import Command
 from stages.pipeline.params import Ingest, Params, params
 from stages.pipeline.schemas import Inquiry, Message, Reject, Turn
-from stages.pipeline.tables import compute_on, materialize, read, rows, write
+from stages.pipeline.tables import compute_on, in_memory, materialize, read, rows, write
 from stages.pipeline.temporary import temporary_folder
 from stages.pipeline.window import with_window
 
@@ -67,7 +67,7 @@ def inquiries_in(messages: Path, message_count: int, base: Path, rejects: Path, 
     turn_count = write(turns_file, turns_of(read(messages, Message), p.concat.gap_seconds, folder), Turn)
     turns = read(turns_file, Turn)
     check_turns(turns, message_count)
-    scores, _counts = score_turns(turns, base, p)
+    scores = in_memory(collected(score_parts(turns, base, p)))
     turns_with_reason = materialize(filter_turns(turns, scores, p.score.scorers, p.filter))
     other_turns = turns_with_reason.filter(_.reason.notnull())
     reject_count = write(rejects, other_turns.select("id", "reason", at=ibis.null("string")), Reject)

@@ -63,7 +63,7 @@ def ours(rows: Path, batch: int, folder: Path) -> float:
     )
     p = params(ROOT / "params.yaml")
     models = {NAME: p.models[NAME].model_copy(update={"dtype": "auto"})}
-    p = p.model_copy(update={"batch_size": batch, "epochs": 1, "models": models})
+    p = p.model_copy(update={"batch_size": batch, "epochs": 1, "min_steps": 0, "models": models})
     return timed(lambda: training.train(NAME, BASE, rows, p, 0, folder / "adapter", folder / "curve"))
 
 

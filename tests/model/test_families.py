@@ -58,7 +58,15 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 def settings_of_a_test() -> Params:
     return params(ROOT / "params.yaml").model_copy(
-        update={"epochs": 2, "warmup_steps": 1, "batch_size": 2, "lora_rank": 4, "lora_alpha": 4, "lr": 0.01}
+        update={
+            "epochs": 2,
+            "min_steps": 0,
+            "warmup_steps": 1,
+            "batch_size": 2,
+            "lora_rank": 4,
+            "lora_alpha": 4,
+            "lr": 0.01,
+        }
     )
 
 

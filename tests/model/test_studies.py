@@ -10,6 +10,7 @@ import pytest
 from sklearn.metrics import f1_score
 
 from stages.judging.evaluate_metric import measure
+from stages.judging.power_law import f1, power_law
 from stages.judging.predictions import log_odds_of
 from stages.llm.predictions import predict
 from stages.llm.weights import linear_weights
@@ -18,7 +19,7 @@ from stages.pipeline.params import params
 from stages.pipeline.schemas import Item
 from stages.pipeline.tables import from_rows, split_items, write
 from stages.studies import full_rank, learning_curve
-from stages.studies.learning_curve import f1, fit, power_law, subset
+from stages.studies.learning_curve import fit, subset
 from tests.conftest import Row, run, write_random_states
 from tests.synthetic_chat import items
 

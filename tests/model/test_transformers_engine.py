@@ -43,9 +43,10 @@ def choose(
         [chat(TASK + text) for text in TEXTS],  # a long common beginning
         [chat(TASK), chat(TASK)],  # nothing but it
         [chat("hi")],
-        ["It works", "It", "How are you", "我不知道"],  # no template, nothing in common
+        ["It works", "How are you", "我不知道"],  # no template, nothing in common
+        ["It", "It works\nDoes it", "It works", "It is", "How"],  # some begin others
     ],
-    ids=["template", "task", "equal", "one", "text"],
+    ids=["template", "task", "equal", "one", "text", "beginnings"],
 )
 def test_choose_equals_a_plain_forward_pass(engine: Transformers, prompts: list[Prompt]) -> None:
     import torch
@@ -81,6 +82,25 @@ def test_nothing_known_is_computed_again(engine: Transformers) -> None:
     assert choose(engine, prompts, dict.fromkeys(range(4))) == {}
     assert list(choose(engine, prompts, {0: [], 3: []})) == [1, 2]
     assert choose(engine, []) == {}
+
+
+def test_beginnings_are_computed_with_what_they_begin(engine: Transformers, monkeypatch: pytest.MonkeyPatch) -> None:
+    prompts: list[Prompt] = ["How are you", "Hi", "How are you\nlol what is it", "How are you\nlol"]
+    tokens = [len(encode(engine.tokenizer, prompt)) for prompt in prompts]
+    computed: list[int] = []
+    forward = engine.model.forward
+
+    def counted(input_ids: Any, **arguments: Any) -> Any:
+        computed.append(int((input_ids != 0).sum()))  # without the padding
+        return forward(input_ids, **arguments)
+
+    monkeypatch.setattr(engine.model, "forward", counted)
+    assert choose(engine, prompts).keys() == {0, 1, 2, 3}
+    assert sum(computed) == tokens[1] + tokens[2]
+    computed.clear()
+    assert choose(engine, prompts, {1: [], 2: [], 3: []}).keys() == {0}
+    assert choose(engine, prompts, {0: [], 2: [], 3: []}).keys() == {1}
+    assert computed == [tokens[2], tokens[1]]
 
 
 def test_generate_equals_taking_the_likeliest_token_again_and_again(engine: Transformers) -> None:

@@ -12,7 +12,7 @@ GRID = methods_of(ROOT / "recipes" / "ablation.yaml", ROOT / "recipes" / "paper.
 
 
 def test_the_grid_is_the_papers() -> None:
-    plain = {"lr": 2e-4, "epochs": 1, "lora_rank": 64, "loraplus_ratio": 0}  # paper, section 4
+    plain = {"lr": 2e-4, "epochs": 1, "min_steps": 0, "lora_rank": 64, "loraplus_ratio": 0}  # paper, section 4
     assert GRID["lr_2e_4"] == GRID["rank_64"] == plain
     assert GRID["rank_128"] == plain | {"lora_rank": 128}
     assert GRID["lora_plus_4"] == plain | {"lr": 5e-5, "loraplus_ratio": 16, "epochs": 4}

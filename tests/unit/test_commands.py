@@ -32,7 +32,6 @@ TARGETS: dict[str, tuple[dict[str, str], list[str]]] = {
     ),
     "remote": ({"URL": HOSTILE_TO_MAKE, "ENDPOINT": HOSTILE_TO_MAKE}, ["endpointurl", HOSTILE_TO_MAKE]),
     "verify": ({"STAGES": "concat $(touch X) *"}, ["concat", "$(touch", "X)", "*"]),
-    "pr-comment": ({"BASE": HOSTILE_TO_MAKE}, [HOSTILE_TO_MAKE]),
     "bench": (
         {"BENCH": HOSTILE_TO_MAKE, "ARGUMENTS": "10 `touch X`"},
         [f"tests.benchmarks.{HOSTILE_TO_MAKE}", "10", "`touch", "X`"],

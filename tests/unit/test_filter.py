@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,7 @@ from stages.judging.question_filter import Turn as Filtered
 from stages.judging.question_filter import filter_quality, threshold_sweep
 from stages.llm.no_answers import NoAnswer
 from stages.llm.prompts import load_filter
-from stages.llm.scorers import RATING_TOKENS, Rating, _without_final_marks, choose, mark, rate, rate_turns, rules
+from stages.llm.scorers import RATING_TOKENS, _without_final_marks, choose, mark, rate, rules
 from stages.pipeline.params import Filter, Scorer
 from stages.pipeline.schemas import Score, Turn
 from stages.pipeline.tables import from_rows, rows, write
@@ -144,26 +144,6 @@ def test_every_reason_once(scores: list[float | str], text: str, reason: str | N
     assert row["reason"] == reason
 
 
-def test_rated_a_million_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In pieces the same as at once, in the order of the log."""
-    log = joined(
-        numbered(table(messages(*[("ab"[i % 2], 100 * i, "?" * (i % 3)) for i in range(5000)], first_id=0)), 18)
-    )
-    sizes = []
-
-    def rate(texts: Sequence[str]) -> list[Rating]:
-        sizes.append(len(texts))
-        return [len(text) or NoAnswer.REFUSED for text in texts]
-
-    whole = rate_turns(log, rate)
-    monkeypatch.setattr("stages.llm.scorers.RATED_AT_A_TIME", 2048)
-    assert rate_turns(log, rate) == whole
-    assert sizes == [5000, 2048, 2048, 904]
-    assert whole["id"].to_pylist() == list(range(5000))
-    assert whole["score"].to_pylist()[:4] == [None, 1, 2, None]
-    assert whole["no_answer"].to_pylist()[:4] == ["refused", None, None, "refused"]
-
-
 def test_in_parts_the_same_bytes(
     project: Path, set_params: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -264,8 +244,8 @@ def test_a_text_that_does_not_fit_is_not_asked_and_has_no_score(
     prompt = load_filter("en")
     long = "why " * 3000
     sure = RuleEngine(lambda _: [0.0, -99.0, -99.0])
-    assert mark([f"how\n{long}", long, "who?"], sure, "test") == [10.0, UNREADABLE, 10.0]
-    assert sure.prompts == ["how", "who"]
+    assert mark([f"how\n{long}", long, "who?", f"a\nb\n{long}"], sure, "test") == [10.0, UNREADABLE, 10.0, 10.0]
+    assert sure.prompts == ["how", "who", "a", "a\nb"]
     for scores in (
         choose([long, "who?"], RuleEngine(lambda _: [0.0, -99.0]), prompt, "test"),
         rate([long, "who?"], RuleEngine(lambda _: "10"), prompt, "test"),

@@ -7,8 +7,8 @@ import click
 import numpy as np
 import pytest
 
-from stages.floor import probe
 from stages.judging.hidden_states import HiddenStates, read_states, write_states
+from stages.judging.probe import probe_of_best_layer
 
 LABELS = np.random.default_rng(1).random(300) < 0.4
 
@@ -26,7 +26,9 @@ def states_with_labels_at(place: int, layers: tuple[int, ...] = (3, 5, 7)) -> Hi
 
 @pytest.mark.parametrize("place", [0, 1, 2])
 def test_the_probe_reads_the_layer_that_ranks_dev_best(place: int) -> None:
-    layer, log_odds = probe(states_with_labels_at(place), items(0, 150), items(150, 220), items(220, 300))
+    layer, log_odds = probe_of_best_layer(
+        states_with_labels_at(place), items(0, 150), items(150, 220), items(220, 300)
+    )
     assert layer == (3, 5, 7)[place]
     assert ((log_odds > 0) == LABELS[220:]).mean() > 0.8
 
@@ -38,7 +40,7 @@ def test_the_layer_is_not_chosen_by_the_items_that_are_scored() -> None:
     rows = {id: row for row, id in enumerate(states.ids.tolist())}
     for i in range(220, 300):
         values[2, :, rows[i], 4] += 9.0 if LABELS[i] else -9.0
-    layer, _ = probe(states._replace(values=values), items(0, 150), items(150, 220), items(220, 300))
+    layer, _ = probe_of_best_layer(states._replace(values=values), items(0, 150), items(150, 220), items(220, 300))
     assert layer == 3
 
 

@@ -15,7 +15,7 @@ from stages.law import main as law
 from stages.pipeline.params import Model, params
 from stages.pipeline.schemas import Prediction
 from stages.pipeline.tables import from_rows, write
-from stages.reporting.tables import FLOOR, improvements, markdown_1, markdown_2, table_1, table_2
+from stages.reporting.tables import FLOOR, floors_in_words, improvements, markdown_1, markdown_2, table_1, table_2
 from tests.conftest import ROOT, run
 
 # Paper, in percent: precision and F1 of Table 1, F1 and improvement of Table 2
@@ -90,6 +90,20 @@ def test_table_2_gives_the_papers_improvements(models: dict[str, Model]) -> None
         " | 36.00 | 56.00 | 300 |",
         "| *always_needed* | 92.00 (89.00 to 96.00) |  |  | 40.00 | 300 |",
     ]
+
+
+def test_models_that_tuning_leaves_behind_a_floor_are_named(models: dict[str, Model]) -> None:
+    names = ("qwen1_5_0_5b", "qwen1_5_1_8b", "qwen1_5_4b")
+    baseline = dict.fromkeys(names, scores(50, 20))
+    tuned = {name: scores(50, f1) for name, f1 in zip(names, (60, 75, 80), strict=True)}
+    gains = {name: {"improvement_low": -1.0, "improvement_high": 2.5} for name in names}
+
+    def words(probe_f1: float) -> str:
+        floors = {"always_needed": scores(40, 57), "probe": scores(70, probe_f1)}
+        return floors_in_words(table_2(baseline, tuned, gains, floors, models))
+
+    assert words(75) == "\nTuning qwen1_5_0_5b, qwen1_5_1_8b brought no higher F1 than probe has.\n"
+    assert words(58) == ""
 
 
 def test_the_best_is_bold_and_neither_a_floor_nor_the_reference_is(models: dict[str, Model]) -> None:

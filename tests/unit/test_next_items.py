@@ -133,45 +133,31 @@ def test_a_side_without_items_is_made_up_for_by_the_other() -> None:
 # What readers say
 
 
-def test_readers_order_items_by_the_expected_gradient_of_their_middle_layer() -> None:
-    """Against logistic regression by scipy. All texts are alike, so that words tell the share of needed alone."""
+def test_readers_are_least_sure_where_probes_of_all_views_of_the_middle_layer_are() -> None:
+    """Against logistic regression by scipy."""
     rng = np.random.default_rng(0)
-    items = [inquiry(i, "the same words") for i in range(60)]
-    values = rng.normal(size=(6, 60, 5)) * [1, 2, 3, 4, 5]
-    readers = Readers(HiddenStates(np.arange(60), np.array([9, 12, 15, 18, 21, 24]), values), items)
-    states = values[3]  # the layer 18 of 30, of which 24 is the deepest that is kept
-    labels = {i: bool(states[i, 0] + rng.normal() > 0.3) for i in range(0, 50, 2)}
+    items = [inquiry(i) for i in range(60)]
+    values = rng.normal(size=(4, 3, 60, 5)) * [1, 2, 3, 4, 5]
+    readers = Readers(HiddenStates(np.arange(60), np.array([12, 15, 18, 21]), values), items)
+    views = values[1]  # of the layer 15 of 30
+    labels = {i: bool(views[0, i, 0] + rng.normal() > 0.3) for i in range(0, 50, 2)}
     learnt = np.array(list(labels))
     y = np.array([1.0 if labels[i] else -1.0 for i in learnt])
-    mean, scale = states[learnt].mean(0), states[learnt].std(0)
     weights = np.where(y > 0, len(y) / 2 / (y > 0).sum(), len(y) / 2 / (y < 0).sum())
-
-    def loss(w: Any) -> float:
-        margins = y * ((states[learnt] - mean) / scale @ w[:-1] + w[-1])
-        return 0.01 * float(weights @ np.logaddexp(0, -margins)) + w[:-1] @ w[:-1] / 2
-
-    w = minimize(loss, np.zeros(6), tol=1e-12).x
     asked = [i for i in range(60) if i not in labels]
-    from_states = (states[asked] - mean) / scale @ w[:-1] + w[-1]
-    from_words = np.log((y > 0).sum() / (y < 0).sum())
-    p = 1 / (1 + np.exp(-(from_states + from_words) / 2))
-    all_standardised = (states - states.mean(0)) / states.std(0)
-    expected = 2 * p * (1 - p) * np.sqrt((all_standardised[asked] ** 2).sum(1))
-    assert readers.gradient_lengths(labels, asked) == pytest.approx(expected, rel=1e-3)
 
+    def log_odds(states: Any) -> Any:
+        standardised = (states - states[learnt].mean(0)) / states[learnt].std(0)
 
-def test_lengths_are_those_in_the_directions_of_most_variance() -> None:
-    """Of 400 directions, 150 of which carry nearly all: noise in the others makes nothing longer."""
-    rng = np.random.default_rng(0)
-    signal = rng.normal(size=(300, 150)) @ rng.normal(size=(150, 400))
-    items = [inquiry(i) for i in range(300)]
+        def loss(w: Any) -> float:
+            margins = y * (standardised[learnt] @ w[:-1] + w[-1])
+            return 0.01 * float(weights @ np.logaddexp(0, -margins)) + w[:-1] @ w[:-1] / 2
 
-    def lengths(states: Any) -> Any:
-        return Readers(HiddenStates(np.arange(300), np.array([1]), states[None]), items).lengths
+        w = minimize(loss, np.zeros(6), tol=1e-12).x
+        return standardised[asked] @ w[:-1] + w[-1]
 
-    standardised = (signal - signal.mean(0)) / signal.std(0)
-    expected = np.linalg.norm(standardised, axis=1)
-    assert lengths(signal) == pytest.approx(expected, rel=1e-2)
+    p = 1 / (1 + np.exp(-np.mean([log_odds(states) for states in views], axis=0)))
+    assert readers.uncertainty(labels, asked) == pytest.approx(p * (1 - p), rel=1e-3)
 
 
 # In the terminal

@@ -82,6 +82,10 @@ def test_what_the_models_reach() -> None:
         "The best tuned model, qwen1_5_0_5b, has F1 80.0 (74.0 to 86.0); the same model before tuning 20.0 (10.0 to"
         " 30.0); the best baseline, words alone (TF-IDF), 59.0 (51.0 to 68.0). n = 237."
     )
+    better_floor = floors | {"probe": f1(0.81, 0.7, 0.9)}
+    assert "; the best baseline, a probe of hidden states, 81.0 (70.0 to 90.0); tuning doesn't beat it. n" in reached(
+        vanilla, tuned, better_floor, "test"
+    )
     points = picture_points(vanilla, tuned, floors, models)
     assert [(point["name"], point["state"], point["low"], point["value"], point["high"]) for point in points] == [
         ("qwen1_5_0_5b", "vanilla", 10, 20, 30),

@@ -21,7 +21,7 @@ def test_the_workflow_is_sound() -> None:
         word for run in runs for line in run.splitlines() if line.startswith("make ") for word in line.split()[1:]
     }
     assert targets == {"setup", "lint", "test"}
-    rules = (ROOT / "Makefile").read_text()
+    rules = "".join((ROOT / name).read_text() for name in ("Makefile", "development.mk"))
     for target in targets:
         assert f"\n{target}: " in rules, target
 

@@ -751,9 +751,9 @@ def chat(project: Path, annotations: Path) -> Path:
 
 
 def in_terminal(arguments: str, *steps: tuple[str, str]) -> tuple[str, str]:
-    """What `python -m stages.labels` prints, and what it shows in a terminal of its own.
+    """What `python -m stages.labels` prints first, and what it shows in a terminal of its own.
 
-    Each step waits for a text on the screen and then sends keys.
+    Each step waits for a text on the screen and then sends keys. After a session how far the labels are is printed.
     """
     ours, its = pty.openpty()
     fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
@@ -783,10 +783,11 @@ def in_terminal(arguments: str, *steps: tuple[str, str]) -> tuple[str, str]:
         else:
             process.kill()
         assert process.stdout
-        printed = process.stdout.read()
+        printed, *progress = process.stdout.read().splitlines(keepends=True)
     os.close(ours)
     assert not remaining, (remaining, stream)
     assert process.returncode == 0, stream
+    assert [line.partition(":")[0] for line in progress] == ["labelled"] * bool(steps)
     return printed, stream
 
 

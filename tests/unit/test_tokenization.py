@@ -7,7 +7,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stages.llm.tokenization import TokenizerMixin, answer_tokens, encode, model_turn, option_tokens
+from stages.llm.tokenization import (
+    TokenizerMixin,
+    answer_tokens,
+    encode,
+    model_turn,
+    option_tokens,
+    rows_of_beginnings,
+)
 from tests.small_models import CONTROL_TOKENS, NOT_CALLED_SPECIAL, TEMPLATES, THINKING, tokenizer
 
 QUESTION = {"role": "user", "content": "Can the last message be understood?\nA. not needed\nB. needed\n\nA: how 吗"}
@@ -132,3 +139,14 @@ def test_a_template_that_opens_the_turn_by_half(tokenizers: dict[tuple[str, str]
     assert model_turn(tokenizers["bytes", "half_opened"]).opening == "\n "
     assert model_turn(tokenizers["bytes", "instructions"]).opening == " "
     assert model_turn(tokenizers["bytes", "chatml"]).opening == ""
+
+
+@given(st.lists(st.lists(st.integers(1, 3), min_size=1, max_size=5), max_size=20))
+@settings(max_examples=300, deadline=None)
+def test_a_row_is_a_sequence_with_its_beginnings(encoded: list[list[int]]) -> None:
+    rows = rows_of_beginnings(encoded)
+    assert sorted(index for row in rows for index in row) == list(range(len(encoded)))
+    for row in rows:
+        assert all(encoded[row[0]][: len(encoded[index])] == encoded[index] for index in row)
+    longest = {tuple(ids) for ids in encoded if not any(other[: len(ids)] == ids != other for other in encoded)}
+    assert sorted(tuple(encoded[row[0]]) for row in rows) == sorted(longest)  # and so each is computed once
