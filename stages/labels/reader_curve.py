@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from stages.judging.bootstrap import bounds
 from stages.judging.hidden_states import HiddenStates, Items
-from stages.judging.metrics import Bools, Floats
+from stages.judging.metrics import FEWEST, Bools, Floats
 from stages.judging.power_law import extrapolate, extrapolate_each, observed_f1, resampled_f1
 from stages.judging.probe import FOLDS, folds, truth_of
 from stages.labels.readers import Readers
@@ -20,7 +20,6 @@ from stages.labels.readers import Readers
 PARTS = (0.25, 0.5, 1)  # of the labels outside a fold
 MOST_DRAWS = 3  # of folds and parts
 LABELS_OF_DRAWS = 1500  # in all of them, so that many labels take no longer
-LEAST_OF_EACH = 20  # needed items, and others, without which F1 says nothing
 MORE = 50  # labels that the forecast is for
 
 
@@ -56,8 +55,8 @@ def missing_labels(truth: Bools) -> dict[str, int]:
     """How many needed items and how many others are missing before F1 says anything; `truth` is of random items."""
     needed = int(truth.sum())
     return {
-        "needed": max(0, LEAST_OF_EACH - needed),
-        "other": max(0, LEAST_OF_EACH - (len(truth) - needed)),
+        "needed": max(0, FEWEST - needed),
+        "other": max(0, FEWEST - (len(truth) - needed)),
     }
 
 

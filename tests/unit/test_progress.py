@@ -36,8 +36,8 @@ def log_of(count: int) -> list[Row]:
 
 
 def states_that_show(labels: Any) -> HiddenStates:
-    values = np.random.default_rng(1).normal(size=(1, len(labels), 200))
-    values[0, :, :50] += np.where(labels, 0.25, -0.25)[:, None]
+    values = np.random.default_rng(1).normal(size=(1, 3, len(labels), 200))
+    values[0, 0, :, :50] += np.where(labels, 0.25, -0.25)[:, None]
     return HiddenStates(np.arange(len(labels)), np.array([18]), values)
 
 
@@ -110,7 +110,7 @@ def test_more_labels_bring_more_where_the_curve_still_rises() -> None:
     """Weak signs in many directions: readers of 128 labels are better than those of 32, and 50 more help on."""
     rng = np.random.default_rng(3)
     labels = rng.random(160) < 0.5
-    values = rng.normal(size=(1, 160, 30)) + 0.35 * np.where(labels, 1, -1)[:, None]
+    values = rng.normal(size=(1, 1, 160, 120)) + 0.12 * np.where(labels, 1, -1)[:, None]
     items = [item | {"cr_need_gt": bool(labels[item["id"]])} for item in log_of(160)]
     curve = reader_curve(items, np.ones(160, dtype=bool), HiddenStates(np.arange(160), np.array([1]), values), 0)
     scores = [estimate.value for estimate in curve.f1_by_size.values()]
