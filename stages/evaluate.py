@@ -2,12 +2,14 @@
 4).
 
     python -m stages.evaluate NAME data/base/NAME data/items.jsonl data/predictions/baseline/NAME.jsonl
-        metrics/baseline/NAME.json metrics/details/baseline/NAME.json [--adapter data/adapters/NAME]
+        metrics/baseline/NAME.json metrics/details/baseline/NAME.json
+        [--adapter data/adapters/NAME --gate data/predictions/gate/NAME.jsonl]
 
 How it is asked is said by `evaluate` in params.yaml. For the law a vanilla model is asked every labelled item, with
 each of `law.prompts` too; a tuned one is asked those of `evaluate.split` alone, since it has learnt others. The
 metrics are of that split. With several `seeds` the adapter of each is asked: predictions have the mean probability,
-metrics are means over the seeds.
+metrics are means over the seeds. `--gate` names a file for the answers of data/adapters/NAME alone, the first seed's,
+to the split and to dev, on which the stage gate chooses a threshold.
 """
 
 import gc
@@ -75,15 +77,27 @@ def of_split(answers: Rows, in_split: Rows, prompt: str) -> Rows:
 @click.argument("metrics", type=click.Path())
 @click.argument("details", type=click.Path())
 @click.option("--adapter", type=click.Path(exists=True, path_type=Path), help="LoRA adapter of the tuned model.")
+@click.option("--gate", type=click.Path(), help="Where this adapter's answers to dev and the split go.")
 def main(
-    name: str, base: Path, items: str, predictions: str, metrics: str, details: str, adapter: Path | None
+    name: str,
+    base: Path,
+    items: str,
+    predictions: str,
+    metrics: str,
+    details: str,
+    adapter: Path | None,
+    gate: str | None,
 ) -> None:
     from stages.judging.seeds import means, measure_seeds
 
     p = with_window(params())
     in_split = split_items(items, p.evaluate.split)
     if adapter:
-        answers_by_seed = ask_seeds(name, base, adapter, in_split, p)
+        of_gate = {item["id"]: item for item in in_split + (split_items(items, "dev") if gate else [])}
+        answers_by_seed = ask_seeds(name, base, adapter, [of_gate[id] for id in sorted(of_gate)], p)
+        if gate:
+            write(gate, from_rows(answers_by_seed[p.seeds[0]], Prediction), Prediction)
+        answers_by_seed = {seed: of_split(rows, in_split, p.question.prompt) for seed, rows in answers_by_seed.items()}
     else:
         prompts = list(dict.fromkeys([p.question.prompt, *p.law.prompts]))
         answers_by_seed = {0: ask(name, base, None, rows(read(items, Item)), prompts, name, p)}

@@ -33,6 +33,7 @@ from stages.labels.progress import in_words, progress
 from stages.labels.selection import Items, in_queue_order, is_done, labelled_by, lines_of_others, rows_by_id
 from stages.pipeline.command import Group
 from stages.pipeline.files import write_json
+from stages.pipeline.markdown import plural
 from stages.pipeline.params import params
 from stages.pipeline.schemas import LABELS, Inquiry, Prediction, QuestionLabel, Score, Turn
 from stages.pipeline.tables import read, rows
@@ -295,7 +296,7 @@ def append_labels(lines: Iterable[store.Line], annotations: Path) -> None:
         for label_file in label_files:
             annotator_lines = lines_by_annotator[label_file.annotator]
             new_count = label_file.extend(annotator_lines)
-            click.echo(f"{label_file.annotator}: {new_count} of {len(annotator_lines)} labels are new")
+            click.echo(f"{label_file.annotator}: {new_count} of {plural(len(annotator_lines), 'label')} new")
 
 
 @main.command()
@@ -324,11 +325,13 @@ def export(folder: Path, tool: str, annotations: Path, inquiries: Path, names: t
     inquiries_by_id = {item["id"]: item for item in rows(read(inquiries, Inquiry))}
     exporting.write_labels(folder, tool, labels, inquiries_by_id, emails)
     if len(labels) < len(lines):
-        click.echo(f"{len(lines) - len(labels)} items have a note or an undo and no label; they stay here", err=True)
+        click.echo(
+            f"{plural(len(lines) - len(labels), 'item')} without a label, with a note or an undo, stay here", err=True
+        )
     without_text = {line["id"] for line in labels} - inquiries_by_id.keys()
     if without_text:
-        click.echo(f"{len(without_text)} ids are no inquiries of {inquiries}; they go out without text", err=True)
-    click.echo(f"{len(labels)} labels by {len(annotators)} annotators in {folder}")
+        click.echo(f"{plural(len(without_text), 'label')} of no inquiry in {inquiries} go out without text", err=True)
+    click.echo(f"{plural(len(labels), 'label')} by {plural(len(annotators), 'annotator')} in {folder}")
 
 
 @main.command()
@@ -343,7 +346,12 @@ def agreement(annotations: Path) -> None:
 
 
 def inquiries_in(file: Path, in_order: bool) -> Items:
-    """The inquiries, in the order of the log or in a random one: ids are hashes."""
+    """The inquiries, in the order of the log or in a random one: ids are hashes.
+
+    Raises click.ClickException where there is no such file.
+    """
+    if not file.exists():
+        raise click.ClickException(f"{file} doesn't exist: `dvc repro filter` makes it")
     return ordered(read(file, Inquiry), in_order)
 
 

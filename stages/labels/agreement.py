@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
+from stages.judging.metrics import wilson
 from stages.pipeline.markdown import markdown_table
 from stages.pipeline.params import Params
 from stages.pipeline.schemas import LABELS
@@ -48,12 +49,24 @@ def cohen_kappa(codes: Any) -> float:
     return cohen_kappa_score(codes[:, 0], codes[:, 1])
 
 
-def bootstrap_estimate(
-    name: str, statistic: Callable[[Any], float], items: Any, resamples: int, seed: int
-) -> dict[str, float]:
-    """A statistic over items, [items, ...], with 95% bounds by bootstrap, and n.
+def least_of_full_agreement(counts: Any, n: int) -> float:
+    """The lower 95% bound of kappa or alpha where all labels of each of n items agree.
 
-    Where only one label occurs, n stands alone: chance agreement is then undefined, and so is the statistic.
+    Wilson's bound takes the place of the observed agreement. `counts` [labels] say how often each label occurs, and so
+    how often chance would agree.
+    """
+    chance = ((counts / counts.sum()) ** 2).sum()
+    return float((wilson(n, n)[0] - chance) / (1 - chance))
+
+
+def bootstrap_estimate(
+    name: str, statistic: Callable[[Any], float], items: Any, counts: Any, resamples: int, seed: int
+) -> dict[str, float]:
+    """A statistic over items, [items, ...], with 95% bounds by bootstrap, and n. `counts` [labels] say how often
+    each label occurs.
+
+    Where all labels of each item agree, every resample would, and the lower bound is Wilson's. Where only one label
+    occurs, n stands alone: chance agreement is then undefined, and so is the statistic.
     """
     import warnings
 
@@ -76,6 +89,8 @@ def bootstrap_estimate(
         rng = np.random.default_rng(seed)
         samples = rng.integers(0, len(items), (resamples, len(items)))
         low, high = np.nanpercentile([statistic_or_nan(items[indices]) for indices in samples], [2.5, 97.5])
+    if low == high == 1:
+        low = least_of_full_agreement(counts, len(items))
     bounds = {f"{name}_low": round(float(low), 4), f"{name}_high": round(float(high), 4)}
     return {name: round(estimate, 4)} | bounds | count
 
@@ -127,10 +142,11 @@ def agreement_of_pairs(votes: Votes, annotators: Sequence[str], resamples: int, 
 
 def agreement_of_all(votes: Votes, annotator_count: int, resamples: int, seed: int) -> dict[str, Any]:
     """Fleiss' kappa over the items that all annotators labelled, Krippendorff's alpha over those that two did."""
-    labelled_by_all = {id: item for id, item in votes.items() if len(item) == annotator_count}
+    by_all = label_counts({id: item for id, item in votes.items() if len(item) == annotator_count})
+    by_two = label_counts(votes)
     return {
-        "fleiss": bootstrap_estimate("kappa", fleiss_kappa, label_counts(labelled_by_all), resamples, seed),
-        "krippendorff": bootstrap_estimate("alpha", krippendorff_alpha, label_counts(votes), resamples, seed),
+        "fleiss": bootstrap_estimate("kappa", fleiss_kappa, by_all, by_all.sum(axis=0), resamples, seed),
+        "krippendorff": bootstrap_estimate("alpha", krippendorff_alpha, by_two, by_two.sum(axis=0), resamples, seed),
     }
 
 
@@ -150,7 +166,7 @@ def pair_agreement(label_pairs: LabelPairs, resamples: int, seed: int) -> dict[s
 
     codes = np.array([[LABELS.index(first), LABELS.index(second)] for first, second in label_pairs])
     counts = Counter(label_pairs)
-    return bootstrap_estimate("kappa", cohen_kappa, codes, resamples, seed) | {
+    return bootstrap_estimate("kappa", cohen_kappa, codes, np.bincount(codes.ravel()), resamples, seed) | {
         "observed": round(float((codes[:, 0] == codes[:, 1]).mean()), 4),
         "confusion": {first: {second: counts[first, second] for second in LABELS} for first in LABELS},
     }

@@ -118,7 +118,13 @@ def reduction_chat(template: prompts.PromptTemplate, answer: str, order: Sequenc
 def answer_by_choice(questions: Sequence[Question], engine: Engine, progress_title: str) -> list[Answer]:
     """The option whose letter is likeliest as the next token."""
     chats = [question.chat for question in questions]
-    letter_logprobs = answer_cache.choose(engine, chats, list(prompts.LETTERS), progress_title)
+    return chosen_answers(questions, answer_cache.choose(engine, chats, list(prompts.LETTERS), progress_title))
+
+
+def chosen_answers(
+    questions: Sequence[Question], letter_logprobs: Sequence[Sequence[float | None] | NoAnswer]
+) -> list[Answer]:
+    """The answers that the log-probabilities of the letters stand for; [questions][letters]."""
     answers = []
     for question, logprobs in zip(questions, letter_logprobs, strict=True):
         if isinstance(logprobs, NoAnswer):

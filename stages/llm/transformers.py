@@ -51,6 +51,7 @@ class Transformers(TokenizerMixin):
             self.model = adapted.merge_and_unload()
         self.model.to(self.device).eval()
         self.context = context_length(self.model.config)
+        self.kept_prefix: tuple[list[int], Any] = ([], None)  # tokens and their keys and values
         self.eos_token_ids = _eos_token_ids(self.model, self.tokenizer)
         # `generate` takes from here what its own config leaves open; a model's may penalize or suppress tokens.
         self.model.generation_config = transformers.GenerationConfig()
@@ -77,10 +78,8 @@ class Transformers(TokenizerMixin):
         rows = rows_of_beginnings(encoded)
         answered_rows = {number for number, row in enumerate(rows) if all(i in stored_answers for i in row)}
         lengths = [len(encoded[row[0]]) for row in rows]
-        longest = max(lengths, default=0)
-        prefix_length = common_prefix_length(encoded) if attends_to_all(self.model.config, longest) else 0
         with torch.inference_mode():
-            prefix_cache = self._prefix_cache(encoded[0][:prefix_length]) if prefix_length else None
+            prefix_length, prefix_cache = self._shared_prefix(encoded)
             for batch in self._batches(lengths, self.batch_tokens, answered_rows, progress_title):
                 sequences = [encoded[rows[number][0]][prefix_length:] for number in batch]
                 place_by_prompt = {
@@ -92,6 +91,28 @@ class Transformers(TokenizerMixin):
                 logits = self._logits_at(list(place_by_prompt.values()), sequences, prefix_cache)
                 logprobs = torch.log_softmax(logits.float(), dim=-1)[:, option_ids]
                 save(dict(zip(place_by_prompt, logprobs.tolist(), strict=True)))
+
+    def keep_prefix(self, prompts: Sequence[Prompt], options: Sequence[str]) -> None:
+        """Compute the prefix that these prompts share, for later calls whose prompts all begin with it too."""
+        import torch
+
+        before_option, _ = option_tokens(self.tokenizer, options, in_chat=True)
+        encoded = [encode(self.tokenizer, prompt) + before_option for prompt in prompts]
+        with torch.inference_mode():
+            length, cache = self._shared_prefix(encoded)
+        self.kept_prefix = (encoded[0][:length], cache)
+
+    def _shared_prefix(self, encoded: Sequence[list[int]]) -> tuple[int, Any]:
+        """How many tokens all sequences share at their beginning, and these tokens' keys and values; 0 and None where
+        the model's layers don't attend to all of a sequence.
+        """
+        if not attends_to_all(self.model.config, max(map(len, encoded), default=0)):
+            return 0, None
+        kept_ids, kept_cache = self.kept_prefix
+        if kept_ids and all(len(ids) > len(kept_ids) and ids[: len(kept_ids)] == kept_ids for ids in encoded):
+            return len(kept_ids), kept_cache
+        length = common_prefix_length(encoded)
+        return length, self._prefix_cache(encoded[0][:length]) if length else None
 
     def _logits_at(
         self, places: Sequence[tuple[int, int]], sequences: Sequence[Sequence[int]], prefix_cache: Any

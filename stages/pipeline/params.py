@@ -255,6 +255,11 @@ class Evaluate(Section):
         return value
 
 
+class Gate(Section):
+    recall: Annotated[float, Field(gt=0, le=1)]
+    resolve: Name | None
+
+
 class Law(Section):
     gate: Literal["off", "warn", "stop"]
     prompts: list[Name]
@@ -444,6 +449,7 @@ class Params(Section):
     question: Question
     export: Export
     evaluate: Evaluate
+    gate: Gate
     train: Train
     law: Law
     models: dict[Name, Model]
@@ -478,6 +484,7 @@ class Params(Section):
     def names_are_known(self) -> "Params":
         named = [("ladder", name) for name in self.ladder] + [("finetune", name) for name in self.finetune]
         named += [("law.probe_model", self.law.probe_model)]
+        named += [("gate.resolve", self.gate.resolve)] if self.gate.resolve else []
         named += [(f"score.scorers.{s.name}", s.model) for s in self.score.scorers if s.model]
         for place, name in named:
             if name not in self.models:

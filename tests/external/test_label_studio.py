@@ -121,8 +121,8 @@ def test_two_annotators_and_back(server: str, project: Path) -> None:
         file.write_bytes(ann.api("GET", f"projects/{room}/export?exportType={kind}").content)
         result = call("import", file.name, *rename)
         assert result.exit_code == 0, result.output
-        assert f"ann: {new} of 12 labels are new" in result.output, (kind, result.output)
-        assert f"bob: {new} of 12 labels are new" in result.output, (kind, result.output)
+        assert f"ann: {new} of 12 labels new" in result.output, (kind, result.output)
+        assert f"bob: {new} of 12 labels new" in result.output, (kind, result.output)
         assert ("2 passed over: cancelled 1, draft 1" in result.output) is (kind == "JSON"), result.output
         assert store.votes(store.load(sorted(folder.glob("*.jsonl")))) == expected, kind
     assert json.loads((folder / "ann.jsonl").read_text().splitlines()[0])["seconds"] == 2.5
@@ -152,12 +152,12 @@ def test_labels_into_label_studio_and_back(server: str, project: Path) -> None:
 
     ids = {person.api("GET", "current-user/whoami").json()["id"]: name for name, person in people.items()}
     rename = [word for id, name in ids.items() for word in ("--rename", f"{id}={name}")]
-    assert "cid: 0 of 3 labels are new" in call("import", "back.json", *rename).output
+    assert "cid: 0 of 3 labels new" in call("import", "back.json", *rename).output
     fields = ("id", "annotator", "label", "seconds", "note")
     kept = [[line[field] for field in fields] for line in store.load(sorted(folder.glob("*.jsonl")))]
     for file in folder.glob("*.jsonl"):
         file.unlink()
-    assert "cid: 3 of 3 labels are new" in call("import", "back.json", *rename).output
+    assert "cid: 3 of 3 labels new" in call("import", "back.json", *rename).output
     assert sorted([line[field] for field in fields] for line in store.load(sorted(folder.glob("*.jsonl")))) == sorted(
         kept
     )

@@ -211,7 +211,7 @@ def test_stages_give_the_memory_back(tmp_path: Path, base: Path, record_property
     rows(folder / "data" / "alpaca" / "train.json", 24)
     in_test = [item | {"split": "test"} for item in items(16 if ON_GPU else 4)]
     write(folder / "data" / "items.jsonl", from_rows(in_test, Item), Item)
-    write_json(folder / "data" / "gate.json", {"passed": 1})
+    write_json(folder / "data" / "law_gate.json", {"passed": 1})
     write_json(folder / "data" / "window.json", {"is_auto": False, "turns": 12})
     (folder / "data" / "base").mkdir()
     (folder / "data" / "base" / name).symlink_to(base / name)

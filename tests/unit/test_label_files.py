@@ -190,7 +190,7 @@ LABEL_STUDIO = {
         ],
         INES + " --rename 2=bob",
         {11: {"ines": "not_needed", "bob": "needed"}},
-        "ines: 2 of 2 labels are new",
+        "ines: 2 of 2 labels new",
     ),
     "no id of ours": Case(
         [task(annotation(part()), id=None)],
@@ -257,7 +257,7 @@ def test_what_label_studio_says_of_a_label(room: Path) -> None:
     call("import", "min.json", "--rename", "1=bob")
     assert [line["note"] for line in lines(room / "data" / "annotations" / "bob.jsonl")] == ["hm", "two\nlines"]
     (room / "own.jsonl").write_text('{"id": 11, "label": "needed", "annotator": "cid", "note": "half \\ud83d"}')
-    assert "cid: 1 of 1 labels are new" in call("import", "own.jsonl").output
+    assert "cid: 1 of 1 label new" in call("import", "own.jsonl").output
     assert lines(room / "data" / "annotations" / "cid.jsonl")[0]["note"] == "half ?"
 
 
@@ -582,7 +582,7 @@ def test_times_and_notes_of_other_tools(room: Path) -> None:
     values = {"label": {"value": "needed"}, "note": {"value": "so so"}}
     (room / "c.jsonl").write_text(json.dumps({"external_id": "11", "responses": [updated | {"values": values}]}))
     for arguments in (("a.jsonl", "--annotator", "ann"), ("b.jsonl",), ("c.jsonl",)):
-        assert "1 of 1 labels are new" in call("import", *arguments).output
+        assert "1 of 1 label new" in call("import", *arguments).output
     [ann], [bob], [cid] = (lines(room / "data" / "annotations" / f"{name}.jsonl") for name in ("ann", "bob", "cid"))
     assert ann["note"] == "too\nhard"
     assert (bob["at"], bob["note"]) == (SECONDS, "hm")
@@ -797,7 +797,7 @@ def test_every_row_is_a_label_or_is_counted(room: Path) -> None:
     (room / "labels.csv").write_text("\n".join(["id,label,annotator,at", *rows]))
     result = call("import", "labels.csv")
     assert "labels.csv: 2 passed over: no label 1, repeated 1" in result.output
-    assert "bob: 1 of 1 labels are new\nines: 1 of 1 labels are new" in result.output
+    assert "bob: 1 of 1 label new\nines: 1 of 1 label new" in result.output
     (room / "labels.csv").write_text("id,label,annotator\n11,,ines\n")
     result = call("import", "labels.csv")
     assert (result.exit_code, "labels.csv: no labels" in result.output) == (0, True)
@@ -900,7 +900,7 @@ def test_a_label_that_was_changed_in_doccano_is_a_new_one(room: Path) -> None:
     call("export", "out", "--to", "doccano")
     first, second = lines(room / "out" / "ines.jsonl")
     (room / "out" / "ines.jsonl").write_text(json.dumps(first) + "\n" + json.dumps(second | {"label": ["not_needed"]}))
-    assert "ines: 1 of 2 labels are new" in call("import", "out").output
+    assert "ines: 1 of 2 labels new" in call("import", "out").output
     assert votes(room) == {11: {"ines": "needed"}, 12: {"ines": "not_needed"}}
 
 

@@ -157,7 +157,7 @@ def test_nobody_is_called_export(room: Path) -> None:
     assert "line 2: annotator 'export'" in result.output
     assert "not export" in result.output
     assert not list(folder.glob("*.jsonl"))
-    assert "exports: 1 of 1 labels are new" in call("import", "labels.csv", "--rename", "export=exports2").output
+    assert "exports: 1 of 1 label new" in call("import", "labels.csv", "--rename", "export=exports2").output
     (folder / "export.jsonl").write_text("")
     with pytest.raises(ClickException, match=r"export\.jsonl: export is the name of labels that came with"):
         store.load(folder.glob("*.jsonl"))
@@ -219,7 +219,7 @@ def test_an_import_without_room_keeps_nothing_and_goes_on_later(room: Path) -> N
     assert result.exit_code == 1
     assert "none of bob's 2 new labels is kept" in result.output
     assert file.read_bytes() == b""
-    assert "bob: 2 of 2 labels are new" in call("import", "labels.csv").output
+    assert "bob: 2 of 2 labels new" in call("import", "labels.csv").output
 
 
 def test_a_folder_that_cannot_be_written_is_named(annotations: Path) -> None:
@@ -324,7 +324,7 @@ def test_label_studio_json(room: Path) -> None:
     (room / "export.json").write_text(json.dumps(LABEL_STUDIO))
     result = call("import", "export.json", "--rename", "1=ann")
     assert result.exit_code == 0, result.output
-    assert "ann: 1 of 1 labels are new" in result.output
+    assert "ann: 1 of 1 label new" in result.output
     [line] = lines(room / "data" / "annotations" / "ann.jsonl")
     assert line == {
         "id": 11,
@@ -334,7 +334,7 @@ def test_label_studio_json(room: Path) -> None:
         "seconds": 4.5,
         "guideline": store.guideline_version(room / "data" / "annotations"),
     }
-    assert "ann: 0 of 1 labels are new" in call("import", "export.json", "--rename", "1=ann").output
+    assert "ann: 0 of 1 label new" in call("import", "export.json", "--rename", "1=ann").output
 
 
 def test_a_table_with_columns_of_its_own(room: Path) -> None:
@@ -347,10 +347,10 @@ def test_a_table_with_columns_of_its_own(room: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "1 ids are no inquiries" in result.output
     assert [line["id"] for line in lines(room / "data" / "annotations" / "bob.jsonl")] == [11, 12]
-    assert "bob: 0 of 2 labels are new" in call("import", "labels.csv", *columns).output
+    assert "bob: 0 of 2 labels new" in call("import", "labels.csv", *columns).output
     with open_for("bob", room / "data" / "annotations") as label_file:
         label_file.append(11, "not_question")
-    assert "bob: 0 of 2 labels are new" in call("import", "labels.csv", *columns).output
+    assert "bob: 0 of 2 labels new" in call("import", "labels.csv", *columns).output
     assert lines(room / "data" / "annotations" / "bob.jsonl")[-1]["label"] == "not_question"
 
 
@@ -360,7 +360,7 @@ def test_times_without_a_zone_are_those_of_the_params(room: Path, set_params: Ca
     (room / "labels.jsonl").write_text(json.dumps(row, ensure_ascii=False) + "\n")
     (room / "labels.csv").write_text("id,label,annotator,at,note\n12,needed,bob,2024-03-01T05:00Z,one\u2028two\n")
     for name in ("labels.jsonl", "labels.csv"):
-        assert "1 of 1 labels are new" in call("import", name).output
+        assert "1 of 1 label new" in call("import", name).output
     stored_lines = lines(room / "data" / "annotations" / "bob.jsonl")
     assert stored_lines[1]["at"] - stored_lines[0]["at"] == 3600
     assert [line["note"] for line in stored_lines] == ["one\u2028two"] * 2
@@ -369,7 +369,7 @@ def test_times_without_a_zone_are_those_of_the_params(room: Path, set_params: Ca
 def test_a_label_said_twice_is_one_and_two_that_differ_are_an_error(room: Path) -> None:
     rows = [("11", "needed"), ("11", "needed"), ("12", "needed")]
     for later_rows, output in (
-        ((), "bob: 2 of 2 labels are new"),
+        ((), "bob: 2 of 2 labels new"),
         ((("12", "not_needed"),), "line 5: bob labels id 12"),
     ):
         with (room / "labels.csv").open("w", newline="") as file:
@@ -381,7 +381,7 @@ def test_a_label_said_twice_is_one_and_two_that_differ_are_an_error(room: Path) 
 
 
 def test_another_label_at_the_same_time_is_not_passed_over(room: Path) -> None:
-    for label, output in (("needed", "1 of 1 labels are new"), ("not_needed", "ann said needed and now not_needed")):
+    for label, output in (("needed", "1 of 1 label new"), ("not_needed", "ann said needed and now not_needed")):
         (room / "labels.csv").write_text(f"id,label,annotator,at\n11,{label},ann,2024-03-01T05:00Z\n")
         assert output in call("import", "labels.csv").output
     assert len(lines(room / "data" / "annotations" / "ann.jsonl")) == 1
@@ -512,6 +512,14 @@ def test_three_annotators_and_each_against_the_rest() -> None:
     assert scores["rest"]["c"]["kappa"] == pytest.approx(0, abs=0.05)
     assert scores["rest"]["a"]["n"] == 20  # of the others, b and c, there is a majority where they agree
     assert "| a / b | Cohen's kappa | 1.000 |" in agreement.agreement_table(scores)
+
+
+def test_full_agreement_on_few_items_has_a_bound_below_1() -> None:
+    votes = {id: dict.fromkeys("ab", "needed" if id < 10 else "not_needed") for id in range(20)}
+    scores = agreement.measure_agreement(votes, ["a", "b"], 100, 0)["pairs"]["a / b"]
+    least_observed = 20 / (20 + 1.96**2)  # Wilson's bound of 20 out of 20
+    assert scores["kappa_low"] == pytest.approx((least_observed - 0.5) / 0.5, abs=1e-3)
+    assert scores["kappa_high"] == 1
 
 
 def test_bounds_of_agreement_do_not_depend_on_the_order_of_the_items() -> None:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
-from stages.gate import main as gate
 from stages.judging.ladder import HOLDS, INCONCLUSIVE, NO_SIGNAL, TOO_FEW_LABELS, TOO_FEW_MODELS, VIOLATED, rising
 from stages.law import main as law
+from stages.law_gate import main as law_gate
 from stages.pipeline.params import Model, params
 from stages.pipeline.schemas import Prediction
 from stages.pipeline.tables import from_rows, write
@@ -220,13 +220,13 @@ def test_law_reads_the_dense_models_that_params_name(project: Path, set_params: 
 
 @pytest.mark.parametrize("how", ["off", "warn", "stop"])
 @pytest.mark.parametrize("verdict", [HOLDS, INCONCLUSIVE, VIOLATED, NO_SIGNAL, TOO_FEW_MODELS, TOO_FEW_LABELS])
-def test_the_gate_stops_at_a_violated_law_alone(
+def test_the_laws_gate_stops_at_a_violated_law_alone(
     project: Path, set_params: Callable[..., None], how: str, verdict: int
 ) -> None:
     set_params(**{"law.gate": how})
     (project / "law.json").write_text(json.dumps({"verdict": verdict, "n": 7}))
-    result = run(gate, project / "law.json", project / "gate.json")
+    result = run(law_gate, project / "law.json", project / "law_gate.json")
     stopped = verdict == VIOLATED and how == "stop"
     assert result.exit_code == int(stopped)
     assert ("the law is violated" in result.output) == (verdict == VIOLATED and how != "off")
-    assert (project / "gate.json").exists() != stopped
+    assert (project / "law_gate.json").exists() != stopped

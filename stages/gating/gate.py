@@ -1,0 +1,120 @@
+"""A tuned model that is asked about one message at a time: can it be understood without its history?
+
+    gate = Gate.load("data/adapters/smollm2_135m")
+    gate([("ann", "My board arrived."), ("bob", "Nice!")], "How do I flash it?")
+
+gives `Decision(needed=True, probability=0.97, question="How do I flash it?")`.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from threading import Lock
+from typing import Any, NamedTuple
+
+import click
+
+from stages.gating.threshold import Threshold
+from stages.judging.metrics import sigmoid
+from stages.judging.predictions import has_probability, log_odds_of
+from stages.llm import prompts
+from stages.llm.answer_cache import Engine
+from stages.llm.catalogue import engine
+from stages.llm.no_answers import NoAnswer
+from stages.llm.predictions import Question, chosen_answers, combine_logprobs, questions_in_all_orders
+from stages.pipeline.files import read_json
+from stages.pipeline.params import Params, params
+from stages.pipeline.window import with_window
+
+THRESHOLDS = Path("data/gate.json")
+OTHER_SPEAKER = "\0"  # of a message whose speaker isn't named
+Turn = tuple[str, str]  # speaker and text
+
+
+class Decision(NamedTuple):
+    """Whether a message needs its history, the probability of that, and the question to go on with.
+
+    `probability` is None where the model gave no answer. The message then counts as one that needs its history, since
+    a rewrite loses nothing.
+    """
+
+    needed: bool
+    probability: float | None
+    question: str
+
+
+class Gate:
+    """Decides for one message at a time. Threads may share a gate; their messages wait for each other."""
+
+    def __init__(self, engine: Engine, p: Params, threshold: Threshold) -> None:
+        if p.evaluate.protocol != "choice":
+            raise click.ClickException("a gate compares the options' probabilities: set evaluate.protocol to choice")
+        self.engine, self.p, self.threshold = engine, p, threshold
+        self.template = prompts.load(p.question.prompt)
+        self.lock = Lock()
+
+    @classmethod
+    def load(cls, adapter: str | Path, project: str | Path | None = None) -> "Gate":
+        """The gate of a tuned model, data/adapters/NAME in a project that has run.
+
+        `project` is the folder with params.yaml, by default the one that data/adapters lies in. Settings and engine are
+        those of its params.yaml, the threshold that of its data/gate.json. Raises click.ClickException where one is
+        missing.
+        """
+        adapter = Path(adapter).resolve()
+        name = adapter.name
+        root = Path(project).resolve() if project else adapter.parents[2]
+        p = with_window(params(root / "params.yaml"), root)
+        thresholds = read_json(root / THRESHOLDS)
+        if name not in thresholds:
+            raise click.ClickException(f"{root / THRESHOLDS} has no threshold of {name}: run dvc repro gate")
+        model = engine(name, root / "data/base" / name, p, None if p.named(name).endpoint else adapter)
+        gate = cls(model, p, Threshold(**thresholds[name]))
+        gate._keep_prefix()
+        return gate
+
+    def __call__(self, history: Sequence[Turn], message: str, speaker: str | None = None) -> Decision:
+        """Whether `message` needs the turns before it, `history`, oldest first: pairs of speaker and text.
+
+        `speaker` says who wrote the message; without it, somebody who doesn't speak in the history. Raises ValueError
+        for a blank message, click.ClickException for one that is too long for the model.
+        """
+        if not message.strip():
+            raise ValueError("the message is blank")
+        item = {
+            "id": 0,
+            "sender": OTHER_SPEAKER if speaker is None else speaker,
+            "text": message,
+            "cr_window": [{"sender": name, "text": text} for name, text in history],
+        }
+        prediction = self.predict(item)
+        if not has_probability(prediction):
+            return Decision(needed=True, probability=None, question=message)
+        log_odds = log_odds_of(prediction)
+        return Decision(
+            needed=log_odds >= self.threshold.log_odds,
+            probability=float(sigmoid(log_odds / self.threshold.temperature)),
+            question=message,
+        )
+
+    def _keep_prefix(self) -> None:
+        """Have the model compute once what all questions begin with, where it runs in this process."""
+        from stages.llm.transformers import Transformers
+
+        if isinstance(self.engine, Transformers):
+            turn = {"sender": "b", "text": "-"}
+            examples = [{"id": 0, "sender": "a", "text": "-", "cr_window": window} for window in ([], [turn])]
+            self.engine.keep_prefix(
+                [question.chat for item in examples for question in self._questions(item)], prompts.LETTERS
+            )
+
+    def predict(self, item: Mapping[str, Any]) -> dict[str, Any]:
+        """The model's prediction for an item, as the stage evaluate makes it."""
+        answers: dict[int, list[float | None] | NoAnswer] = {}
+        with self.lock:
+            questions = self._questions(item)
+            chats = [question.chat for question in questions]
+            self.engine.choose(chats, list(prompts.LETTERS), {}, answers.update, "gate")
+        return combine_logprobs(chosen_answers(questions, [answers[i] for i in range(len(questions))]))
+
+    def _questions(self, item: Mapping[str, Any]) -> list[Question]:
+        return questions_in_all_orders(dict(item), self.template, self.p, self.engine)
