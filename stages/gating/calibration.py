@@ -15,8 +15,8 @@ def brier_score(probabilities: Floats, truth: Bools) -> float:
 
 
 def calibration_error(probabilities: Floats, truth: Bools) -> float:
-    """The expected calibration error of probabilities of `truth`, both [items] (Naeini et al., 2015), in ten bins of as
-    many items each.
+    """The expected calibration error of probabilities of `truth`, both [items] (Naeini et al., 2015), in ten bins
+    of as many items each.
     """
     order = np.argsort(probabilities, kind="stable")
     gaps = [

@@ -56,9 +56,9 @@ class Gate:
     def load(cls, adapter: str | Path, project: str | Path | None = None) -> "Gate":
         """The gate of a tuned model, data/adapters/NAME in a project that has run.
 
-        `project` is the folder with params.yaml, by default the one that data/adapters lies in. Settings and engine are
-        those of its params.yaml, the threshold that of its data/gate.json. Raises click.ClickException where one is
-        missing.
+        `project` is the folder with params.yaml, by default the one that data/adapters lies in. Settings and engine
+        are those of its params.yaml, the threshold that of its data/gate.json. Raises click.ClickException where one
+        is missing.
         """
         adapter = Path(adapter).resolve()
         name = adapter.name

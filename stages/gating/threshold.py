@@ -13,8 +13,8 @@ from stages.judging.metrics import DIGITS, Bools, Floats
 
 
 class Threshold(NamedTuple):
-    """The least `log_odds` of a question that needs its history, and the `temperature` that log-odds are divided by for
-    a probability.
+    """The least `log_odds` of a question that needs its history, and the `temperature` that log-odds are divided by
+    for a probability.
     """
 
     log_odds: float

@@ -35,10 +35,10 @@ def gate_table(gates: Mapping[str, Scores], recall: float, split: str, dev_count
     """The gates as Markdown, with what the columns mean."""
     [n, *_] = [int(scores["n"]) for scores in gates.values()]
     parts = [
-        f"Gates on {plural(n, 'question')} of {split}, percent with 95% bounds. A gate's recall is the share of the needed"
-        " questions that it has rewritten; the others go on as they are, with all that isn't needed (rewrites saved)."
-        f" Classifiers and models have the threshold that keeps {100 * recall:g}% of the needed questions of dev (n ="
-        f" {dev_count:,})."
+        f"Gates on {plural(n, 'question')} of {split}, percent with 95% bounds. Recall is the share of the needed"
+        " questions that a gate has rewritten. Rewrites saved is the share of all questions that it sends on as they"
+        f" are. Classifiers and models have the threshold that keeps {100 * recall:g}% of the needed questions of dev"
+        f" (n = {dev_count:,})."
     ]
     needed = round(gates["always"]["precision"] * n)
     if too_few(needed, n):
@@ -47,8 +47,8 @@ def gate_table(gates: Mapping[str, Scores], recall: float, split: str, dev_count
     calibrated = {name: scores for name, scores in gates.items() if "brier" in scores}
     if calibrated:
         parts.append(
-            "Probabilities: the Brier score and the expected calibration error (ten bins), with a temperature where dev's"
-            " 95% bounds of it exclude 1."
+            "Probabilities: Brier score and expected calibration error (ten bins), without a temperature and with it."
+            " It is 1 unless dev's 95% bounds of it exclude 1."
         )
         rows = [
             [
