@@ -118,6 +118,11 @@ def training_steps(sequences: int, batch_size: int, p: Params) -> int:
     return max(math.ceil(p.epochs * math.ceil(sequences / batch_size)), p.min_steps) if sequences else 0
 
 
+def missing_sequences(labelled: int, batch_size: int, p: Params) -> int:
+    """How many sequences a training of `min_steps` reads beside `epochs` times the labelled ones."""
+    return max(0, p.min_steps * batch_size - math.ceil(p.epochs * labelled))
+
+
 def too_few_steps(sequences: int, batch_size: int, p: Params) -> str | None:
     """What is wrong with a training that ends before its learning rate has warmed up; None where nothing is.
 
