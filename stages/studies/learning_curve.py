@@ -30,7 +30,7 @@ from stages.llm.training_cache import train_once, training_fingerprint
 from stages.llm.training_examples import TrainingRows
 from stages.pipeline.command import Command
 from stages.pipeline.files import read_json, write_json
-from stages.pipeline.params import Question, cache_directory, params
+from stages.pipeline.params import Params, cache_directory, params
 from stages.pipeline.tables import split_items
 from stages.pipeline.window import with_window
 
@@ -107,10 +107,13 @@ class Probes(NamedTuple):
         """Log-odds of needed [items] by the probe that has learnt these examples."""
         return probe_of_best_layer(self.states, self._items_of(examples)[0], self.dev, items)[1]
 
-    def label_the_others(self, examples: list[dict[str, Any]], question: Question) -> list[dict[str, Any]]:
-        """Training examples of all other training items, with the labels of this probe."""
+    def label_the_others(self, examples: list[dict[str, Any]], p: Params) -> list[dict[str, Any]]:
+        """Training examples of all other training items, with the labels of this probe, as `train.pseudo_labels` asks
+        for them.
+        """
         learnt, others = self._items_of(examples)
-        return alpaca_rows(pseudo_labelled(self.states, learnt, self.dev, others), question)
+        others = others if p.train.pseudo_labels else []
+        return alpaca_rows(pseudo_labelled(self.states, learnt, self.dev, others), p.question)
 
     def _items_of(self, examples: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         """The items of these examples, and all others."""
@@ -152,7 +155,7 @@ def main(name: str, metrics: str, plot: str) -> None:
         of_seeds = []
         for seed, examples in zip(SEEDS, subsets, strict=True):
             click.echo(f"{size} labels, seed {seed}", err=True)
-            pseudo = probes.label_the_others(examples, p.question) if p.train.pseudo_labels else []
+            pseudo = probes.label_the_others(examples, p)
             of_seeds.append(train_and_predict(name, examples, pseudo, items, seed, folder / f"{name}_{size}_{seed}"))
         sizes.append(size)
         predictions.append(of_seeds)
