@@ -31,7 +31,7 @@ from stages.pipeline.window import with_window
 @click.argument("inquiries", type=click.Path(exists=True))
 @click.argument("rejects", type=click.Path(exists=True))
 @click.argument("states", type=click.Path(exists=True))
-@click.argument("base", type=click.Path(exists=True, path_type=Path))
+@click.argument("base", type=click.Path(path_type=Path))
 @click.argument("pseudo", type=click.Path(path_type=Path))
 @click.argument("details", type=click.Path())
 def main(items: str, inquiries: str, rejects: str, states: str, base: Path, pseudo: Path, details: str) -> None:
