@@ -69,7 +69,7 @@ class Gate:
             raise click.ClickException(f"{root / THRESHOLDS} has no threshold of {name}: run dvc repro gate")
         model = engine(name, root / "data/base" / name, p, None if p.named(name).endpoint else adapter)
         gate = cls(model, p, Threshold(**thresholds[name]))
-        gate._keep_prefix()
+        gate.keep_prefix()
         return gate
 
     def __call__(self, history: Sequence[Turn], message: str, speaker: str | None = None) -> Decision:
@@ -96,7 +96,7 @@ class Gate:
             question=message,
         )
 
-    def _keep_prefix(self) -> None:
+    def keep_prefix(self) -> None:
         """Have the model compute once what all questions begin with, where it runs in this process."""
         from stages.llm.transformers import Transformers
 
