@@ -64,6 +64,8 @@ class Gate:
         name = adapter.name
         root = Path(project).resolve() if project else adapter.parents[2]
         p = with_window(params(root / "params.yaml"), root)
+        if not (root / THRESHOLDS).exists():
+            raise click.ClickException(f"{root / THRESHOLDS} is missing: run dvc repro gate")
         thresholds = read_json(root / THRESHOLDS)
         if name not in thresholds:
             raise click.ClickException(f"{root / THRESHOLDS} has no threshold of {name}: run dvc repro gate")
