@@ -165,7 +165,6 @@ def tuned_scores(
 @click.argument("plot", type=click.Path())
 @click.option("--tuned", metavar="NAME", help="A model to tune as well.")
 def main(metrics: str, plot: str, tuned: str | None) -> None:
-    from threadpoolctl import threadpool_limits
     from tqdm import tqdm
 
     p = with_window(params())
@@ -176,11 +175,8 @@ def main(metrics: str, plot: str, tuned: str | None) -> None:
     readers = Readers(states, items)
     train_count = sum(item["split"] == "train" for item in items)
     sizes = [size for size in SIZES if size < train_count] + [train_count]
-    with threadpool_limits(1):  # matrices this small only wait for more threads
-        orders_by_seed = {
-            seed: orders(items, readers, seed, p.export) for seed in tqdm(SEEDS, "orders", unit=" seeds")
-        }
-        scores = f1_scores(orders_by_seed, sizes, items, readers, states, p)
+    orders_by_seed = {seed: orders(items, readers, seed, p.export) for seed in tqdm(SEEDS, "orders", unit=" seeds")}
+    scores = f1_scores(orders_by_seed, sizes, items, readers, states, p)
     result: dict[str, Any] = {
         "n": sum(item["split"] == p.evaluate.split for item in items),
         "seeds": len(SEEDS),
