@@ -3,9 +3,10 @@
     python -m stages.pseudo_label data/items.jsonl data/inquiries.jsonl data/rejects/annotate.jsonl data/states.npz
         data/base data/pseudo_labels.json metrics/details/pseudo_label.json
 
-The probe is that of stages/floor.py. Where labels are so few that `min_steps` would repeat them, training reads these
-rows in the place of the repetitions: as many as they are, in the order of their ids, and none that shares a
-conversation with an item of dev or test unless it is older. There are none with train.pseudo_labels false.
+The probe is that of stages/floor.py. Where labels are so few that `min_steps` would repeat them more than eight times,
+training reads these rows in the place of further repetitions: as many as they are, in the order of their ids, and none
+that shares a conversation with an item of dev or test unless it is older. There are none with train.pseudo_labels
+false.
 """
 
 from pathlib import Path

@@ -16,6 +16,7 @@ import click
 from stages.llm.training_examples import Example, TrainingRows, load_examples
 from stages.llm.training_settings import (
     hyperparameters,
+    label_readings,
     lora_config,
     missing_sequences,
     sft_config,
@@ -27,7 +28,7 @@ from stages.pipeline.params import Params, cache_directory
 
 # Raise this by hand with a change of a training module, trainer.py, loss.py, tokenization.py, control_tokens.py or
 # weights.py that may change what is learnt: checkpoints of earlier code are then not resumed.
-FORMAT = 2
+FORMAT = 3
 
 
 def train(
@@ -81,7 +82,7 @@ def _prepare(name: str, base: Path, rows: TrainingRows, p: Params, seed: int, cu
     missing = missing_sequences(len(examples), batch_size, p)
     is_filled = bool(pseudo_examples and missing)
     if is_filled:
-        examples = examples * max(1, round(p.epochs)) + pseudo_examples[:missing]
+        examples = examples * label_readings(p) + pseudo_examples[:missing]
     lora = None if full else lora_config(model, lora_rank, p)
     if full:
         _freeze_all_but_linear_layers(model)
