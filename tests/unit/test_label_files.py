@@ -884,8 +884,8 @@ def test_the_current_labels_go_out(room: Path, tool: str) -> None:
     result = call("export", "out", "--to", tool)
     assert result.exit_code == 0, result.output
     assert "3 labels by 2 annotators in out" in result.output
-    assert "1 items have a note or an undo and no label; they stay here" in result.output
-    assert "1 ids are no inquiries of data/inquiries.jsonl; they go out without text" in result.output
+    assert "1 item without a label, with a note or an undo: not exported" in result.output
+    assert "1 label of no inquiry in data/inquiries.jsonl: exported without text" in result.output
     for file in folder.glob("*.jsonl"):
         file.unlink()
     result = call("import", "out" if tool == "doccano" else {"csv": "out/labels.csv"}.get(tool, "out/tasks.json"))
