@@ -325,12 +325,12 @@ def export(folder: Path, tool: str, annotations: Path, inquiries: Path, names: t
     inquiries_by_id = {item["id"]: item for item in rows(read(inquiries, Inquiry))}
     exporting.write_labels(folder, tool, labels, inquiries_by_id, emails)
     if len(labels) < len(lines):
-        click.echo(
-            f"{plural(len(lines) - len(labels), 'item')} without a label, with a note or an undo, stay here", err=True
-        )
+        unlabelled = plural(len(lines) - len(labels), "item")
+        click.echo(f"{unlabelled} without a label, with a note or an undo: not exported", err=True)
     without_text = {line["id"] for line in labels} - inquiries_by_id.keys()
     if without_text:
-        click.echo(f"{plural(len(without_text), 'label')} of no inquiry in {inquiries} go out without text", err=True)
+        strangers = plural(len(without_text), "label")
+        click.echo(f"{strangers} of no inquiry in {inquiries}: exported without text", err=True)
     click.echo(f"{plural(len(labels), 'label')} by {plural(len(annotators), 'annotator')} in {folder}")
 
 

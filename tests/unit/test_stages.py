@@ -110,7 +110,7 @@ def test_the_order_of_options_in_training_makes_no_baseline_stale() -> None:
         name: set(stage.get("do", stage).get("params", []))
         for name, stage in YAML(typ="safe", pure=True).load((ROOT / "dvc.yaml").read_text())["stages"].items()
     }
-    for order, expected in (("evaluation", {"baseline", "tuned"}), ("training", {"export"})):
+    for order, expected in (("evaluation", {"baseline", "tuned"}), ("training", {"export", "pseudo_label"})):
         dependents = {name for name, keys in params_by_stage.items() if {"question", key, f"{key}.{order}"} & keys}
         assert dependents == expected | {"report"}  # whose cards name both
 
