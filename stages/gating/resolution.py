@@ -13,13 +13,18 @@ gives back: letters couldn't be told from words, and small models misspell pseud
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from string import Template
 from typing import Any, NamedTuple
+
+import click
 
 from stages.gating.rewrite_checks import Fallback, cleaned, is_chinese, most_bytes, problem, script_counts
 from stages.llm import answer_cache, prompts
 from stages.llm.answer_cache import Engine
+from stages.llm.catalogue import engine
 from stages.llm.no_answers import NoAnswer
+from stages.pipeline.params import Params
 from stages.pipeline.pseudonym import PSEUDONYM
 from stages.pipeline.text import printable
 
@@ -79,27 +84,40 @@ class Request(NamedTuple):
     rendering: Rendering
 
 
-def resolve(item: Mapping[str, Any], engine: Engine, window: int) -> Resolution:
-    """The message of an item, resolved by its last `window` turns; the engine is asked each time."""
-    request = request_for(item, engine, window)
+def load_resolver(p: Params, base: Path) -> Engine | None:
+    """The engine of the model that `gate.resolve` names, with the weights in `base`, data/base; None without one.
+
+    Raises click.ClickException where the weights are missing.
+    """
+    name = p.gate.resolve
+    if name is None:
+        return None
+    if not p.models[name].endpoint and not (base / name).exists():
+        raise click.ClickException(f"{base / name}, the model of gate.resolve, is missing: run dvc repro fetch_models")
+    return engine(name, base / name, p)
+
+
+def resolve(item: Mapping[str, Any], resolver: Engine, window: int) -> Resolution:
+    """The message of an item, resolved by its last `window` turns; the model is asked each time."""
+    request = request_for(item, resolver, window)
     if isinstance(request, Fallback):
         return Resolution(item["text"], request)
-    [answer] = answer_cache.generate_unstored(engine, [request.chat], request.max_tokens, "resolve")
+    [answer] = answer_cache.generate_unstored(resolver, [request.chat], request.max_tokens, "resolve")
     return resolution(item["text"], request.rendering, answer)
 
 
 def resolve_all(
-    items: Sequence[Mapping[str, Any]], engine: Engine, window: int, progress_title: str
+    items: Sequence[Mapping[str, Any]], resolver: Engine, window: int, progress_title: str
 ) -> list[Resolution]:
     """As `resolve` for each item, with answers from the cache where it has them."""
-    requests = [request_for(item, engine, window) for item in items]
+    requests = [request_for(item, resolver, window) for item in items]
     chats_by_limit: dict[int, dict[int, list[dict[str, str]]]] = {}  # and by the item's index
     for index, request in enumerate(requests):
         if isinstance(request, Request):
             chats_by_limit.setdefault(request.max_tokens, {})[index] = request.chat
     answers: dict[int, str | NoAnswer] = {}
     for limit, chats in sorted(chats_by_limit.items()):
-        texts = answer_cache.generate(engine, list(chats.values()), limit, f"{progress_title}, up to {limit} tokens")
+        texts = answer_cache.generate(resolver, list(chats.values()), limit, f"{progress_title}, up to {limit} tokens")
         answers |= dict(zip(chats, texts, strict=True))
     resolutions = []
     for index, (item, request) in enumerate(zip(items, requests, strict=True)):
@@ -127,7 +145,7 @@ def training_row(item: Mapping[str, Any], rewrite: str, window: int) -> dict[str
     }
 
 
-def request_for(item: Mapping[str, Any], engine: Engine, window: int) -> Request | Fallback:
+def request_for(item: Mapping[str, Any], resolver: Engine, window: int) -> Request | Fallback:
     """The request with as many of the last `window` turns as fit, at least one, or why there is none.
 
     The answer may have as many tokens as a rewrite may have bytes, rounded up to a power of two, so that few limits
@@ -140,7 +158,7 @@ def request_for(item: Mapping[str, Any], engine: Engine, window: int) -> Request
         rendering = render(item, shown_turns)
         max_tokens = 1 << most_bytes(rendering.message, rendering.window).bit_length()
         chat = [{"role": "user", "content": rendering.instruction}]
-        if engine.fits(chat, max_tokens):
+        if resolver.fits(chat, max_tokens):
             return Request(chat, max_tokens, rendering)
     return Fallback.DOES_NOT_FIT
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stages.gating.gate import Decision, Gate
 from stages.gating.resolution import (
     Resolution,
     count_fallbacks,
@@ -16,8 +17,10 @@ from stages.gating.resolution import (
     training_row,
 )
 from stages.gating.rewrite_checks import LEAST_KEPT, Fallback, cleaned, most_bytes, problem
+from stages.gating.threshold import Threshold
 from stages.llm.no_answers import NoAnswer
-from tests.conftest import Row, sender
+from stages.pipeline.params import params
+from tests.conftest import ROOT, Row, sender
 from tests.rule_engine import RuleEngine
 
 EN = """Rewrite the last message so that a reader who hasn't seen the chat understands it. Put what a pronoun stands \
@@ -243,6 +246,36 @@ def test_a_log_is_answered_from_the_cache(tmp_path: Path, monkeypatch: pytest.Mo
     assert asked == 3 + 4
     assert resolve_all(items, engine, 12, "test") == resolutions
     assert len(engine.prompts) == asked + 1  # an empty text isn't cached
+
+
+NEEDED, NOT_NEEDED = [-3.0, -0.1, -5.0], [-0.1, -3.0, -5.0]  # log-probabilities of A, B and C
+
+
+@pytest.mark.parametrize(
+    ("logprobs", "rewrite", "question"),
+    [
+        (NEEDED, "How do I flash the board?", "How do I flash the board?"),
+        (NEEDED, "You flash it.", "How do I flash it?"),
+        (NOT_NEEDED, "How do I flash the board?", "How do I flash it?"),
+        (NoAnswer.REFUSED, "How do I flash the board?", "How do I flash the board?"),
+        (NEEDED, None, "How do I flash it?"),  # without a model that resolves
+    ],
+)
+def test_a_gate_goes_on_with_the_rewrite_of_a_needed_message(logprobs: Any, rewrite: Any, question: str) -> None:
+    resolver = RuleEngine(lambda prompt: rewrite)
+    gate = Gate(
+        RuleEngine(lambda prompt: logprobs),
+        params(ROOT / "params.yaml"),
+        Threshold(0.0, 1.0),
+        None if rewrite is None else resolver,
+    )
+    history = [("dan", "out of the window"), *(("ann", f"turn {number}") for number in range(11)), ("bob", "A board!")]
+    decision = gate(history, "How do I flash it?")
+    assert decision == Decision(logprobs is not NOT_NEEDED, decision.probability, question)
+    assert len(resolver.prompts) == (rewrite is not None and decision.needed)
+    for [message] in resolver.prompts:
+        assert "Chat:\nann: turn 0\n" in message["content"]
+        assert message["content"].endswith("bob: A board!\n\nLast message:\nHow do I flash it?")
 
 
 TEXTS = st.text(st.sampled_from("it它 吗?？是board新开发板flashA1.,\n\"“”':：-"), max_size=60)
