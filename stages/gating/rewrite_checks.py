@@ -1,8 +1,8 @@
 """Whether a model's rewrite of a message may take the message's place.
 
 Texts are compared as the prompt shows them: on one line, with its names for people. A Chinese character, a kana
-included, counts as a word. No list of words or limit here is a model's: they were set on people's own rewrites, and
-`python -m tests.benchmarks.rewriting` counts what they refuse.
+included, counts as a word. The limits were set on people's own rewrites of GECOR's turns, of which
+`python -m tests.benchmarks.rewriting` counts those that are refused.
 """
 
 import re
@@ -32,7 +32,7 @@ class Fallback(StrEnum):
 MOST_NEW_BYTES = 160  # UTF-8. Of the 1,097 rewrites of GECOR, the longest adds 80 letters
 JOINING_BYTES = 40  # for words that the chat doesn't have, such as "I would like"
 LEAST_KEPT = 0.5  # share of the message's content words
-LEAST_FROM_CHAT = 0.5  # share of the content words that a rewrite adds, where it adds several
+LEAST_FROM_CHAT = 0.5  # share of the content words that a rewrite adds
 STEM = 4  # letters by which words are compared, as in `serve` and `serving`
 
 HAN = "\u3400-\u4dbf\u4e00-\u9fff"
@@ -184,10 +184,10 @@ def share_kept(rewrite: str, message: str) -> float:
 
 
 def is_invented(rewrite: str, message: str, window: Sequence[str]) -> bool:
-    """Whether the rewrite adds several content words, and most of them aren't in the window."""
+    """Whether most of the content words that the rewrite adds aren't in the window."""
     added = content_stems(rewrite) - content_stems(message)
     from_window = added & content_stems("\n".join(window))
-    return len(added) > 1 and len(from_window) < LEAST_FROM_CHAT * len(added)
+    return len(from_window) < LEAST_FROM_CHAT * len(added)
 
 
 def content_stems(text: str) -> set[str]:

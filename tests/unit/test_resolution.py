@@ -126,6 +126,7 @@ REFUSED = [
     (BOARD, "Is the new board green?", Fallback.WORDS_LOST),
     (BOARD, "Did my new board arrive?", Fallback.WORDS_LOST),
     (BOARD, "How do I flash it? Hold both buttons while a cable is plugged in.", Fallback.INVENTED),
+    (BOARD, "How do I flash the Pixel?", Fallback.INVENTED),
     (BOARD, "How do I flash User1's board?", Fallback.UNKNOWN_PERSON),
     (MMPOSE, "用户1 说 mmpose 支持手机。", Fallback.NO_QUESTION),
     (MMPOSE, "支持。", Fallback.NO_QUESTION),
@@ -134,6 +135,7 @@ REFUSED = [
     (MMPOSE, "mmpose 是什么？", Fallback.WORDS_LOST),
     (MMPOSE, "它支持用户4的手机吗？", Fallback.UNKNOWN_PERSON),
     (MMPOSE, "mmpose 支持手机吗？请先安装最新版本并阅读官方文档", Fallback.INVENTED),
+    (MMPOSE, "苹果支持手机吗？", Fallback.INVENTED),
     (MMPOSE, "mmpose 支持手机吗？" * 20, Fallback.TOO_LONG),
     (MMPOSE, "改写后的消息：", Fallback.EMPTY),
 ]
