@@ -1,8 +1,8 @@
 """Whether a model's rewrite of a message may take the message's place.
 
-Texts are compared as the prompt shows them: on one line, with its names for people. A Chinese character, a kana
-included, counts as a word. The limits were set on people's own rewrites of GECOR's turns, of which
-`python -m tests.benchmarks.rewriting` counts those that are refused.
+Texts are compared as the prompt shows them: on one line, with its names for people. A Chinese character or a kana is a
+word. The limits were set on people's own rewrites of GECOR's turns. `python -m tests.benchmarks.rewriting` counts what
+they refuse of these.
 """
 
 import re

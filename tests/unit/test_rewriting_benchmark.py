@@ -57,6 +57,7 @@ def test_a_line_for_each_way() -> None:
     resolutions += [Resolution(text, Fallback.EMPTY) for text in TEXTS[2:]]
     ways = {"none": np.zeros(5, bool), "all": np.ones(5, bool), "first": np.array([True] + [False] * 4)}
     p = params(ROOT / "params.yaml")
+    p = p.model_copy(update={"evaluate": p.evaluate.model_copy(update={"bootstrap": 100})})
     lines = rewriting.lines_of("m", items, resolutions, ways, p)
     assert [line[:3] for line in lines] == [["m", "none", "0.00"], ["m", "all", "100.00"], ["m", "first", "20.00"]]
     exact = [line[3] for line in lines]  # "No." and the fourth are exact as they are
