@@ -1,4 +1,4 @@
-"""Get the models that params.yaml asks: the ladder, the probe's and the filter's.
+"""Get the models that params.yaml asks: the ladder, the probe's, the filter's and the one that resolves.
 
     python -m stages.fetch_models data/base data/models.json data/scorers.json
 
@@ -52,9 +52,8 @@ def description(name: str, model: Model, folder: Path) -> dict[str, Any]:
 def main(base: Path, models: str, scorers: str) -> None:
     p = params()
     of_scorers = {scorer.model for scorer in p.score.scorers if scorer.model}
-    models_of_run = {
-        name: model for name, model in p.models.items() if name in {*p.ladder, p.law.probe_model, *of_scorers}
-    }
+    names = {*p.ladder, p.law.probe_model, *of_scorers, p.gate.resolve}
+    models_of_run = {name: model for name, model in p.models.items() if name in names}
     base.mkdir(parents=True, exist_ok=True)
     for folder in base.iterdir():
         if folder.name not in models_of_run:

@@ -116,6 +116,14 @@ COMMANDS: dict[str, Runs | RunBy | NotRun] = {
     "python -m tests.benchmarks.gecor CamRest676_annotated.json gecor.jsonl": Runs(
         files=(("CamRest676_annotated.json", json.dumps([{"dial": [TURN, TURN]}])),)
     ),
+    "python -m tests.benchmarks.rewriting CamRest676_annotated.json --models smollm2_135m": TRAINS,
+    "python -m tests.benchmarks.rewriting CamRest676_annotated.json --turns 20 --steps 20": TRAINS,
+    "python -m stages.train smollm2_135m data/base/smollm2_135m data/rewrites.json data/resolver/adapter"
+    " data/resolver/curve": RunBy("test_a_model_learns_to_resolve"),
+    "python -m stages.tools.merge data/base/smollm2_135m data/resolver/adapter models/resolver": RunBy(
+        "test_a_model_learns_to_resolve"
+    ),
+    "dvc repro fetch_models": RunBy("test_dvc_sees_a_model_in_a_folder"),
     "python -m stages.tools.predict data/chat.jsonl data/answers.jsonl smollm2_135m"
     " --adapter data/adapters/smollm2_135m": RunBy("test_answers_for_a_chat_log"),
     "python -m stages.tools.merge data/base/smollm2_135m data/adapters/smollm2_135m data/merged/smollm2_135m": RunBy(

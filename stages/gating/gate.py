@@ -3,7 +3,8 @@
     gate = Gate.load("data/adapters/smollm2_135m")
     gate([("ann", "My board arrived."), ("bob", "Nice!")], "How do I flash it?")
 
-gives `Decision(needed=True, probability=0.97, question="How do I flash it?")`.
+gives `Decision(needed=True, probability=0.97, question="How do I flash it?")`. Where params.yaml names a model as
+`gate.resolve`, `question` is its rewrite: "How do I flash the board?".
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ from typing import Any, NamedTuple
 
 import click
 
+from stages.gating.resolution import load_resolver, resolve
 from stages.gating.threshold import Threshold
 from stages.judging.metrics import sigmoid
 from stages.judging.predictions import has_probability, log_odds_of
@@ -31,7 +33,8 @@ Turn = tuple[str, str]  # speaker and text
 
 
 class Decision(NamedTuple):
-    """Whether a message needs its history, the probability of that, and the question to go on with.
+    """Whether a message needs its history, the probability of that, and the question to go on with: the message, or a
+    rewrite where it needs its history and a model resolves.
 
     `probability` is None where the model gave no answer. The message then counts as one that needs its history, since
     a rewrite loses nothing.
@@ -43,12 +46,15 @@ class Decision(NamedTuple):
 
 
 class Gate:
-    """Decides for one message at a time. Threads may share a gate; their messages wait for each other."""
+    """Decides for one message at a time. Threads may share a gate; their messages wait for each other.
 
-    def __init__(self, engine: Engine, p: Params, threshold: Threshold) -> None:
+    `resolver` rewrites messages that need their history; without one they stay as they are.
+    """
+
+    def __init__(self, engine: Engine, p: Params, threshold: Threshold, resolver: Engine | None = None) -> None:
         if p.evaluate.protocol != "choice":
             raise click.ClickException("a gate compares the options' probabilities: set evaluate.protocol to choice")
-        self.engine, self.p, self.threshold = engine, p, threshold
+        self.engine, self.p, self.threshold, self.resolver = engine, p, threshold, resolver
         self.template = prompts.load(p.question.prompt)
         self.lock = Lock()
 
@@ -57,8 +63,8 @@ class Gate:
         """The gate of a tuned model, data/adapters/NAME in a project that has run.
 
         `project` is the folder with params.yaml, by default the one that data/adapters lies in. Settings and engine
-        are those of its params.yaml, the threshold that of its data/gate.json. Raises click.ClickException where one
-        is missing.
+        are those of its params.yaml, the threshold that of its data/gate.json; the model of `gate.resolve` lies in its
+        data/base. Raises click.ClickException where one is missing.
         """
         adapter = Path(adapter).resolve()
         name = adapter.name
@@ -70,7 +76,7 @@ class Gate:
         if name not in thresholds:
             raise click.ClickException(f"{root / THRESHOLDS} has no threshold of {name}: run dvc repro gate")
         model = engine(name, root / "data/base" / name, p, None if p.named(name).endpoint else adapter)
-        gate = cls(model, p, Threshold(**thresholds[name]))
+        gate = cls(model, p, Threshold(**thresholds[name]), load_resolver(p, root / "data/base"))
         gate.keep_prefix()
         return gate
 
@@ -78,7 +84,7 @@ class Gate:
         """Whether `message` needs the turns before it, `history`, oldest first: pairs of speaker and text.
 
         `speaker` says who wrote the message; without it, somebody who doesn't speak in the history. Raises ValueError
-        for a blank message, click.ClickException for one that is too long for the model.
+        for a blank message, click.ClickException for one that is too long for the model and for a server that fails.
         """
         if not message.strip():
             raise ValueError("the message is blank")
@@ -90,13 +96,21 @@ class Gate:
         }
         prediction = self.predict(item)
         if not has_probability(prediction):
-            return Decision(needed=True, probability=None, question=message)
+            return Decision(needed=True, probability=None, question=self._resolved(item))
         log_odds = log_odds_of(prediction)
+        needed = log_odds >= self.threshold.log_odds
         return Decision(
-            needed=log_odds >= self.threshold.log_odds,
+            needed=needed,
             probability=float(sigmoid(log_odds / self.threshold.temperature)),
-            question=message,
+            question=self._resolved(item) if needed else message,
         )
+
+    def _resolved(self, item: Mapping[str, Any]) -> str:
+        """An item's message, rewritten where there is a model for it and its rewrite is sound."""
+        if not self.resolver:
+            return item["text"]
+        with self.lock:
+            return resolve(item, self.resolver, self.p.filter.window).text
 
     def keep_prefix(self) -> None:
         """Have the model compute once what all questions begin with, where it runs in this process."""

@@ -113,6 +113,15 @@ def generate(engine: Engine, prompts: Sequence[Prompt], max_tokens: int, progres
     return [_without_thought(answer) for answer in answers]
 
 
+def generate_unstored(
+    engine: Engine, prompts: Sequence[Prompt], max_tokens: int, progress_title: str
+) -> list[str | NoAnswer]:
+    """As `generate`, without the store: the engine is asked each time."""
+    answers: dict[int, str | NoAnswer] = {}
+    engine.generate(prompts, max_tokens, {}, answers.update, progress_title)
+    return [_without_thought(_encodable(answers[index])) for index in range(len(prompts))]
+
+
 def _encodable(answer: str | NoAnswer) -> str | NoAnswer:
     return answer if isinstance(answer, NoAnswer) else LONE_SURROGATE.sub("\ufffd", answer)
 

@@ -6,6 +6,9 @@ The log is read whole, joined and filtered as params.yaml says; its format is de
 `ingest.format`. Messages and turns that are left out on the way are counted; they stand with their reasons in a folder
 beside the answers. Each line of the answers has a question's id, its text, the probability that it needs its context
 (against that it doesn't; null with protocol generate, which gives none) and the model's answer.
+
+Where params.yaml names a model as `gate.resolve`, a line also has `question`, the question to go on with: the text, or
+this model's rewrite where the answer isn't not_needed. `resolve_fallback` says why a rewrite was refused, or is null.
 """
 
 import json
@@ -23,6 +26,7 @@ from stages.chat.ingestion import check_complete, check_usable, count_reasons, i
 from stages.chat.inquiries import check_filtered, filter_turns, inquiries_of
 from stages.chat.spill import workspace
 from stages.chat.turns import check_turns, turns_of
+from stages.gating.resolution import Resolution, count_fallbacks, load_resolver, resolve_all
 from stages.judging.metrics import sigmoid
 from stages.judging.predictions import has_probability, log_odds_of
 from stages.llm.catalogue import engine
@@ -56,7 +60,7 @@ def write_messages(log: Path, key: bytes, messages: Path, rejects: Path, p: Inge
         check_usable(message_count, reasons, log, p.format, rejects)
         write(messages, ingested.messages, Message)
         check_complete(log, ingested.counts, message_count, reject_count)
-    click.echo(left_out("ingest", "messages", message_count + reject_count, reasons), err=True)
+    click.echo(counted("ingest", "messages", "left out", message_count + reject_count, reasons), err=True)
     return message_count
 
 
@@ -75,14 +79,29 @@ def inquiries_in(messages: Path, message_count: int, base: Path, rejects: Path, 
     inquiries_file = folder / "inquiries.jsonl"
     parts = inquiries_of(turns, inquiry_turns, p.score.scorers, p.filter.window, folder)
     check_filtered(turn_count, write(inquiries_file, parts, Inquiry), reject_count)
-    click.echo(left_out("filter", "turns", turn_count, count_reasons(other_turns)), err=True)
+    click.echo(counted("filter", "turns", "left out", turn_count, count_reasons(other_turns)), err=True)
     return rows(read(inquiries_file, Inquiry))
 
 
-def left_out(stage: str, noun: str, total: int, reasons: Mapping[str, int]) -> str:
-    """A line that counts, by reason, the rows that a stage left out."""
+def resolutions_of(items: Rows, predictions: Rows, base: Path, p: Params) -> list[Resolution] | None:
+    """The question to go on with for each item; None without a model that resolves."""
+    resolver = load_resolver(p, base)
+    if not resolver:
+        return None
+    resolutions = [Resolution(item["text"], None) for item in items]
+    needed = [index for index, prediction in enumerate(predictions) if prediction["answer"] != "not_needed"]
+    rewritten = resolve_all([items[index] for index in needed], resolver, p.filter.window, str(p.gate.resolve))
+    for index, resolution in zip(needed, rewritten, strict=True):
+        resolutions[index] = resolution
+    counts = counted("resolve", "needed questions", "kept as they are", len(needed), count_fallbacks(rewritten))
+    click.echo(counts, err=True)
+    return resolutions
+
+
+def counted(stage: str, noun: str, what: str, total: int, reasons: Mapping[str, int]) -> str:
+    """A line that counts, by reason, the rows that a stage left out or kept as they are."""
     counts = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items())) or "none"
-    return f"{stage}: of {total} {noun} left out: {counts}"
+    return f"{stage}: of {total} {noun} {what}: {counts}"
 
 
 @click.command(cls=Command, help=__doc__)
@@ -104,14 +123,17 @@ def main(log: Path, answers: Path, name: str, adapter: Path | None, base: Path) 
         message_count = write_messages(log, key, messages, rejects / "ingest.jsonl", ingest_params)
         items = inquiries_in(messages, message_count, base, rejects / "filter.jsonl", folder, p)
     predictions = predict(items, engine(name, base / name, p, adapter), p, name)
+    resolutions = resolutions_of(items, predictions, base, p)
     with answers.open("w", encoding="utf-8") as file:
-        for item, prediction in zip(items, predictions, strict=True):
+        for index, (item, prediction) in enumerate(zip(items, predictions, strict=True)):
             line = {
                 "id": item["id"],
                 "text": item["text"],
                 "needed": round(float(sigmoid(log_odds_of(prediction))), 4) if has_probability(prediction) else None,
                 "answer": prediction["answer"],
             }
+            if resolutions:
+                line |= {"question": resolutions[index].text, "resolve_fallback": resolutions[index].reason}
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 

@@ -9,12 +9,14 @@ import click
 import pytest
 
 from stages.gating.gate import Gate
+from stages.gating.resolution import request_for, resolve
 from stages.judging.metrics import sigmoid
 from stages.judging.predictions import log_odds_of
 from stages.llm.catalogue import engine
 from stages.llm.predictions import predict
 from stages.pipeline.params import params
 from tests.conftest import Row, change_params
+from tests.server import Server, endpoint, envelope, serving
 from tests.synthetic_chat import items
 
 NAME = "smollm2_135m_10"
@@ -118,4 +120,48 @@ def test_a_project_that_lacks_something(
 def test_a_project_that_has_not_run_says_which_command_makes_thresholds(adapter: Path, project: Path) -> None:
     (project / "data" / "gate.json").unlink()
     with pytest.raises(click.ClickException, match=r"data/gate\.json is missing: run dvc repro gate"):
+        Gate.load(adapter)
+
+
+ALWAYS = {"log_odds": -100.0, "temperature": 1.0}
+BOARD = [("ann", "My board arrived."), ("bob", "Nice!")]
+
+
+def test_a_model_of_the_catalogue_resolves(adapter: Path, project: Path) -> None:
+    """The vanilla one beside the tuned one; its weights are those of data/base, without the adapter."""
+    change_params(project, {"gate.resolve": NAME})
+    (project / "data" / "gate.json").write_text(json.dumps({NAME: ALWAYS}))
+    gate = Gate.load(adapter)
+    item = {"id": 0, "sender": "cleo", "text": "What of it?", "cr_window": [{"sender": "ann", "text": "Tea is tea."}]}
+    resolver = engine(NAME, project / "data/base" / NAME, params())
+    assert gate.resolver is not None and gate.resolver.identity == resolver.identity
+    request = request_for(item, resolver, params().filter.window)
+    assert not isinstance(request, str)
+    answers: dict[int, Any] = {}
+    resolver.generate([request.chat], request.max_tokens, {}, answers.update, "test")
+    assert answers[0].strip()
+    decision = gate([("ann", "Tea is tea.")], "What of it?", "cleo")
+    assert decision.needed and decision.question == resolve(item, resolver, params().filter.window).text
+
+
+def test_a_server_resolves(adapter: Path, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEST_KEY", "secret")
+    (project / "data" / "gate.json").write_text(json.dumps({NAME: ALWAYS}))
+
+    def rewrite(body: Row) -> Row:
+        message = {"role": "assistant", "content": 'Rewritten message: "How do I flash the board?"'}
+        return envelope([{"index": 0, "finish_reason": "stop", "message": message}])
+
+    server = Server(delay=0)
+    server.reply = rewrite
+    with serving(server) as running:
+        model = {"engine": "openai", "family": "m", "endpoint": endpoint(running.url)}
+        change_params(project, {"models.served": model, "gate.resolve": "served"})
+        assert Gate.load(adapter)(BOARD, "How do I flash it?", "cleo").question == "How do I flash the board?"
+        assert "ann: My board arrived." in server.last_request["messages"][0]["content"]
+
+
+def test_a_model_that_resolves_and_was_not_fetched_is_named(adapter: Path, project: Path) -> None:
+    change_params(project, {"gate.resolve": "qwen1_5_0_5b"})
+    with pytest.raises(click.ClickException, match=r"data/base/qwen1_5_0_5b, .* is missing: run dvc repro fetch_mod"):
         Gate.load(adapter)

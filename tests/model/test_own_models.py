@@ -56,6 +56,29 @@ def test_a_folder_is_noted_counted_and_asked(project: Path) -> None:
     assert (project / "data/base/mine/path.json").read_text() != before[1]
 
 
+def test_the_model_that_resolves_is_fetched_and_makes_no_other_stage_stale(project: Path) -> None:
+    """It isn't in the files that stages depend on for what params.yaml says of their models."""
+    save_random_model("llama", project / "models/mine", tokenizer("bytes", TEMPLATES["headers"]))
+    name_model(project, path="models/mine")
+    assert run(fetch_models, *FILES).exit_code == 0
+    before = [Path(file).read_bytes() for file in FILES[1:]]
+    endpoint = {"url": "http://127.0.0.1:1/v1", "model": "m", "context": 100, "key": "KEY", "choose_by": "logprobs"}
+    limits = {"concurrency": 1, "requests_per_minute": 1, "tokens_per_minute": 1, "token_budget": None}
+    resolvers = {
+        "another": ({"path": "models/mine", "family": "other"}, "path.json"),
+        "remote": ({"engine": "openai", "endpoint": endpoint | limits, "family": "other"}, "endpoint.json"),
+    }
+    for name, (model, note) in resolvers.items():
+        change_params(project, {f"models.{name}": model, "gate.resolve": name})
+        result = run(fetch_models, *FILES)
+        assert result.exit_code == 0, result.output
+        assert [file.name for file in (project / "data/base" / name).iterdir()] == [note]
+        assert [Path(file).read_bytes() for file in FILES[1:]] == before
+    change_params(project, {"gate.resolve": None})
+    assert run(fetch_models, *FILES).exit_code == 0
+    assert [folder.name for folder in Path("data/base").iterdir()] == ["mine"]
+
+
 @pytest.mark.parametrize(
     ("own", "replacement", "source"),
     [(None, None, "plain"), (None, "{{ messages[0].content }}", "params.yaml"), ("chatml", None, "model")],

@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
+from stages.pipeline.params import params
 from stages.tools.merge import main as merge
 from stages.tools.predict import main as predict
+from stages.tools.predict import resolutions_of
 from tests.conftest import ROOT, RULES_ALONE, run
+from tests.server import PROBE, Server, endpoint, envelope, serving
 
 NAME = "smollm2_135m_10"
 
@@ -66,7 +69,7 @@ def test_answers_for_a_chat_log(
         assert result.exit_code == 0, result.output
         answers = [json.loads(line) for line in (project / "answers.jsonl").read_text().splitlines()]
         assert sorted(answer["text"] for answer in answers) == sorted([texts[1], texts[3]])
-        assert all(0 <= answer["needed"] <= 1 for answer in answers)
+        assert all(0 <= answer["needed"] <= 1 and "question" not in answer for answer in answers)
         odds.append([answer["needed"] for answer in answers])
     assert odds[0] != odds[1]
     choose_groups = {"ingest.limit": 1, "ingest.min_messages": 50}  # to learn from: a log is read whole
@@ -80,6 +83,72 @@ def test_answers_for_a_chat_log(
     assert len((project / "answers.rejects" / "filter.jsonl").read_text().splitlines()) == 3
     answers = [json.loads(line) for line in (project / "answers.jsonl").read_text().splitlines()]
     assert {answer["needed"] for answer in answers} == {None}
+
+
+def test_answers_with_questions_that_stand_alone(
+    project: Path, base: Path, set_params: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server rewrites what the model doesn't call not_needed, with the turns before it; one rewrite is refused."""
+    monkeypatch.setenv("LABELS_CACHE", str(project / "cache"))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("TEST_KEY", "secret")
+    rewrites = {"which version": "and which version of tmux was that?", "so how": "You install it with apt."}
+
+    def rewrite(body: dict[str, Any]) -> Any:
+        prompt = body["messages"][-1]["content"]
+        assert prompt.startswith(PROBE) or "Chat:\nUser1: tmux is out, I tried it\n" in prompt
+        message = prompt.split("Last message:\n")[-1]
+        text = next((text for words, text in rewrites.items() if words in message), message)
+        reply = {"role": "assistant", "content": text}
+        return envelope([{"index": 0, "finish_reason": "stop", "message": reply}])
+
+    texts = ["tmux is out, I tried it", "and which version was that?", "the newest", "so how did you install it?"]
+    log = project / "log.jsonl"
+    log.write_text(
+        "".join(
+            json.dumps({"id": i, "sender": f"s{i % 2}", "text": text, "timestamp": 1_700_000_000 + 60 * i}) + "\n"
+            for i, text in enumerate(texts)
+        )
+    )
+    server = Server(delay=0)
+    server.reply = rewrite
+    with serving(server) as running:
+        served = {"engine": "openai", "family": "m", "endpoint": endpoint(running.url)}
+        settings = {"ingest.format": "paper", "ingest.min_senders": 1, "models.served": served}
+        set_params(**settings | RULES_ALONE | {"gate.resolve": "served"})
+        result = run(predict, log, project / "answers.jsonl", NAME, "--base", base)
+    assert result.exit_code == 0, result.output
+    answers = {line["text"]: line for line in map(json.loads, (project / "answers.jsonl").read_text().splitlines())}
+    assert {answer["answer"] for answer in answers.values()} == {"needed"}  # this model's answer to anything
+    expected = {texts[1]: (rewrites["which version"], None), texts[3]: (texts[3], "no_question")}
+    assert {text: (line["question"], line["resolve_fallback"]) for text, line in answers.items()} == expected
+    assert "resolve: of 2 needed questions kept as they are: 1 no_question" in result.output
+
+
+def test_what_is_not_needed_stays_and_what_has_no_clear_answer_is_rewritten(
+    project: Path, set_params: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LABELS_CACHE", str(project / "cache"))
+    monkeypatch.setenv("TEST_KEY", "secret")
+    items = [
+        {"id": i, "sender": "b", "text": "is it?", "cr_window": [{"sender": "a", "text": f"tea {i}"}]}
+        for i in range(4)
+    ]
+    predictions = [{"answer": answer} for answer in ("needed", "not_needed", "dont_know", "unreadable")]
+    server = Server(delay=0)
+
+    def rewrite(body: dict[str, Any]) -> Any:
+        tea = body["messages"][-1]["content"].split("a: ")[-1].split("\n")[0]
+        return envelope(
+            [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": f"is {tea}?"}}]
+        )
+
+    server.reply = rewrite
+    with serving(server) as running:
+        served = {"engine": "openai", "family": "m", "endpoint": endpoint(running.url)}
+        set_params(**{"models.served": served, "gate.resolve": "served"})
+        resolutions = resolutions_of(items, predictions, project, params())
+    assert resolutions == [("is tea 0?", None), ("is it?", None), ("is tea 2?", None), ("is tea 3?", None)]
 
 
 def test_an_unknown_model_is_named(project: Path) -> None:

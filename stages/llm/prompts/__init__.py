@@ -39,6 +39,13 @@ class FilterTemplate(NamedTuple):
     system: str | None = None
 
 
+class ResolveTemplate(NamedTuple):
+    """How a model is asked to make a message stand alone; resolve/en.yaml says what the parts are."""
+
+    task: str
+    person: str
+
+
 def load(name: str) -> PromptTemplate:
     """The template in NAME.yaml beside this module.
 
@@ -55,6 +62,11 @@ def load(name: str) -> PromptTemplate:
 def load_filter(name: str) -> FilterTemplate:
     """The template in filter/NAME.yaml. Raises click.ClickException if there is none."""
     return FilterTemplate(**_read_yaml(Path(__file__).with_name("filter"), name))
+
+
+def load_resolve(name: str) -> ResolveTemplate:
+    """The template in resolve/NAME.yaml. Raises click.ClickException if there is none."""
+    return ResolveTemplate(**_read_yaml(Path(__file__).with_name("resolve"), name))
 
 
 def _read_yaml(folder: Path, name: str) -> dict[str, Any]:
