@@ -32,7 +32,7 @@ def chat(id: int, thing: str) -> dict[str, Any]:
 
 
 def test_a_model_learns_to_resolve(folder: Path) -> None:
-    """By the commands of docs/assistant-rewriting.md, until it rewrites what it has learnt."""
+    """By the commands of docs/rewriting.md, until it rewrites what it has learnt."""
     change_params(
         folder, RULES_ALONE | {"epochs": 15, "batch_size": 4, "lr": 1e-3, "ladder": [NAME], "finetune": [NAME]}
     )
