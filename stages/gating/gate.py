@@ -62,12 +62,17 @@ class Gate:
         """
         adapter = Path(adapter).resolve()
         name = adapter.name
-        root = Path(project).resolve() if project else adapter.parents[2]
+        root = Path(project).resolve() if project else adapter.parent.parent.parent
         p = with_window(params(root / "params.yaml"), root)
-        thresholds = read_json(root / THRESHOLDS)
+        is_served = p.named(name).endpoint is not None
+        thresholds = read_json(root / THRESHOLDS) if (root / THRESHOLDS).exists() else {}
         if name not in thresholds:
             raise click.ClickException(f"{root / THRESHOLDS} has no threshold of {name}: run dvc repro gate")
-        model = engine(name, root / "data/base" / name, p, None if p.named(name).endpoint else adapter)
+        base = root / "data/base" / name
+        for folder in (base, adapter):
+            if not is_served and not folder.is_dir():
+                raise click.ClickException(f"{folder} is missing: run dvc repro gate, or dvc pull")
+        model = engine(name, base, p, None if is_served else adapter)
         gate = cls(model, p, Threshold(**thresholds[name]))
         gate._keep_prefix()
         return gate
