@@ -61,6 +61,12 @@ $(SPARK)/.ready: $(READY) requirements/spark.txt  # sees the pipeline's packages
 	$(SPARK)/bin/python -m pip install --quiet --constraint constraints.txt --requirement requirements/spark.txt
 	touch $@
 
+ASSISTANTS := .venv-assistants
+$(ASSISTANTS)/.ready: $(READY) requirements/assistants.txt  # sees the pipeline's packages: assistants import the gate
+	$(call seeing_pipeline,$(ASSISTANTS))
+	$(ASSISTANTS)/bin/python -m pip install --quiet --constraint constraints.txt --requirement requirements/assistants.txt
+	touch $@
+
 TOOLS := .venv-tools
 $(TOOLS)/.ready: requirements/tools.txt
 	"$$PYTHON" -m venv $(TOOLS)
@@ -88,7 +94,7 @@ $(AXOLOTL)/.ready: requirements/axolotl.txt  # by uv: pip tries versions of its 
 	$(AXOLOTL)/bin/python -m uv pip install --quiet --requirement requirements/axolotl.txt
 	touch $@
 
-test-all: $(READY) java browser $(LABEL_STUDIO)/.ready $(SPARK)/.ready $(VLLM)/.ready $(SERVERS)/.ready $(SKY)/.ready $(TOOLS)/.ready  ## all tests, also those that need other software
+test-all: $(READY) java browser $(LABEL_STUDIO)/.ready $(SPARK)/.ready $(VLLM)/.ready $(SERVERS)/.ready $(SKY)/.ready $(TOOLS)/.ready $(ASSISTANTS)/.ready  ## all tests, also those that need other software
 	python -m pytest -n auto --dist loadfile -m "not model and not external and not gpu"
 	python -m pytest -m "(model or external) and not gpu"
 

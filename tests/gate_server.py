@@ -1,6 +1,8 @@
-"""The gate's server as a process of its own, and a small project whose adapter it can load."""
+"""The gate's server as a process of its own, a small project whose adapter it can load, and the page about it."""
 
+import itertools
 import json
+import math
 import os
 import re
 import shutil
@@ -8,11 +10,12 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from stages.gating.gate import Gate, Turn
 from tests.conftest import ROOT
 
 PATIENCE = 300  # seconds until the server takes requests, and until it has ended
@@ -43,6 +46,28 @@ def write_project(folder: Path, base: Path, name: str) -> Path:
     (folder / "data" / "gate.json").write_text(json.dumps({name: {"log_odds": 0.0, "temperature": 1.0}}))
     shutil.copy(ROOT / "params.yaml", folder)
     return adapter
+
+
+def divide(adapter: Path, chats: Sequence[tuple[list[Turn], str, str | None]]) -> list[bool]:
+    """Set a project's threshold so that it divides questions, each a history, a message and its speaker, and say which
+    of them then need their history.
+    """
+    gate = Gate.load(adapter)
+    probabilities = [decision.probability for decision in itertools.starmap(gate, chats)]
+    assert all(probabilities) and len(set(probabilities)) == len(probabilities)
+    log_odds = [math.log(probability / (1 - probability)) for probability in probabilities if probability]
+    middle = sum(sorted(log_odds)[len(log_odds) // 2 - 1 :][:2]) / 2
+    gate_file = adapter.parents[1] / "gate.json"
+    gate_file.write_text(json.dumps({adapter.name: {"log_odds": middle, "temperature": 1.0}}))
+    return [value >= middle for value in log_odds]
+
+
+def code(heading: str) -> str:
+    """The Python under a heading of docs/assistant.md."""
+    text = (ROOT / "docs" / "assistant.md").read_text(encoding="utf-8")
+    [section] = re.findall(rf"^## {heading}\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    [block] = re.findall(r"^```python\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+    return block
 
 
 @contextmanager

@@ -6,10 +6,12 @@ import json
 import logging
 import math
 import signal
+import socket
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ from stages.gating.threshold import Threshold
 from stages.llm.openai import OpenAI
 from stages.llm.transformers import Transformers
 from stages.pipeline.params import Endpoint, params
+from stages.tools.serve import CONNECTIONS
 from tests.conftest import ROOT
 from tests.gate_server import PATIENCE, SMALL, serving, write_project
 from tests.server import Server, endpoint
@@ -392,6 +395,13 @@ def test_the_command(adapter: Path, gate: Gate) -> None:
             session.post(f"{server.url}/decide", json=ASKED | {SECRET: SECRET}, timeout=60),
         ]
         assert [response.status_code for response in refused] == [401, 413, 413, 422]
+
+        address = server.url.removeprefix("http://").split(":")
+        with ExitStack() as stack:
+            for _ in range(CONNECTIONS):
+                stack.enter_context(socket.create_connection((address[0], int(address[1]))))
+            assert requests.get(f"{server.url}/health", timeout=60).status_code == 503
+        wait_until(lambda: session.get(f"{server.url}/health", timeout=60).ok)
 
         server.process.send_signal(signal.SIGINT)  # while the session holds a connection
         assert server.process.wait(PATIENCE) == 0

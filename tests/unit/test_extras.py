@@ -161,8 +161,8 @@ def test_requirements_are_pinned() -> None:
     """Those of other software's environments; the comment's have the versions of constraints.txt."""
     files = sorted((ROOT / "requirements").glob("*.txt"))
     assert {file.stem for file in files} == {
-        "axolotl", "comment", "label-studio", "litellm", "llama-cpp-python", "llama-factory", "servers", "sky",
-        "spark", "tools", "vllm",
+        "assistants", "axolotl", "comment", "label-studio", "litellm", "llama-cpp-python", "llama-factory", "servers",
+        "sky", "spark", "tools", "vllm",
     }  # fmt: skip
     pinned = {line.split("==")[0] for line in (ROOT / "constraints.txt").read_text().splitlines()}
     for file in files:
