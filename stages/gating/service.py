@@ -206,7 +206,7 @@ def application(gate: Gate, token: str | None, model: str, limits: Limits = Limi
     """The routes of a gate. `token` is what requests must bear, None for none; `model` the name that /version says."""
     thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="gate")  # a gate answers one question at a time
     places = BoundedSemaphore(1 + limits.waiting)
-    version = version_of(gate, model)
+    version = _version_of(gate, model)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -266,7 +266,7 @@ def _fits(gate: Gate, message: str) -> bool:
     return gate.engine.fits([{"role": "user", "content": text}], answer_tokens=1)
 
 
-def version_of(gate: Gate, model: str) -> Version:
+def _version_of(gate: Gate, model: str) -> Version:
     template = Path(prompts.__file__).with_name(f"{gate.p.question.prompt}.yaml")
     return Version(
         model=model,

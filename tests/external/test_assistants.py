@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from stages.gating.gate import Gate
 from tests.conftest import ROOT
 from tests.gate_server import code, divide, write_project
 
@@ -31,7 +32,7 @@ START = """
 import json, sys
 from stages.gating.gate import Gate
 gate = Gate.load("data/adapters/smollm2_135m")
-block, turns, messages = json.loads(sys.argv[1])
+block, turns, messages, first_message = json.loads(sys.argv[1])
 queries, results = [], []
 """
 LANGCHAIN = """
@@ -52,7 +53,7 @@ exec(block)
 history = prompt.invoke({"chat_history": turns, "input": ""}).to_messages()[1:-1]
 inputs = [{"input": message, "chat_history": history} for message in messages]
 documents = [history_aware_retriever.invoke(value) for value in inputs]
-first = history_aware_retriever.invoke({"input": "it?", "chat_history": []})
+first = history_aware_retriever.invoke({"input": first_message, "chat_history": []})
 import asyncio
 llm.i = 0
 later = [asyncio.run(history_aware_retriever.ainvoke(value)) for value in inputs]
@@ -89,7 +90,7 @@ for message in messages:
 for message in messages:
     asyncio.run(engine.achat(message, chat_history=history))
 fresh = GatedChatEngine.from_defaults(**searched, llm=MockLLM())
-fresh.chat("it?")
+fresh.chat(first_message)
 theirs = globals()[base].from_defaults(**searched, llm=MockLLM())
 for message in messages:
     theirs.chat(message, chat_history=history)
@@ -102,9 +103,15 @@ def adapter(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_project(tmp_path_factory.mktemp("project"), base, NAME)
 
 
-def run(adapter: Path, script: str, heading: str, turns: list[tuple[str, str]], *more: str) -> Any:
+def needed_message(adapter: Path) -> str:
+    """One that the gate finds to need its history even where there is none."""
+    gate = Gate.load(adapter)
+    return next(message for message in MESSAGES if gate([], message).needed)
+
+
+def run(adapter: Path, script: str, heading: str, first_message: str, *more: str) -> Any:
     """What a script prints last as JSON, run in the project with the block under a heading of the page."""
-    arguments = json.dumps([code(heading), turns, MESSAGES])
+    arguments = json.dumps([code(heading), TURNS, MESSAGES, first_message])
     result = subprocess.run(
         [PYTHON, "-c", START + script, arguments, *more],
         cwd=adapter.parents[2],
@@ -120,7 +127,7 @@ def test_langchain_asks_the_model_where_the_gate_says_so(adapter: Path) -> None:
     """With the documents that LangChain's own chain finds for the questions that are rewritten."""
     needed = divide(adapter, [(TURNS, message, "human") for message in MESSAGES])
     assert set(needed) == {True, False}
-    documents, later, always, first = run(adapter, LANGCHAIN, "LangChain", TURNS)
+    documents, later, always, first = run(adapter, LANGCHAIN, "LangChain", needed_message(adapter))
     numbers = iter(range(99))
     expected = [
         f"rewritten {next(numbers)}" if is_needed else message
@@ -128,7 +135,7 @@ def test_langchain_asks_the_model_where_the_gate_says_so(adapter: Path) -> None:
     ]
     assert documents == later == expected
     assert always == [f"rewritten {i}" for i in range(len(MESSAGES))]
-    assert first == ["it?"]
+    assert first == [needed_message(adapter)]
 
 
 @pytest.mark.parametrize("engine", ["CondenseQuestionChatEngine", "CondensePlusContextChatEngine"])
@@ -138,7 +145,7 @@ def test_llama_index_condenses_where_the_gate_says_so(adapter: Path, engine: str
     turns = [(roles[speaker], text) for speaker, text in TURNS]
     needed = divide(adapter, [(turns, message, "user") for message in MESSAGES])
     assert set(needed) == {True, False}
-    queries = run(adapter, LLAMA_INDEX, "LlamaIndex", TURNS, engine)
+    queries = run(adapter, LLAMA_INDEX, "LlamaIndex", needed_message(adapter), engine)
     n = len(MESSAGES)
     now, later, first, always = queries[:n], queries[n : 2 * n], queries[2 * n], queries[2 * n + 1 :]
     assert len(always) == n
@@ -147,4 +154,4 @@ def test_llama_index_condenses_where_the_gate_says_so(adapter: Path, engine: str
         prompt if is_needed else message for message, prompt, is_needed in zip(MESSAGES, always, needed, strict=True)
     ]
     assert now == later == expected
-    assert first == "it?"
+    assert first == needed_message(adapter)

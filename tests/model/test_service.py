@@ -83,6 +83,8 @@ def test_the_answers_are_the_gates(gate: Gate) -> None:
         assert answer["probability"] == pytest.approx(expected.probability, abs=1e-6)
     assert {answer["needed"] for answer in answers} == {True, False}
     assert len({answer["probability"] for answer in answers}) > 6
+    as_bob = client.post("/decide", json=ASKED | {"speaker": "bob"}).json()
+    assert as_bob["probability"] != client.post("/decide", json=ASKED).json()["probability"]
 
 
 def _log_odds(probability: float) -> float:
