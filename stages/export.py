@@ -20,7 +20,7 @@ import click
 
 from stages.judging.metrics import FEWEST
 from stages.labels.splitting import assign, has_chosen, many_and_small, sides
-from stages.llm import prompts
+from stages.llm.alpaca import alpaca_rows
 from stages.llm.row_lengths import check_row_lengths
 from stages.pipeline.command import Command
 from stages.pipeline.files import write_json, write_metrics
@@ -31,17 +31,6 @@ from stages.pipeline.tables import from_rows, read, rows, write, write_rejects
 from stages.pipeline.window import with_window
 
 Items = list[dict[str, Any]]
-
-
-def alpaca(item: dict[str, Any], prompt: prompts.PromptTemplate, order: list[str], window: int) -> dict[str, Any]:
-    """An item as a training example in alpaca's fields."""
-    label = "needed" if item["cr_need_gt"] else "not_needed"
-    return {
-        "id": item["id"],
-        "instruction": prompts.render(item, prompt, order, window),
-        "input": "",
-        "output": prompts.answer(label, prompt, order),
-    }
 
 
 def split_counts(items: Items) -> dict[str, float]:
@@ -105,8 +94,7 @@ def main(
     valid: str, inquiries: str, base: Path, items: str, folder: Path, rejects: str, metrics: str, details: str
 ) -> None:
     everything = with_window(params())
-    p, question = everything.export, everything.question
-    prompt = prompts.load(question.prompt)
+    p = everything.export
     labelled = rows(read(valid, Labelled))
     divided = rows(read(inquiries, Inquiry)) if has_chosen(labelled) else labelled
     split_by_id, rejected = assign(labelled, sides(divided, p))
@@ -120,10 +108,7 @@ def main(
     examples: dict[str, Items] = {}
     for name in SPLITS:
         result[name] = split_counts(splits[name])
-        examples[name] = []
-        for item in sorted(splits[name], key=lambda item: item["id"]):
-            order = prompts.option_order(item["id"], question.option_order.training, question.seed)
-            examples[name].append(alpaca(item, prompt, order, question.turns))
+        examples[name] = alpaca_rows(splits[name], everything.question)
     check_row_lengths(folder / "train.json", examples["train"], base, everything.finetune, everything.max_length)
     for name in SPLITS:
         write_json(folder / f"{name}.json", examples[name])

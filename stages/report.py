@@ -40,8 +40,8 @@ def main(metrics: Path, data: Path, lock: Path, tables: Path, plots: Path, cards
     write_text(tables.with_suffix(".md"), words)
     for name, points in figures_of_run(run, read(data / "scores.jsonl", Score), p).items():
         write_json(plots / f"{name}.json", points)
-    counts = read_json(metrics / "details" / "export.json")
-    for name, card in cards_of_run(run, counts, fetched, stages, p).items():
+    counts = {name: read_json(metrics / "details" / f"{name}.json") for name in ("export", "pseudo_label")}
+    for name, card in cards_of_run(run, counts["export"] | counts, fetched, stages, p).items():
         write_text(cards / f"{name}.md", card)
 
 

@@ -223,6 +223,7 @@ COMMANDS: dict[str, Runs | RunBy | NotRun] = {
     "dvc metrics diff": Runs(),
     "dvc plots show": Runs("file://"),
     "dvc params diff && dvc metrics diff": RunBy(CHANGED_RATE, "both against HEAD"),
+    "dvc exp run -S gate.recall=0.9": EXPERIMENT,
     "dvc exp run -S lr=2e-5 -n slow": RunBy(CHANGED_RATE),
     "dvc exp run -S 'ladder=[smollm2_135m]' -S 'finetune=[smollm2_135m]'": EXPERIMENT,
     "dvc exp run -S 'seeds=[0,1,2]' -n seeds": TRAINS,

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from stages import evaluate, export, floor, law, report
+from stages import evaluate, export, floor, gate, law, pseudo_label, report
 from stages.pipeline.files import write_json
 from stages.pipeline.params import params
-from stages.pipeline.schemas import Inquiry, Labelled, Score
+from stages.pipeline.schemas import Inquiry, Labelled, Reject, Score
 from stages.pipeline.tables import from_rows, write
 from tests.conftest import ROOT, Row, change_params, run, write_random_states
 from tests.rule_engine import RuleEngine
@@ -78,18 +78,25 @@ def finish(folder: Path, rows: list[Row] | None = None) -> None:
     )
     write_random_states(data / "items.jsonl", data / "states.npz")
     run_stage(floor.main, data / "items.jsonl", data / "states.npz", metrics / "floor", metrics / "details/floor")
+    write(data / "rejects/annotate.jsonl", from_rows([], Reject), Reject)
+    read = [data / name for name in ("items.jsonl", "inquiries.jsonl", "rejects/annotate.jsonl", "states.npz", "base")]
+    run_stage(pseudo_label.main, *read, data / "pseudo_labels.json", metrics / "details/pseudo_label.json")
     for state in ("baseline", "tuned"):
         for name in SKILL:
             (data / "base" / name).mkdir(parents=True, exist_ok=True)
             with mock.patch.object(evaluate, "engine", lambda name, base, p, adapter: engine_of(truth, name, adapter)):
                 scores = metrics / state / f"{name}.json", metrics / "details" / state / f"{name}.json"
                 files = data / f"predictions/{state}/{name}.jsonl", *scores
-                adapter = ("--adapter", data / "base" / name) if state == "tuned" else ()
+                of_gate = data / f"predictions/gate/{name}.jsonl"
+                adapter = ("--adapter", data / "base" / name, "--gate", of_gate) if state == "tuned" else ()
                 run_stage(evaluate.main, name, data / "base" / name, data / "items.jsonl", *files, *adapter)
         verdict = "law" if state == "baseline" else "law_tuned"
         files = metrics / f"{verdict}.json", metrics / f"details/{verdict}.json", metrics / f"{verdict}.md"
         run_stage(law.main, data / "predictions" / state, *files, *(["--tuned"] if state == "tuned" else []))
     report_run(folder)
+    read = [data / name for name in ("items.jsonl", "states.npz", "predictions/gate")]
+    written = [metrics / name for name in ("gate.json", "details/gate.json", "gate.md", "plots/gate.json")]
+    run_stage(gate.main, *read, data / "gate.json", *written)
 
 
 def report_run(folder: Path) -> None:

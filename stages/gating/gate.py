@@ -65,7 +65,9 @@ class Gate:
         root = Path(project).resolve() if project else adapter.parent.parent.parent
         p = with_window(params(root / "params.yaml"), root)
         is_served = p.named(name).endpoint is not None
-        thresholds = read_json(root / THRESHOLDS) if (root / THRESHOLDS).exists() else {}
+        if not (root / THRESHOLDS).exists():
+            raise click.ClickException(f"{root / THRESHOLDS} is missing: run dvc repro gate")
+        thresholds = read_json(root / THRESHOLDS)
         if name not in thresholds:
             raise click.ClickException(f"{root / THRESHOLDS} has no threshold of {name}: run dvc repro gate")
         base = root / "data/base" / name
@@ -74,7 +76,7 @@ class Gate:
                 raise click.ClickException(f"{folder} is missing: run dvc repro gate, or dvc pull")
         model = engine(name, base, p, None if is_served else adapter)
         gate = cls(model, p, Threshold(**thresholds[name]))
-        gate._keep_prefix()
+        gate.keep_prefix()
         return gate
 
     def __call__(self, history: Sequence[Turn], message: str, speaker: str | None = None) -> Decision:
@@ -101,7 +103,7 @@ class Gate:
             question=message,
         )
 
-    def _keep_prefix(self) -> None:
+    def keep_prefix(self) -> None:
         """Have the model compute once what all questions begin with, where it runs in this process."""
         from stages.llm.transformers import Transformers
 

@@ -19,9 +19,11 @@ def log_odds_from_states(states: Floats, labels: Bools, test_states: Floats) -> 
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
+    from threadpoolctl import threadpool_limits
 
     classifier = LogisticRegression(C=STATES_C, class_weight="balanced", max_iter=1000)
-    return make_pipeline(StandardScaler(), classifier).fit(states, labels).decision_function(test_states)
+    with threadpool_limits(1):  # matrices this small only wait for more threads
+        return make_pipeline(StandardScaler(), classifier).fit(states, labels).decision_function(test_states)
 
 
 def log_odds_from_views(views: Floats, labels: Bools, test_views: Floats) -> Floats:

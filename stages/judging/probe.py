@@ -50,8 +50,6 @@ def out_of_sample(items: Items, views: Sequence[Floats] | Floats, labels: Bools,
     `words` and `states` are models of one kind of feature, in one round. `all` is the mean of their log-odds over two
     rounds; the second learns without the labels that the first doubts most (Northcutt et al., 2021).
     """
-    from threadpoolctl import threadpool_limits
-
     texts = np.array([item["text"] for item in items], dtype=object)
     item_folds = folds(items, labels, seed)
 
@@ -69,10 +67,9 @@ def out_of_sample(items: Items, views: Sequence[Floats] | Floats, labels: Bools,
                 log_odds[place, test] = log_odds_from_states(states[train], labels[train], states[test])
         return log_odds
 
-    with threadpool_limits(1):  # matrices this small only wait for more threads
-        first = cross_validate(np.ones(len(items), dtype=bool))
-        doubt = np.where(labels, -1, 1) * first.mean(0)
-        second = cross_validate(~suspects(doubt, labels))
+    first = cross_validate(np.ones(len(items), dtype=bool))
+    doubt = np.where(labels, -1, 1) * first.mean(0)
+    second = cross_validate(~suspects(doubt, labels))
     log_odds = {"words": first[0], "states": first[1:].mean(0), "all": (first + second).mean(0) / 2}
     return {name: sigmoid(values) for name, values in log_odds.items()}
 

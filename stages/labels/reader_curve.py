@@ -62,11 +62,8 @@ def missing_labels(truth: Bools) -> dict[str, int]:
 
 def reader_curve(items: Items, is_random: Bools, states: HiddenStates, seed: int) -> ReaderCurve:
     """The curve over labelled items, of which `is_random` [items] were not chosen by readers. Takes some seconds."""
-    from threadpoolctl import threadpool_limits
-
     truth = truth_of(items)
-    with threadpool_limits(1):  # matrices this small only wait for more threads
-        sizes, log_odds = cross_validated(items, truth, Readers(states, items), seed)
+    sizes, log_odds = cross_validated(items, truth, Readers(states, items), seed)
     measured, measured_truth = log_odds[:, :, is_random], truth[is_random]
     answers = np.where(measured > 0, "needed", "not_needed")
     no_ranking = np.zeros_like(measured)  # F1 needs none

@@ -27,11 +27,8 @@ class Readers:
 
     def log_odds(self, labels: Mapping[int, bool], ids: Sequence[int]) -> Floats:
         """Log-odds of needed [ids] by readers that have learnt `labels`, whether an item needs its context, by id."""
-        from threadpoolctl import threadpool_limits
-
         learnt, asked = ([self.row_by_id[id] for id in part] for part in (labels, ids))
-        with threadpool_limits(1):  # matrices this small only wait for more threads
-            return log_odds_from_views(self.views[:, learnt], np.array(list(labels.values())), self.views[:, asked])
+        return log_odds_from_views(self.views[:, learnt], np.array(list(labels.values())), self.views[:, asked])
 
     def uncertainty(self, labels: Mapping[int, bool], ids: Sequence[int]) -> Floats:
         """How unsure the readers are of each item [ids]: p (1 - p), with the probability p of needed."""

@@ -13,38 +13,38 @@ from typing import Any, cast
 
 import click
 
-from stages.llm.training_examples import Example, load_examples
-from stages.llm.training_settings import hyperparameters, lora_config, sft_config, too_few_steps, training_steps
+from stages.llm.training_examples import Example, TrainingRows, load_examples
+from stages.llm.training_settings import (
+    hyperparameters,
+    label_readings,
+    lora_config,
+    missing_sequences,
+    sft_config,
+    too_few_steps,
+    training_steps,
+)
 from stages.pipeline.command import full_disk_message
 from stages.pipeline.params import Params, cache_directory
 
 # Raise this by hand with a change of a training module, trainer.py, loss.py, tokenization.py, control_tokens.py or
 # weights.py that may change what is learnt: checkpoints of earlier code are then not resumed.
-FORMAT = 2
+FORMAT = 3
 
 
 def train(
-    name: str,
-    base: Path,
-    rows: Path,
-    p: Params,
-    seed: int,
-    adapter: Path,
-    curve: Path,
-    full: bool = False,
-    dev_rows: Path | None = None,
+    name: str, base: Path, rows: TrainingRows, p: Params, seed: int, adapter: Path, curve: Path, full: bool = False
 ) -> None:
     """Train a model on alpaca rows with one seed; write the adapter to `adapter` and the loss curve to `curve`.
 
     With `full` the matrices that LoRA would update are trained themselves, and `adapter` receives the whole model.
-    `train.keep: best` keeps the checkpoint that answers most of `dev_rows` right. An interrupted training resumes from
+    `train.keep: best` keeps the checkpoint that answers most rows of dev right. An interrupted training resumes from
     its last checkpoint and ends with the same bytes as an undisturbed one.
 
     Raises click.ClickException for a row that is too long, too little memory and a full disk.
     """
     _use_one_gpu()
     with _readable_errors():
-        trainer = _prepare(name, base, rows, p, seed, curve, full, dev_rows)
+        trainer = _prepare(name, base, rows, p, seed, curve, full)
         checkpoints = Path(trainer.args.output_dir)
         trainer.train(resume_from_checkpoint=last_complete_checkpoint(checkpoints))
         _save(trainer, adapter, full)
@@ -57,9 +57,7 @@ def _use_one_gpu() -> None:
         os.environ["CUDA_VISIBLE_DEVICES"] = visible.partition(",")[0]
 
 
-def _prepare(
-    name: str, base: Path, rows: Path, p: Params, seed: int, curve: Path, full: bool, dev_rows: Path | None
-) -> Any:
+def _prepare(name: str, base: Path, rows: TrainingRows, p: Params, seed: int, curve: Path, full: bool) -> Any:
     """The trainer with model, examples and settings."""
     import transformers
     from datasets import Dataset, disable_progress_bars
@@ -73,12 +71,18 @@ def _prepare(
     lora_rank, lr, batch_size = hyperparameters(name, p)
     model, tokenizer = load(base, compute_dtype(p.models[name].dtype), p.train.load_in_4bit)
     examples, evaluation_examples = split_validation(
-        load_examples(rows, tokenizer, p.max_length), p.train.validation_share, seed
+        load_examples(rows.labelled, tokenizer, p.max_length), p.train.validation_share, seed
     )
     if p.train.keep == "best":
-        if dev_rows is None:
+        if rows.dev is None:
             raise click.ClickException("train.keep is best, and there are no items of dev to choose by")
-        evaluation_examples = load_examples(dev_rows, tokenizer, p.max_length)
+        evaluation_examples = load_examples(rows.dev, tokenizer, p.max_length)
+    pseudo = rows.pseudo_labelled
+    pseudo_examples = load_examples(pseudo, tokenizer, p.max_length) if pseudo else []
+    missing = missing_sequences(len(examples), batch_size, p)
+    is_filled = bool(pseudo_examples and missing)
+    if is_filled:
+        examples = examples * label_readings(p) + pseudo_examples[:missing]
     lora = None if full else lora_config(model, lora_rank, p)
     if full:
         _freeze_all_but_linear_layers(model)
@@ -98,10 +102,10 @@ def _prepare(
     trainer.remove_callback(transformers.PrinterCallback)
     sequences = cast(Any, trainer.train_dataset)["input_ids"]
     _check_token_count(examples, sequences)
-    trainer.args.max_steps = training_steps(len(sequences), batch_size, p)
+    trainer.args.max_steps = p.min_steps if is_filled else training_steps(len(sequences), batch_size, p)
     problem = too_few_steps(len(sequences), batch_size, p)
     if problem:  # in a study's part of the labels, or once rows are packed; the stage has refused the rest
-        click.echo(f"warning: {rows}: {problem}", err=True)
+        click.echo(f"warning: {rows.labelled}: {problem}", err=True)
     return trainer
 
 

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -11,6 +11,21 @@ from stages.llm.tokenization import answer_tokens, encode
 
 Row = dict[str, Any]  # in alpaca's fields
 Example = dict[str, list[int]]  # input_ids and labels, of the same length
+
+
+class TrainingRows(NamedTuple):
+    """The alpaca files of a training: rows to learn, those of dev by which `train.keep: best` chooses, and those that
+    a probe has labelled. The last are read in the place of further repetitions where `min_steps` lifts the training
+    above `epochs`.
+    """
+
+    labelled: Path
+    dev: Path | None = None
+    pseudo_labelled: Path | None = None
+
+    @property
+    def files(self) -> list[Path]:
+        return [file for file in self if file]
 
 
 def encode_row(row: Row, tokenizer: Any) -> tuple[list[int], list[int]]:

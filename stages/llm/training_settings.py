@@ -9,6 +9,7 @@ import click
 from stages.pipeline.params import Params
 
 CHECKPOINTS = 10  # in a run, and evaluations on items for validation
+MANY_READINGS = 8  # of a label: more of them teach less than other items with a guessed label do
 ACCURACY = "eval_mean_token_accuracy"  # TRL's name of the share of the answers' tokens that are right
 
 
@@ -116,6 +117,16 @@ def process_batch_size(batch_size: int) -> int:
 def training_steps(sequences: int, batch_size: int, p: Params) -> int:
     """The steps of a training: `epochs` times over the sequences, and at least `min_steps`."""
     return max(math.ceil(p.epochs * math.ceil(sequences / batch_size)), p.min_steps) if sequences else 0
+
+
+def label_readings(p: Params) -> int:
+    """How often each label is read before pseudo-labels are."""
+    return max(MANY_READINGS, math.ceil(p.epochs))
+
+
+def missing_sequences(labelled: int, batch_size: int, p: Params) -> int:
+    """How many sequences a training of `min_steps` reads beside `label_readings` times the labelled ones."""
+    return max(0, p.min_steps * batch_size - label_readings(p) * labelled)
 
 
 def too_few_steps(sequences: int, batch_size: int, p: Params) -> str | None:

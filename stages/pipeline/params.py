@@ -282,6 +282,7 @@ class Train(Section):
     load_in_4bit: bool
     validation_share: Annotated[float, Field(ge=0, lt=1)]
     keep: Literal["last", "best"]
+    pseudo_labels: bool
     launcher: Literal["accelerate"] | None
     launcher_config: Text | None
     report_to: Text

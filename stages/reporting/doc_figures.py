@@ -19,6 +19,8 @@ from stages.pipeline.command import Command
 from stages.pipeline.files import read_json
 from stages.pipeline.markdown import in_percent, markdown_table
 from stages.pipeline.params import params
+from stages.reporting.gate_text import HEAD as GATE_HEAD
+from stages.reporting.gate_text import gate_rows
 from stages.reporting.law_text import VERDICTS
 from stages.reporting.tables import FLOOR, bounded, f1_over_seeds, gain, has_seeds, shown
 
@@ -128,6 +130,27 @@ def results() -> str:
     head = ["", "vanilla F1 (%)", "F1 (%)", "improvement (points)"]
     n, split = tables["table_2"][0]["n"], params().evaluate.split
     return f"n = {n} {split} questions; 95% confidence intervals by bootstrap.\n\n{markdown_table(head, lines)}"
+
+
+def gate() -> str:
+    """What the largest tuned model keeps and saves as a gate, beside the rule by pronouns, in a sentence."""
+    gates, p = metric("gate.json"), params()
+    name = p.finetune[-1]
+    model, rule = gates[name], gates["pointing_words"]
+    return (
+        f"With the threshold that keeps {100 * p.gate.recall:g}% of the needed questions of dev, `{name}` has"
+        f" {percent_with_bounds(model, 'recall')}\nof those of {p.evaluate.split} rewritten, and saves"
+        f" {percent_with_bounds(model, 'saved')} of the rewrites. A regular expression for\npronouns and the like has"
+        f" {percent_with_bounds(rule, 'recall')} rewritten and saves {percent_with_bounds(rule, 'saved')}."
+        f" n = {model['n']}."
+    )
+
+
+def gates() -> str:
+    """All gates on the evaluated split."""
+    rows = metric("gate.json")
+    head = f"n = {rows['always']['n']} {params().evaluate.split} questions; percent, 95% bounds by bootstrap."
+    return f"{head}\n\n{markdown_table(GATE_HEAD, gate_rows(rows))}"
 
 
 def verdicts() -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.llm import prompts
+from stages.llm.training_settings import hyperparameters, missing_sequences
 from stages.pipeline.files import read_yaml
 from stages.pipeline.markdown import markdown_table
 from stages.pipeline.params import Model, Params, Question, Wheel
@@ -93,7 +94,9 @@ def locked_stages(lock: Path) -> Stages:
 def cards_of_run(
     run: Run, counts: Mapping[str, Any], fetched: Mapping[str, Any], locked: Stages, p: Params
 ) -> dict[str, str]:
-    """The card of each adapter by its model's name; `counts` are export's metrics, `fetched` is data/models.json."""
+    """The card of each adapter by its model's name; `counts` are the metrics of export and pseudo_label, `fetched` is
+    data/models.json.
+    """
     cards = {}
     for name, scores in run.tuned.items():
         tuned = f"mean of {scores['seeds']} seeds" if has_seeds(scores) else "this adapter"
@@ -117,8 +120,9 @@ def card(
 ) -> str:
     """The card of a model's adapter, Markdown with the hub's head.
 
-    `rows` are scores by what they are of, the adapter's first; `counts` are export's, `fetched` is the model's entry
-    in data/models.json, `locked` are the stages of dvc.lock. With too few items of a label the card has no scores.
+    `rows` are scores by what they are of, the adapter's first; `counts` those of export and pseudo_label, `fetched`
+    is the model's entry in data/models.json, `locked` are the stages of dvc.lock. With too few items of a label the
+    card has no scores.
     """
     from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
@@ -136,6 +140,7 @@ def card(
         )
         for kind in KINDS
     ]
+    missing = missing_sequences(counts["train"]["n"], hyperparameters(name, p).batch_size, p)
     head = ModelCardData(
         model_name=name,
         base_model=model.hub,
@@ -158,6 +163,7 @@ def card(
         has_seeds=has_seeds(tuned),
         score_in_percent=score_in_percent,
         counts=counts,
+        pseudo_labelled=min(counts["pseudo_label"]["labelled"], missing),
         hashes=of_the_labels(locked, p) | hashes(locked[f"train@{name}"]),
         settings=settings(locked[f"train@{name}"], name),
         versions=versions(),

@@ -18,6 +18,7 @@ from stages.judging.update_rank import mean_ranks, ranks
 from stages.llm.predictions import predict
 from stages.llm.training import train
 from stages.llm.training_cache import training_fingerprint
+from stages.llm.training_examples import TrainingRows
 from stages.llm.weights import fingerprint, linear_weights
 from stages.pipeline.command import Command
 from stages.pipeline.files import write_json
@@ -82,7 +83,7 @@ def main(name: str, metrics: str, plot: str, lr: float) -> None:
     tuned = cache_directory("full_rank") / f"{training_fingerprint(name, base, p, alpaca)}_{seed}"
     if not (tuned / "done").exists():
         rows, dev_rows = alpaca / "train.json", alpaca / "dev.json"
-        train(name, base, rows, p, seed, tuned, tuned / "curve", full=True, dev_rows=dev_rows)
+        train(name, base, TrainingRows(rows, dev_rows), p, seed, tuned, tuned / "curve", full=True)
         (tuned / "done").touch()
     engine = Transformers(base, p.evaluate.batch_tokens)
     by_matrix = updates(engine.model, tuned, engine.device)

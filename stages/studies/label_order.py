@@ -27,7 +27,7 @@ from stages.pipeline.params import Export, Params, cache_directory, params
 from stages.pipeline.tables import split_items
 from stages.pipeline.window import with_window
 from stages.studies.label_noise import mean_with_bounds
-from stages.studies.learning_curve import train_and_predict
+from stages.studies.learning_curve import Probes, train_and_predict
 
 SEEDS = range(10)
 SIZES = (40, 60, 80, 100, 150, 200, 250, 300, 400, 500)  # labels of train, and all of them
@@ -128,12 +128,17 @@ def headlines(sizes: Sequence[int], scores: Mapping[tuple[str, str], Floats]) ->
     return result
 
 
-def tuned_scores(name: str, orders_by_seed: Mapping[int, Orders], items: Items, p: Params) -> dict[str, Any]:
+def tuned_scores(
+    name: str, orders_by_seed: Mapping[int, Orders], items: Items, states: HiddenStates, p: Params
+) -> dict[str, Any]:
     """F1 on `evaluate.split` of a model that is tuned on HEADLINES labels of each order, by order and labels."""
     alpaca = Path("data/alpaca")
     examples = read_json(alpaca / "train.json")
     folder = cache_directory("label_order") / training_fingerprint(name, Path("data/base") / name, p, alpaca)
-    evaluation = [item for item in items if item["split"] == p.evaluate.split]
+    train, dev, evaluation = (
+        [item for item in items if item["split"] == split] for split in ("train", "dev", p.evaluate.split)
+    )
+    probes = Probes(states, train, dev)
     result = {}
     for order in ("random", "chosen"):
         for count in HEADLINES:
@@ -143,7 +148,8 @@ def tuned_scores(name: str, orders_by_seed: Mapping[int, Orders], items: Items, 
                 subset = [row for row in examples if row["id"] in ids]
                 work = folder / f"{name}_{order}_{count}_{seed}"
                 click.echo(f"{name}: {count} labels, order {order}, seed {seed}", err=True)
-                predictions = train_and_predict(name, subset, evaluation, seed, work)
+                pseudo = probes.label_the_others(subset, p)
+                predictions = train_and_predict(name, subset, pseudo, evaluation, seed, work)
                 answers = np.array([row["answer"] for row in predictions])
                 everything = np.ones((1, len(answers)))
                 f1_scores = weighted_scores(
@@ -159,7 +165,6 @@ def tuned_scores(name: str, orders_by_seed: Mapping[int, Orders], items: Items, 
 @click.argument("plot", type=click.Path())
 @click.option("--tuned", metavar="NAME", help="A model to tune as well.")
 def main(metrics: str, plot: str, tuned: str | None) -> None:
-    from threadpoolctl import threadpool_limits
     from tqdm import tqdm
 
     p = with_window(params())
@@ -170,11 +175,8 @@ def main(metrics: str, plot: str, tuned: str | None) -> None:
     readers = Readers(states, items)
     train_count = sum(item["split"] == "train" for item in items)
     sizes = [size for size in SIZES if size < train_count] + [train_count]
-    with threadpool_limits(1):  # matrices this small only wait for more threads
-        orders_by_seed = {
-            seed: orders(items, readers, seed, p.export) for seed in tqdm(SEEDS, "orders", unit=" seeds")
-        }
-        scores = f1_scores(orders_by_seed, sizes, items, readers, states, p)
+    orders_by_seed = {seed: orders(items, readers, seed, p.export) for seed in tqdm(SEEDS, "orders", unit=" seeds")}
+    scores = f1_scores(orders_by_seed, sizes, items, readers, states, p)
     result: dict[str, Any] = {
         "n": sum(item["split"] == p.evaluate.split for item in items),
         "seeds": len(SEEDS),
@@ -187,7 +189,7 @@ def main(metrics: str, plot: str, tuned: str | None) -> None:
             result[f"{model}_{order}_{size}"] = means
             points.append({"model": model, "order": order, "labels": size} | means)
     if tuned:
-        result[f"tuned_{tuned}"] = tuned_scores(tuned, orders_by_seed, items, p)
+        result[f"tuned_{tuned}"] = tuned_scores(tuned, orders_by_seed, items, states, p)
     write_json(metrics, result)
     write_json(plot, points)
 

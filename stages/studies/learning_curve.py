@@ -3,7 +3,8 @@
     python -m stages.studies.learning_curve smollm2_135m metrics/curve.json metrics/plots/curve.json
 
 Trains on an eighth, a quarter, half and all of the labels, three times each, and asks the items of `evaluate.split`.
-The probe of stages/floor.py learns from the same parts. A power law is fitted to the tuned model's error,
+The other items of train are then unlabelled, as those of stages/pseudo_label.py. The probe of stages/floor.py learns
+from the same parts. A power law is fitted to the tuned model's error,
 1 - F1 = a labels^-b, and read off at twice the labels. Its bounds are 95% of 1,000 resamples of items and of
 trainings. A run that was killed goes on where it was.
 """
@@ -11,22 +12,25 @@ trainings. A run that was killed goes on where it was.
 import random
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 import numpy as np
 from numpy.typing import NDArray
 
 from stages.judging.bootstrap import bounds
-from stages.judging.hidden_states import read_states
+from stages.judging.hidden_states import HiddenStates, read_states
 from stages.judging.metrics import Bools, Floats
 from stages.judging.power_law import extrapolate, extrapolate_each, observed_f1, resampled_f1
 from stages.judging.probe import probe_of_best_layer
+from stages.judging.pseudo_labels import pseudo_labelled
+from stages.llm.alpaca import alpaca_rows
 from stages.llm.training import train
 from stages.llm.training_cache import train_once, training_fingerprint
+from stages.llm.training_examples import TrainingRows
 from stages.pipeline.command import Command
 from stages.pipeline.files import read_json, write_json
-from stages.pipeline.params import cache_directory, params
+from stages.pipeline.params import Params, cache_directory, params
 from stages.pipeline.tables import split_items
 from stages.pipeline.window import with_window
 
@@ -63,36 +67,60 @@ def fit(labels: NDArray[Any], answers: NDArray[Any], log_odds: Floats, truth: Bo
 
 
 def train_and_predict(
-    name: str, examples: list[dict[str, Any]], items: list[dict[str, Any]], seed: int, work: Path
+    name: str,
+    examples: list[dict[str, Any]],
+    pseudo_examples: list[dict[str, Any]],
+    items: list[dict[str, Any]],
+    seed: int,
+    work: Path,
 ) -> list[dict[str, Any]]:
-    """The predictions for the items of a model trained on these examples. A training that finished in the folder
-    `work` is not repeated.
+    """The predictions for the items of a model trained on these examples, and on those that a probe has labelled as
+    the stage train does. A training that finished in the folder `work` is not repeated.
     """
     from stages.llm.catalogue import engine
     from stages.llm.predictions import predict
 
     p = params()
-    base, labels = Path("data/base") / name, work / "labels.json"
+    base = Path("data/base") / name
+    rows = TrainingRows(work / "labels.json", Path("data/alpaca/dev.json"), work / "pseudo_labels.json")
 
     def train_on_examples(adapter: Path, curve: Path) -> None:
-        write_json(labels, examples)
-        train(name, base, labels, p, seed, adapter, curve, dev_rows=Path("data/alpaca/dev.json"))
-        labels.unlink()  # texts of the chat
+        texts = {rows.labelled: examples, work / "pseudo_labels.json": pseudo_examples}
+        for file, alpaca in texts.items():
+            write_json(file, alpaca)
+        train(name, base, rows, p, seed, adapter, curve)
+        for file in texts:
+            file.unlink()
 
     train_once(work, train_on_examples)
     return predict(items, engine(name, base, p, work / "adapter"), p, work.name)
 
 
-def log_odds_of_probes(examples: list[dict[str, Any]], items: list[dict[str, Any]]) -> Floats:
-    """Log-odds of needed by probes of the same parts of the training examples, [sizes, seeds, items]."""
-    states = read_states("data/states.npz")
-    train_items, dev = split_items("data/items.jsonl", "train"), split_items("data/items.jsonl", "dev")
-    item_by_id = {item["id"]: item for item in train_items}
-    log_odds = []
-    for part, seed in product(PARTS, SEEDS):
-        items_of_part = [item_by_id[row["id"]] for row in subset(examples, part, seed)]
-        log_odds.append(probe_of_best_layer(states, items_of_part, dev, items)[1])
-    return np.reshape(log_odds, (len(PARTS), len(SEEDS), len(items)))
+class Probes(NamedTuple):
+    """Probes that learn parts of the training items, and choose their layer on dev."""
+
+    states: HiddenStates
+    train: list[dict[str, Any]]
+    dev: list[dict[str, Any]]
+
+    def log_odds(self, examples: list[dict[str, Any]], items: list[dict[str, Any]]) -> Floats:
+        """Log-odds of needed [items] by the probe that has learnt these examples."""
+        return probe_of_best_layer(self.states, self._items_of(examples)[0], self.dev, items)[1]
+
+    def label_the_others(self, examples: list[dict[str, Any]], p: Params) -> list[dict[str, Any]]:
+        """Training examples of all other training items, with the labels of this probe, as `train.pseudo_labels` asks
+        for them.
+        """
+        learnt, others = self._items_of(examples)
+        others = others if p.train.pseudo_labels else []
+        return alpaca_rows(pseudo_labelled(self.states, learnt, self.dev, others), p.question)
+
+    def _items_of(self, examples: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """The items of these examples, and all others."""
+        ids = {row["id"] for row in examples}
+        return [item for item in self.train if item["id"] in ids], [
+            item for item in self.train if item["id"] not in ids
+        ]
 
 
 def mean_and_range(scores: Floats) -> dict[str, float]:
@@ -116,7 +144,10 @@ def main(name: str, metrics: str, plot: str) -> None:
     alpaca = Path("data/alpaca")
     items = split_items("data/items.jsonl", p.evaluate.split)
     all_examples = read_json(alpaca / "train.json")
-    folder = cache_directory("curve") / training_fingerprint(name, Path("data/base") / name, p, alpaca)
+    states_file = Path("data/states.npz")
+    folder = cache_directory("curve") / training_fingerprint(name, Path("data/base") / name, p, alpaca, states_file)
+    train_items, dev = split_items("data/items.jsonl", "train"), split_items("data/items.jsonl", "dev")
+    probes = Probes(read_states(states_file), train_items, dev)
     sizes, predictions = [], []  # predictions [sizes, seeds, items]
     for part in PARTS:
         subsets = [subset(all_examples, part, seed) for seed in SEEDS]
@@ -124,12 +155,15 @@ def main(name: str, metrics: str, plot: str) -> None:
         of_seeds = []
         for seed, examples in zip(SEEDS, subsets, strict=True):
             click.echo(f"{size} labels, seed {seed}", err=True)
-            of_seeds.append(train_and_predict(name, examples, items, seed, folder / f"{name}_{size}_{seed}"))
+            pseudo = probes.label_the_others(examples, p)
+            of_seeds.append(train_and_predict(name, examples, pseudo, items, seed, folder / f"{name}_{size}_{seed}"))
         sizes.append(size)
         predictions.append(of_seeds)
     answers = np.array([[[row["answer"] for row in rows] for rows in of_seeds] for of_seeds in predictions])
     log_odds = np.array([[[log_odds_of(row) for row in rows] for rows in of_seeds] for of_seeds in predictions])
-    probe_log_odds = log_odds_of_probes(all_examples, items)
+    parts = product(PARTS, SEEDS)
+    by_probes = [probes.log_odds(subset(all_examples, part, seed), items) for part, seed in parts]
+    probe_log_odds = np.reshape(by_probes, (len(PARTS), len(SEEDS), len(items)))
     truth = np.array([item["cr_need_gt"] for item in items])
     result: dict[str, Any] = fit(np.array(sizes), answers, log_odds, truth, p.seed)
     f1_of_tuned = observed_f1(answers, log_odds, truth)

@@ -12,12 +12,11 @@ from pathlib import Path
 import click
 import numpy as np
 
-from stages.export import alpaca
 from stages.judging.evaluate_metric import measure
 from stages.judging.hidden_states import read_states
 from stages.judging.predictions import log_odds_of
 from stages.judging.probe import FOLDS, folds, out_of_sample
-from stages.llm import prompts
+from stages.llm.alpaca import alpaca_rows
 from stages.llm.training_cache import training_fingerprint
 from stages.pipeline.params import cache_directory, params
 from stages.pipeline.schemas import Labelled
@@ -33,20 +32,13 @@ NOISE = "random_10"
 @click.option("--asked", default=FOLDS, show_default=True, help="How many of the folds are asked.")
 def main(name: str, asked: int) -> None:
     p = params()
-    items = rows(read("data/valid.jsonl", Labelled))
+    items = rows(read("data/valid.jsonl", Labelled).order_by("id"))
     truth = np.array([item["cr_need_gt"] for item in items])
     flipped = flip_labels(items, truth, NOISE, p.seed)
     labels = truth ^ flipped
-    prompt = prompts.load(p.question.prompt)
-    examples = [
-        alpaca(
-            item | {"cr_need_gt": bool(label)},
-            prompt,
-            prompts.option_order(item["id"], p.question.option_order.training, p.question.seed),
-            p.question.turns,
-        )
-        for item, label in zip(items, labels, strict=True)
-    ]
+    examples = alpaca_rows(
+        [item | {"cr_need_gt": bool(label)} for item, label in zip(items, labels, strict=True)], p.question
+    )
     states = read_states("data/states.npz").of_middle_layer(items)
     unseen = out_of_sample(items, states, labels, p.seed)["all"]
     readers = np.log(unseen / (1 - unseen))
@@ -56,7 +48,9 @@ def main(name: str, asked: int) -> None:
     )
     for number, (learn, ask) in enumerate(folds(items, labels, p.seed)[:asked]):
         work = folder / f"{name}_{NOISE}_{number}"
-        predictions = train_and_predict(name, [examples[i] for i in learn], [items[i] for i in ask], p.seeds[0], work)
+        predictions = train_and_predict(
+            name, [examples[i] for i in learn], [], [items[i] for i in ask], p.seeds[0], work
+        )
         tuned[ask] = [log_odds_of(row) for row in predictions]
     is_predicted = ~np.isnan(tuned)
     rankings = {"readers": readers, "tuned": tuned, "both": readers + tuned}

@@ -25,6 +25,7 @@ import click
 from ruamel.yaml import YAML
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
+from stages.llm.training_examples import TrainingRows
 from stages.pipeline.params import params
 from tests.benchmarks.engines import peak
 from tests.conftest import ROOT
@@ -64,7 +65,7 @@ def ours(rows: Path, batch: int, folder: Path) -> float:
     p = params(ROOT / "params.yaml")
     models = {NAME: p.models[NAME].model_copy(update={"dtype": "auto"})}
     p = p.model_copy(update={"batch_size": batch, "epochs": 1, "min_steps": 0, "models": models})
-    return timed(lambda: training.train(NAME, BASE, rows, p, 0, folder / "adapter", folder / "curve"))
+    return timed(lambda: training.train(NAME, BASE, TrainingRows(rows), p, 0, folder / "adapter", folder / "curve"))
 
 
 def trl_as_documented(rows: Path, batch: int, folder: Path) -> float:

@@ -14,6 +14,7 @@ import pytest
 
 from stages.llm.base_models import PLAIN_TEMPLATE
 from stages.llm.tokenization import answer_tokens, encode, option_tokens
+from stages.llm.training_examples import TrainingRows
 from tests.conftest import RULES_ALONE, change_params
 from tests.unit.test_tokenization import QUESTION, SYSTEM
 
@@ -113,7 +114,7 @@ def test_a_second_real_model_from_a_gguf_file(project: Path, tmp_path: Path) -> 
         for i, (word, output) in enumerate([("apple", "B:yes"), ("stone", "A:no"), ("pear", "B:yes"), ("car", "A:no")])
     ]
     (project / "train.json").write_text(json.dumps(rows))
-    train("gemma", base, project / "train.json", params(), 0, project / "adapter", project / "curve")
+    train("gemma", base, TrainingRows(project / "train.json"), params(), 0, project / "adapter", project / "curve")
     questions: Any = [[{"role": "user", "content": row["instruction"]}] for row in rows]
     tuned: dict[int, Any] = {}
     Transformers(base, 512, project / "adapter").choose(questions, ["A", "B"], {}, tuned.update, "gemma")

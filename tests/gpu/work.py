@@ -68,9 +68,10 @@ def free_memory() -> int:
 def placement(folder: Path, name: str, base: Path, rows: Path) -> dict[str, Any]:
     """The number types and devices of the weights that a training updates, and of those that it leaves."""
     from stages.llm.training import _prepare
+    from stages.llm.training_examples import TrainingRows
 
     os.chdir(folder)
-    model = _prepare(name, base, rows, params(), 0, folder / "unused", full=False, dev_rows=None).model
+    model = _prepare(name, base, TrainingRows(rows), params(), 0, folder / "unused", full=False).model
     trained = {f"{weight.dtype} on {weight.device.type}" for weight in model.parameters() if weight.requires_grad}
     frozen = {f"{weight.dtype} on {weight.device.type}" for weight in model.parameters() if not weight.requires_grad}
     return {"trained": trained, "frozen": frozen}

@@ -13,6 +13,7 @@ from stages.llm.merging import merge
 from stages.llm.states import before_and_message, compute_states
 from stages.llm.tokenization import encode
 from stages.llm.training import split_validation, train
+from stages.llm.training_examples import TrainingRows
 from stages.llm.training_settings import expert_parameters, lora_config
 from stages.llm.transformers import Transformers
 from stages.llm.weights import attends_to_all, load
@@ -135,7 +136,7 @@ def test_trained_merged_and_ranked(folder: Path, tmp_path: Path, monkeypatch: py
         for i, text in enumerate(TEXTS * 2)
     ]
     (tmp_path / "train.json").write_text(json.dumps(rows))
-    train(name, folder, tmp_path / "train.json", p, 0, tmp_path / "adapter", tmp_path / "curve")
+    train(name, folder, TrainingRows(tmp_path / "train.json"), p, 0, tmp_path / "adapter", tmp_path / "curve")
     merge(folder, tmp_path / "adapter", tmp_path / "merged")
     vanilla, tuned = (
         options(Transformers(folder, 256), TEXTS),

@@ -13,6 +13,7 @@ from stages.judging.evaluate_metric import measure
 from stages.judging.power_law import f1, power_law
 from stages.judging.predictions import log_odds_of
 from stages.llm.predictions import predict
+from stages.llm.training_examples import TrainingRows
 from stages.llm.weights import linear_weights
 from stages.pipeline.files import write_json
 from stages.pipeline.params import params
@@ -96,12 +97,12 @@ def labelled(project: Path, base: Path, set_params: Callable[..., None], monkeyp
 def test_a_curve_that_was_killed_goes_on(project: Path, labelled: list[Row], monkeypatch: pytest.MonkeyPatch) -> None:
     trained: list[str] = []
 
-    def train(name: str, base: Path, labels: Path, *others: Any, **options: Any) -> None:
+    def train(name: str, base: Path, rows: TrainingRows, *others: Any, **options: Any) -> None:
         if len(trained) == 2:
             trained.append("killed")
             raise KeyboardInterrupt
-        trained.append(labels.parent.name)
-        really(name, base, labels, *others, **options)
+        trained.append(rows.labelled.parent.name)
+        really(name, base, rows, *others, **options)
 
     really = learning_curve.train
     monkeypatch.setattr(learning_curve, "PARTS", (2, 1))

@@ -18,7 +18,7 @@ import pytest
 from stages.evaluate import main as evaluate
 from stages.llm.loss import IGNORED, answer_loss
 from stages.llm.training import _readable_errors, _use_one_gpu, last_complete_checkpoint, train
-from stages.llm.training_examples import encode_row, load_examples
+from stages.llm.training_examples import TrainingRows, encode_row, load_examples
 from stages.llm.training_settings import process_batch_size
 from stages.pipeline.params import params
 from stages.pipeline.schemas import Item
@@ -134,7 +134,7 @@ def test_eight_items_are_learned_and_the_same_seed_gives_the_same_adapter(
     set_params(**{"epochs": 20, "batch_size": 4, f"models.{NAME}.dtype": dtype})
     file = rows(project / "train.json", 8)
     for out in ("once", "again"):
-        train(NAME, base / NAME, file, params(), 0, project / out / "adapter", project / out / "curve")
+        train(NAME, base / NAME, TrainingRows(file), params(), 0, project / out / "adapter", project / out / "curve")
     assert contents(project / "once") == contents(project / "again")
     learned = losses(project / "once" / "curve")
     assert len(learned) == 40
@@ -162,8 +162,8 @@ def test_few_items_are_trained_for_min_steps_and_the_best_checkpoint_is_kept(
     set_params(**settings, **{"lr": 0.01, "max_grad_norm": 10, "train.keep": "best"})
     file = rows(project / "train.json", 8)
     with pytest.raises(click.ClickException, match="there are no items of dev to choose by"):
-        train(NAME, base / NAME, file, params(), 0, project / "adapter", project / "curve")
-    train(NAME, base / NAME, file, params(), 0, project / "adapter", project / "curve", dev_rows=file)
+        train(NAME, base / NAME, TrainingRows(file), params(), 0, project / "adapter", project / "curve")
+    train(NAME, base / NAME, TrainingRows(file, dev=file), params(), 0, project / "adapter", project / "curve")
     assert len(losses(project / "curve")) == 20
     lines = (project / "curve" / "plots" / "metrics" / "validation_accuracy.tsv").read_text().splitlines()[1:]
     accuracies = [float(line.split("\t")[1]) for line in lines]
@@ -190,7 +190,8 @@ def test_merged_or_not_the_answers_are_the_same(
 
     monkeypatch.setenv("LABELS_CACHE", str(project / "cache"))
     set_params(epochs=1)
-    train(NAME, base / NAME, rows(project / "train.json", 8), params(), 0, project / "adapter", project / "curve")
+    labelled = rows(project / "train.json", 8)
+    train(NAME, base / NAME, TrainingRows(labelled), params(), 0, project / "adapter", project / "curve")
     engine = Transformers(base / NAME, 8192, project / "adapter")
     chats = [[{"role": "user", "content": item["text"]}] for item in items(6)]
     merged: dict[int, Any] = {}
@@ -338,7 +339,7 @@ def test_packed_rows_do_not_see_each_other(
     monkeypatch.setenv("LABELS_CACHE", str(project / "cache"))
     set_params(**{"epochs": 1, "batch_size": 1, "max_length": 1400, "train.packing": True})
     file = rows(project / "train.json", 8)
-    train(NAME, base / NAME, file, params(), 0, project / "adapter", project / "curve")
+    train(NAME, base / NAME, TrainingRows(file), params(), 0, project / "adapter", project / "curve")
     assert len(losses(project / "curve")) == 1  # all eight in one row
     model, _ = load(base / NAME, torch.float32)
     token_logprobs = []

@@ -72,12 +72,14 @@ def test_without_the_extra(package: str, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_what_a_project_lacks_is_a_line(project: Path) -> None:
     adapter = project / "data" / "adapters" / "smollm2_135m"
-    no_threshold = f"Error: {project}/data/gate.json has no threshold of smollm2_135m: run dvc repro gate\n"
-    assert run(main, adapter, "--port", "0").output == no_threshold
+    file = project / "data" / "gate.json"
+    assert run(main, adapter, "--port", "0").output == f"Error: {file} is missing: run dvc repro gate\n"
     (project / "data").mkdir()
-    (project / "data" / "gate.json").write_text('{"other": {"log_odds": 0, "temperature": 1}}')
-    assert run(main, adapter, "--port", "0").output == no_threshold
-    (project / "data" / "gate.json").write_text('{"smollm2_135m": {"log_odds": 0, "temperature": 1}}')
+    file.write_text('{"other": {"log_odds": 0, "temperature": 1}}')
+    assert run(main, adapter, "--port", "0").output == (
+        f"Error: {file} has no threshold of smollm2_135m: run dvc repro gate\n"
+    )
+    file.write_text('{"smollm2_135m": {"log_odds": 0, "temperature": 1}}')
     for folder in (project / "data" / "base" / "smollm2_135m", adapter):
         assert run(main, adapter, "--port", "0").output == (
             f"Error: {folder} is missing: run dvc repro gate, or dvc pull\n"

@@ -1,0 +1,159 @@
+"""Gates side by side on several chats, and models asked of a chat that they were not tuned on.
+
+    python -m tests.benchmarks.gates smollm2_135m gecor.jsonl irc.jsonl
+
+The first chat is the sample, with its split and its tuned model. Each file has the labelled items of another chat; its
+conversations are split as the stage export does, and a model is tuned on at most 500 of its items. TF-IDF, the probe
+and tuned models have the threshold that keeps `gate.recall` of the needed questions of their chat's dev part. A model
+of another chat has it from its own chat. The milliseconds are the median of one question at a time.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+import numpy as np
+
+from stages.gating.gate import Gate
+from stages.gating.rules import RULES
+from stages.gating.threshold import Threshold, measure_gate, threshold_for
+from stages.judging.classifiers import log_odds_from_words
+from stages.judging.hidden_states import HiddenStates, read_states, write_states
+from stages.judging.metrics import Floats
+from stages.judging.predictions import log_odds_of
+from stages.judging.probe import probe_of_best_layer, truth_of
+from stages.labels.splitting import split
+from stages.llm.alpaca import alpaca_rows
+from stages.llm.catalogue import engine
+from stages.llm.predictions import predict
+from stages.llm.states import compute_states
+from stages.llm.training import train
+from stages.llm.training_cache import train_once, training_fingerprint
+from stages.llm.training_examples import TrainingRows
+from stages.pipeline.files import write_json
+from stages.pipeline.markdown import in_percent, markdown_table
+from stages.pipeline.params import Params, cache_directory, params
+from stages.pipeline.schemas import SPLITS, Labelled
+from stages.pipeline.tables import read, rows, split_items
+from stages.pipeline.window import with_window
+from stages.reporting.gate_text import NAMES
+
+Items = list[dict[str, Any]]
+LEARNT = 500  # items of another chat
+ASKED = 1000  # items of its dev and of its test part
+TIMED = 50  # questions
+
+
+class Chat(NamedTuple):
+    """Labelled items of a chat, a vanilla model's hidden states for them, and the adapter tuned on its train part."""
+
+    train: Items
+    dev: Items
+    test: Items
+    states: HiddenStates
+    adapter: Path
+
+    @property
+    def asked(self) -> Items:
+        return self.dev + self.test
+
+
+def sample(name: str) -> Chat:
+    learnt, dev, test = (split_items("data/items.jsonl", part) for part in SPLITS)
+    return Chat(learnt, dev, test, read_states("data/states.npz"), Path("data/adapters") / name)
+
+
+def other_chat(name: str, file: Path, p: Params) -> Chat:
+    """A chat of a file, with a model tuned on it in the cache directory."""
+    splits, _ = split(rows(read(file, Labelled).order_by("id")), p.export.dev, p.export.test, p.export.seed)
+    learnt, dev, test = splits["train"][:LEARNT], splits["dev"][:ASKED], splits["test"][:ASKED]
+    base = Path("data/base") / name
+    folder = cache_directory("gates") / training_fingerprint(name, base, p, file)
+    folder.mkdir(exist_ok=True)
+    if not (folder / "states.npz").exists():
+        states = compute_states(Path("data/base") / p.law.probe_model, learnt + dev + test, p.question.turns_of_probes)
+        write_states(folder / "states.npz", states)
+
+    def train_on_chat(adapter: Path, curve: Path) -> None:
+        write_json(folder / "train.json", alpaca_rows(learnt, p.question))
+        train(name, base, TrainingRows(folder / "train.json"), p, p.seeds[0], adapter, curve)
+
+    train_once(folder / "tuned", train_on_chat)
+    return Chat(learnt, dev, test, read_states(folder / "states.npz"), folder / "tuned/adapter")
+
+
+def tuned_log_odds(name: str, adapter: Path, items: Items, p: Params) -> Floats:
+    answers = predict(items, engine(name, Path("data/base") / name, p, adapter), p, str(adapter.parent.name))
+    return np.array([log_odds_of(row) for row in answers])
+
+
+def milliseconds(ask: Callable[[dict[str, Any]], Any], items: Items) -> str:
+    """The median of asking about one item at a time."""
+    seconds = []
+    for item in items[:TIMED]:
+        start = time.perf_counter()
+        ask(item)
+        seconds.append(time.perf_counter() - start)
+    return f"{1000 * float(np.median(seconds)):.1f}"
+
+
+def ask_gate(gate: Gate) -> Callable[[dict[str, Any]], Any]:
+    return lambda item: gate([(t["sender"], t["text"]) for t in item["cr_window"]], item["text"], item["sender"])
+
+
+def cells(scores: Mapping[str, float], has_ranking: bool = True) -> list[str]:
+    shown = ("recall", "precision", "f1", "auc", "saved")
+    texts = [in_percent(scores[name], scores[f"{name}_low"], scores[f"{name}_high"]) for name in shown]
+    return texts if has_ranking else [*texts[:3], "", texts[4]]
+
+
+def compare(title: str, chats: Mapping[str, Chat], name: str, p: Params) -> str:
+    """The table of gates on the test part of the chat `title`."""
+    chat = chats[title]
+    truth, truth_of_dev = truth_of(chat.test), truth_of(chat.dev)
+    lines = []
+    for rule, is_needed in RULES.items():
+        decisions = np.array([is_needed(item) for item in chat.test])
+        scores = measure_gate(decisions, decisions.astype(float), truth, p.evaluate.bootstrap, p.seed)
+        lines.append([NAMES[rule], *cells(scores, has_ranking=False), milliseconds(is_needed, chat.test)])
+
+    texts, labels = [item["text"] for item in chat.train], [item["cr_need_gt"] for item in chat.train]
+    gate = Gate(engine(name, Path("data/base") / name, p, chat.adapter), p, Threshold(0.0, 1.0))
+    gate.keep_prefix()
+    own = {
+        "tfidf_lr": np.array(log_odds_from_words(texts, labels, [item["text"] for item in chat.asked])),
+        "probe": probe_of_best_layer(chat.states, chat.train, chat.dev, chat.asked)[1],
+        f"{name}, tuned on this chat": tuned_log_odds(name, chat.adapter, chat.asked, p),
+    }
+    for gate_name, log_odds in own.items():
+        of_dev, of_test = log_odds[: len(chat.dev)], log_odds[len(chat.dev) :]
+        threshold = threshold_for(p.gate.recall, of_dev, truth_of_dev)
+        scores = measure_gate(of_test >= threshold, of_test, truth, p.evaluate.bootstrap, p.seed)
+        duration = milliseconds(ask_gate(gate), chat.test) if gate_name.startswith(name) else ""
+        lines.append([NAMES.get(gate_name, gate_name), *cells(scores), duration])
+    for other, source in chats.items():
+        if other != title:
+            of_dev = tuned_log_odds(name, source.adapter, source.dev, p)
+            threshold = threshold_for(p.gate.recall, of_dev, truth_of(source.dev))
+            of_test = tuned_log_odds(name, source.adapter, chat.test, p)
+            scores = measure_gate(of_test >= threshold, of_test, truth, p.evaluate.bootstrap, p.seed)
+            lines.append([f"{name}, tuned on {other}", *cells(scores), ""])
+    head = ["gate", "recall", "precision", "F1", "AUC", "rewrites saved", "ms"]
+    counts = f"{len(chat.train)} items to learn, {len(chat.dev)} of dev, n = {len(chat.test)} of test"
+    return f"**{title}**: {counts}, {np.mean(truth):.0%} of them needed.\n\n{markdown_table(head, lines)}\n"
+
+
+@click.command(help=__doc__)
+@click.argument("name")
+@click.argument("files", nargs=-1, type=click.Path(exists=True, path_type=Path))
+def main(name: str, files: tuple[Path, ...]) -> None:
+    p = with_window(params())
+    chats = {"the sample": sample(name)} | {file.stem: other_chat(name, file, p) for file in files}
+    for title in chats:
+        click.echo(compare(title, chats, name, p))
+
+
+if __name__ == "__main__":
+    main()
