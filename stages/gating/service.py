@@ -96,6 +96,7 @@ class Version(Schema):
     model: str
     adapter: Annotated[str | None, Field(description="sha256 of the adapter's files; null for a model without one")]
     prompt: Annotated[str, Field(description="sha256 of the prompt's template")]
+    resolve: Annotated[str | None, Field(description="The model that rewrites questions; null for none")]
     log_odds: Annotated[float, Field(description="The threshold: the least log-odds of a message that needs it")]
     temperature: Annotated[float, Field(description="Divides log-odds for a probability")]
 
@@ -272,6 +273,7 @@ def _version_of(gate: Gate, model: str) -> Version:
         model=model,
         adapter=gate.engine.identity.get("adapter"),
         prompt=fingerprint(template),
+        resolve=gate.p.gate.resolve,
         log_odds=gate.threshold.log_odds,
         temperature=gate.threshold.temperature,
     )

@@ -386,6 +386,7 @@ def test_the_command(adapter: Path, gate: Gate) -> None:
             "model": SMALL,
             "adapter": hashlib.sha256("\n".join(lines).encode()).hexdigest(),
             "prompt": _sha256(ROOT / "stages" / "llm" / "prompts" / "en.yaml"),
+            "resolve": None,
             "log_odds": 0.0,
             "temperature": 1.0,
         }
