@@ -24,7 +24,7 @@ $(foreach name,$(SETTINGS),$(eval override $(name) := $$(value $(name))))
 export $(SETTINGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro own next paper report figures verify publish remote test test-all
+.PHONY: help setup repro own next paper report figures verify serve publish remote test
 
 help:  ## list these targets; `make help-development` lists those for developers
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -64,6 +64,9 @@ figures: $(READY)  ## update the figures in data/README.md, README.md and docs/ 
 verify: $(READY)  ## run the committed pipeline in a fresh clone and compare the results; STAGES=concat runs a part
 	set -f; python -m stages.tools.verify $$STAGES
 
+serve: $(READY)  ## answer over HTTP whether a question needs its context: make serve MODEL=smollm2_135m
+	@python -m stages.tools.serve -- "data/adapters/$$MODEL"
+
 publish: $(READY)  ## list the files that go to a model hub: MODEL as REPOSITORY; PUSH=--push sends them
 	@set -f; python -m stages.tools.publish "$$MODEL" "$$REPOSITORY" $$PUSH
 
@@ -76,7 +79,3 @@ test: $(READY)  ## fast tests (about 3 minutes)
 	python -m pytest -n auto --dist loadfile -m "not slow and not model and not dvc and not external and not gpu"
 
 include development.mk
-
-test-all: $(READY) java browser $(LABEL_STUDIO)/.ready $(SPARK)/.ready $(VLLM)/.ready $(SERVERS)/.ready $(SKY)/.ready $(TOOLS)/.ready  ## all tests, also those that need other software
-	python -m pytest -n auto --dist loadfile -m "not model and not external and not gpu"
-	python -m pytest -m "(model or external) and not gpu"

@@ -1,5 +1,5 @@
 # Targets for whoever changes the code; `make help-development` lists them. Other software has environments of its own.
-.PHONY: help-development lint java browser test-servers test-spark test-rent test-alpaca \
+.PHONY: help-development lint test-all java browser test-servers test-spark test-rent test-alpaca \
 	test-downloads test-gpu bench constraints upgrade licences
 
 help-development:  ## list these targets
@@ -61,6 +61,12 @@ $(SPARK)/.ready: $(READY) requirements/spark.txt  # sees the pipeline's packages
 	$(SPARK)/bin/python -m pip install --quiet --constraint constraints.txt --requirement requirements/spark.txt
 	touch $@
 
+ASSISTANTS := .venv-assistants
+$(ASSISTANTS)/.ready: $(READY) requirements/assistants.txt  # sees the pipeline's packages: assistants import the gate
+	$(call seeing_pipeline,$(ASSISTANTS))
+	$(ASSISTANTS)/bin/python -m pip install --quiet --constraint constraints.txt --requirement requirements/assistants.txt
+	touch $@
+
 TOOLS := .venv-tools
 $(TOOLS)/.ready: requirements/tools.txt
 	"$$PYTHON" -m venv $(TOOLS)
@@ -87,6 +93,10 @@ $(AXOLOTL)/.ready: requirements/axolotl.txt  # by uv: pip tries versions of its 
 	$(AXOLOTL)/bin/python -m pip install --quiet uv $$(grep '^torch==' requirements/axolotl.txt)
 	$(AXOLOTL)/bin/python -m uv pip install --quiet --requirement requirements/axolotl.txt
 	touch $@
+
+test-all: $(READY) java browser $(LABEL_STUDIO)/.ready $(SPARK)/.ready $(VLLM)/.ready $(SERVERS)/.ready $(SKY)/.ready $(TOOLS)/.ready $(ASSISTANTS)/.ready  ## all tests, also those that need other software
+	python -m pytest -n auto --dist loadfile -m "not model and not external and not gpu"
+	python -m pytest -m "(model or external) and not gpu"
 
 test-servers: $(READY) $(VLLM)/.ready $(SERVERS)/.ready  ## test vLLM and real servers with the embedded model: vLLM's, llama.cpp's, transformers'
 	python -m pytest tests/external/test_vllm.py tests/external/test_servers.py

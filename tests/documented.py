@@ -46,6 +46,7 @@ INSTALLS = NotRun("installs packages")
 GATE = NotRun("the gate runs it, and it runs tests itself")
 SECRET = NotRun("handles a secret in the user's own shell")
 GITLAB = NotRun("needs a runner of GitLab; test_the_comment_on_a_branch has its comment")
+PAGE = RunBy("test_the_commands_of_the_page", "this, on another port")
 SHORT = NotRun("names a command that stands elsewhere with its arguments")
 
 COMMANDS: dict[str, Runs | RunBy | NotRun] = {
@@ -126,6 +127,18 @@ COMMANDS: dict[str, Runs | RunBy | NotRun] = {
     "dvc repro fetch_models": RunBy("test_dvc_sees_a_model_in_a_folder"),
     "python -m stages.tools.predict data/chat.jsonl data/answers.jsonl smollm2_135m"
     " --adapter data/adapters/smollm2_135m": RunBy("test_answers_for_a_chat_log"),
+    "make serve MODEL=smollm2_135m": RunBy("test_the_command", "stages.tools.serve, on another port"),
+    "python -m stages.tools.serve data/adapters/smollm2_135m": RunBy("test_the_command", "this, on another port"),
+    "python -m stages.tools.serve data/adapters/smollm2_135m --host 0.0.0.0": RunBy(
+        "test_other_machines_need_a_token", "this, until the model is loaded"
+    ),
+    "export LABELS_SERVE_TOKEN=$(openssl rand -hex 32)": SECRET,
+    'curl --silent http://127.0.0.1:8765/decide -H "Content-Type: application/json"'
+    """ -d '{"history": [{"speaker": "ann", "text": "My board arrived."}], "message": "How do I flash it?"}'""": PAGE,
+    "curl --silent http://127.0.0.1:8765/version": PAGE,
+    'curl --silent http://127.0.0.1:8765/version -H "Authorization: Bearer $LABELS_SERVE_TOKEN"': PAGE,
+    "python -m tests.benchmarks.serving data/adapters/smollm2_135m": MEASURES,
+    "make .venv-assistants/.ready": INSTALLS,
     "python -m stages.tools.merge data/base/smollm2_135m data/adapters/smollm2_135m data/merged/smollm2_135m": RunBy(
         "test_a_merged_model_is_base_and_update"
     ),

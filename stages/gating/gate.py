@@ -68,15 +68,20 @@ class Gate:
         """
         adapter = Path(adapter).resolve()
         name = adapter.name
-        root = Path(project).resolve() if project else adapter.parents[2]
+        root = Path(project).resolve() if project else adapter.parent.parent.parent
         p = with_window(params(root / "params.yaml"), root)
+        is_served = p.named(name).endpoint is not None
         if not (root / THRESHOLDS).exists():
             raise click.ClickException(f"{root / THRESHOLDS} is missing: run dvc repro gate")
         thresholds = read_json(root / THRESHOLDS)
         if name not in thresholds:
             raise click.ClickException(f"{root / THRESHOLDS} has no threshold of {name}: run dvc repro gate")
-        model = engine(name, root / "data/base" / name, p, None if p.named(name).endpoint else adapter)
-        gate = cls(model, p, Threshold(**thresholds[name]), load_resolver(p, root / "data/base"))
+        base = root / "data/base"
+        for folder in (base / name, adapter):
+            if not is_served and not folder.is_dir():
+                raise click.ClickException(f"{folder} is missing: run dvc repro gate, or dvc pull")
+        model = engine(name, base / name, p, None if is_served else adapter)
+        gate = cls(model, p, Threshold(**thresholds[name]), load_resolver(p, base))
         gate.keep_prefix()
         return gate
 

@@ -27,6 +27,8 @@ EXTRAS = {  # of pyproject.toml, by the packages that a command may miss
     "openai": "servers",
     "tenacity": "servers",
     "textual": "terminal",
+    "fastapi": "serve",
+    "uvicorn": "serve",
     "markdown_it": "pictures",
     "vl_convert": "pictures",
     "bitsandbytes": "gpu",

@@ -26,6 +26,7 @@ TARGETS: dict[str, tuple[dict[str, str], list[str]]] = {
     "own": ({"CHAT": HOSTILE_TO_MAKE}, [HOSTILE_TO_MAKE]),
     "paper": ({"MODELS": "a,$(touch X) *"}, ["ladder=[a,$(touch X) *]", "finetune=[a,$(touch X) *]"]),
     "report": ({"REVISIONS": "main $(touch X);touch *"}, ["main", "$(touch", "X);touch", "*"]),
+    "serve": ({"MODEL": HOSTILE_TO_MAKE}, [f"data/adapters/{HOSTILE_TO_MAKE}"]),
     "publish": (
         {"MODEL": HOSTILE_TO_MAKE, "REPOSITORY": HOSTILE_TO_MAKE, "PUSH": "--push; touch X"},
         [HOSTILE_TO_MAKE, HOSTILE_TO_MAKE, "--push;", "touch", "X"],
@@ -92,7 +93,7 @@ def test_make_says_what_it_must_be_told(make_folder: Path, target: str, message:
     assert message in call(make_folder, "make", target, fails=True)
 
 
-@pytest.mark.parametrize(("makefile", "limit"), [(MAKEFILES[0], 13), (MAKEFILES[1], 12)])
+@pytest.mark.parametrize(("makefile", "limit"), [(MAKEFILES[0], 13), (MAKEFILES[1], 13)])
 def test_every_target_has_a_line_of_help(make_folder: Path, makefile: Path, limit: int) -> None:
     """But for files and what only other targets ask for, which `make help` doesn't list."""
     targets = re.findall(r"^([a-z][a-z-]*):", makefile.read_text(), re.MULTILINE)

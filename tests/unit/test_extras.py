@@ -20,6 +20,7 @@ from tests.conftest import ROOT, run
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 OPTIONAL = {  # modules that are an extra's own
     "servers": ["stages.llm.connection"],
+    "serve": ["stages.gating.service"],
     "terminal": ["stages.labels.help_screen", "stages.labels.item_view", "stages.labels.terminal"],
 }
 WITHOUT_EXTRAS = """
@@ -42,7 +43,7 @@ def test_what_the_project_is_named_after_is_in_the_base() -> None:
     assert {"dvc", "dvc-s3", "click", "pandera", "transformers", "peft", "trl", "torch", "evaluate"} <= names()
 
 
-@pytest.mark.parametrize("extra", ["servers", "terminal", "pictures"])
+@pytest.mark.parametrize("extra", ["servers", "terminal", "serve", "pictures"])
 def test_setup_installs_every_extra_that_runs_anywhere(extra: str) -> None:
     [project] = [
         Requirement(requirement)
@@ -60,7 +61,7 @@ def test_each_package_of_an_extra_is_known_by_it() -> None:
         packages = {canonicalize_name(name) for name in distributions.get(module, [module])}
         assert packages & names(extra) or f"[{module}]" in str(PROJECT["optional-dependencies"][extra]), module
     covered = {canonicalize_name(name) for module in EXTRAS for name in distributions.get(module, [module])}
-    assert names("servers") | names("terminal") | names("pictures") | names("gpu") | names("vllm") <= covered
+    assert set().union(*map(names, ("servers", "terminal", "serve", "pictures", "gpu", "vllm"))) <= covered
 
 
 def test_the_base_imports_no_extra() -> None:
@@ -160,8 +161,8 @@ def test_requirements_are_pinned() -> None:
     """Those of other software's environments; the comment's have the versions of constraints.txt."""
     files = sorted((ROOT / "requirements").glob("*.txt"))
     assert {file.stem for file in files} == {
-        "axolotl", "comment", "label-studio", "litellm", "llama-cpp-python", "llama-factory", "servers", "sky",
-        "spark", "tools", "vllm",
+        "assistants", "axolotl", "comment", "label-studio", "litellm", "llama-cpp-python", "llama-factory", "servers",
+        "sky", "spark", "tools", "vllm",
     }  # fmt: skip
     pinned = {line.split("==")[0] for line in (ROOT / "constraints.txt").read_text().splitlines()}
     for file in files:
