@@ -78,6 +78,7 @@ COMMANDS: dict[str, Runs | RunBy | NotRun] = {
     "python -m stages.tools.verify concat": RunBy(
         "test_other_code_that_nobody_ran_shows", "python -m stages.tools.verify ingest"
     ),
+    "make serve": SHORT,
     "make paper MODELS=…": SHORT,
     "make paper": NotRun("needs a GPU and a model hub"),
     "make paper MODELS=qwen1_5_0_5b,qwen1_5_1_8b": NotRun("needs a GPU and a model hub"),
