@@ -87,7 +87,7 @@ def test_a_chat_of_ones_own_from_end_to_end(clone: Path) -> None:
 
 def test_an_ablation_reruns_training_and_what_follows(clone: Path) -> None:
     output = call(clone, "dvc", "exp", "run", "--name", "slow", "-S", "lr=2e-5")
-    stages = {f"{stage}@smollm2_135m_10" for stage in ("train", "rank", "tuned")} | {"law_tuned", "report"}
+    stages = {f"{stage}@smollm2_135m_10" for stage in ("train", "rank", "tuned")} | {"law_tuned", "gate", "report"}
     assert set(stages_run(output)) == stages
     experiments = json.loads(call(clone, "dvc", "exp", "show", "--json"))
     assert "slow" in json.dumps(experiments)
