@@ -150,8 +150,8 @@ def is_other_language(rewrite: str, message: str, window: Sequence[str]) -> bool
     if scripts_of_message and not main_scripts(scripts_of_message) & script_counts(rewrite).keys():
         return True
     scripts = scripts_of_message or script_counts("\n".join(window))
-    known = {word.casefold() for text in (message, *window) for word in words(text)}
-    new = script_counts("\n".join(word for word in words(rewrite) if word.casefold() not in known))
+    chat_words = {word.casefold() for text in (message, *window) for word in words(text)}
+    new = script_counts("\n".join(word for word in words(rewrite) if word.casefold() not in chat_words))
     return bool(scripts and new) and not main_scripts(new) & scripts.keys()
 
 

@@ -26,8 +26,8 @@ def threshold_for(recall: float, log_odds: Floats, truth: Bools) -> float:
     two items, so that rounding changes no decision.
     """
     of_needed = np.sort(log_odds[truth])[::-1]
-    kept = int(np.ceil(recall * len(of_needed) - 1e-9))  # 0.95 of 20 items is 19, whatever floats say
-    least = of_needed[kept - 1]
+    least_count = int(np.ceil(recall * len(of_needed) - 1e-9))  # 0.95 of 20 items is 19, whatever floats say
+    least = of_needed[least_count - 1]
     lower = log_odds[log_odds < least]
     return float((least + lower.max()) / 2) if len(lower) else float(least - 1)
 

@@ -69,13 +69,13 @@ def sides(items: Items, p: Export) -> dict[int, str | None]:
     return sides_by_id | dict.fromkeys((item["id"] for item in left_out), None)
 
 
-def may_be_learnt(inquiries: Items, kept: Items) -> Items:
-    """The inquiries that tell a training nothing about the items that are kept for dev and test: those of other
-    conversations, and those older than all that the kept items show.
+def may_be_learnt(inquiries: Items, dev_and_test: Items) -> Items:
+    """The inquiries that tell a training nothing about the items of dev and test: those of other conversations, and
+    those older than all that these items show.
     """
-    kept_groups = {item["group"] for item in kept}
-    start = min(map(_window_start, kept))
-    return [item for item in inquiries if item["group"] not in kept_groups or item["timestamp"] < start]
+    groups = {item["group"] for item in dev_and_test}
+    start = min(map(_window_start, dev_and_test))
+    return [item for item in inquiries if item["group"] not in groups or item["timestamp"] < start]
 
 
 def has_chosen(labelled: Iterable[Mapping[str, Any]]) -> bool:

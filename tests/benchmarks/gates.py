@@ -33,12 +33,12 @@ from stages.llm.training import train
 from stages.llm.training_cache import train_once, training_fingerprint
 from stages.llm.training_examples import TrainingRows
 from stages.pipeline.files import write_json
-from stages.pipeline.markdown import in_percent, markdown_table
+from stages.pipeline.markdown import markdown_table
 from stages.pipeline.params import Params, cache_directory, params
 from stages.pipeline.schemas import SPLITS, Labelled
 from stages.pipeline.tables import read, rows, split_items
 from stages.pipeline.window import with_window
-from stages.reporting.gate_text import NAMES
+from stages.reporting.gate_text import HEAD, gate_rows
 
 Items = list[dict[str, Any]]
 LEARNT = 500  # items of another chat
@@ -103,12 +103,6 @@ def ask_gate(gate: Gate) -> Callable[[dict[str, Any]], Any]:
     return lambda item: gate([(t["sender"], t["text"]) for t in item["cr_window"]], item["text"], item["sender"])
 
 
-def cells(scores: Mapping[str, float], has_ranking: bool = True) -> list[str]:
-    shown = ("recall", "precision", "f1", "auc", "saved")
-    texts = [in_percent(scores[name], scores[f"{name}_low"], scores[f"{name}_high"]) for name in shown]
-    return texts if has_ranking else [*texts[:3], "", texts[4]]
-
-
 def compare(title: str, chats: Mapping[str, Chat], name: str, p: Params) -> str:
     """The table of gates on the test part of the chat `title`."""
     chat = chats[title]
@@ -117,7 +111,7 @@ def compare(title: str, chats: Mapping[str, Chat], name: str, p: Params) -> str:
     for rule, is_needed in RULES.items():
         decisions = np.array([is_needed(item) for item in chat.test])
         scores = measure_gate(decisions, decisions.astype(float), truth, p.evaluate.bootstrap, p.seed)
-        lines.append([NAMES[rule], *cells(scores, has_ranking=False), milliseconds(is_needed, chat.test)])
+        lines += [[*row, milliseconds(is_needed, chat.test)] for row in gate_rows({rule: scores})]
 
     texts, labels = [item["text"] for item in chat.train], [item["cr_need_gt"] for item in chat.train]
     gate = Gate(engine(name, Path("data/base") / name, p, chat.adapter), p, Threshold(0.0, 1.0))
@@ -132,17 +126,18 @@ def compare(title: str, chats: Mapping[str, Chat], name: str, p: Params) -> str:
         threshold = threshold_for(p.gate.recall, of_dev, truth_of_dev)
         scores = measure_gate(of_test >= threshold, of_test, truth, p.evaluate.bootstrap, p.seed)
         duration = milliseconds(ask_gate(gate), chat.test) if gate_name.startswith(name) else ""
-        lines.append([NAMES.get(gate_name, gate_name), *cells(scores), duration])
+        lines += [[*row, duration] for row in gate_rows({gate_name: scores | {"threshold": threshold}})]
     for other, source in chats.items():
         if other != title:
             of_dev = tuned_log_odds(name, source.adapter, source.dev, p)
             threshold = threshold_for(p.gate.recall, of_dev, truth_of(source.dev))
             of_test = tuned_log_odds(name, source.adapter, chat.test, p)
             scores = measure_gate(of_test >= threshold, of_test, truth, p.evaluate.bootstrap, p.seed)
-            lines.append([f"{name}, tuned on {other}", *cells(scores), ""])
-    head = ["gate", "recall", "precision", "F1", "AUC", "rewrites saved", "ms"]
+            lines += [
+                [*row, ""] for row in gate_rows({f"{name}, tuned on {other}": scores | {"threshold": threshold}})
+            ]
     counts = f"{len(chat.train)} items to learn, {len(chat.dev)} of dev, n = {len(chat.test)} of test"
-    return f"**{title}**: {counts}, {np.mean(truth):.0%} of them needed.\n\n{markdown_table(head, lines)}\n"
+    return f"**{title}**: {counts}, {np.mean(truth):.0%} of them needed.\n\n{markdown_table([*HEAD, 'ms'], lines)}\n"
 
 
 @click.command(help=__doc__)
