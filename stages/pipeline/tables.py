@@ -224,7 +224,8 @@ def in_memory(arrow_table: pyarrow.Table) -> ibis.Table:
     if backend.name != "pyspark":
         return ibis.memtable(arrow_table)
     name = ibis.util.gen_name("in_memory")  # through Ibis, nulls would become the text NaN
-    backend._session.createDataFrame(arrow_table).createTempView(name)
+    # in one chunk, since Spark takes a table that begins with empty chunks for an empty one
+    backend._session.createDataFrame(arrow_table.combine_chunks()).createTempView(name)
     return backend.table(name)
 
 
