@@ -281,8 +281,7 @@ def learning_curve() -> str:
     lines = []
     for count in counts:
         row = study[f"labels_{count}"]
-        probe_cells = _mean_and_range(row["probe"]) if "probe" in row else ("", "")
-        lines.append([f"{count:,}", *_mean_and_range(row), *probe_cells])
+        lines.append([f"{count:,}", *_mean_and_range(row), *_mean_and_range(row["probe"])])
     lines.append([f"{2 * counts[-1]:,}, predicted", bounded(study, "f1_at_twice"), "", "", ""])
     exponent = [study[f"exponent{end}"] for end in ("", "_low", "_high")]
     head = ["labels", "mean F1 (%)", "lowest and highest seed", "probe: mean F1 (%)", "its range"]
