@@ -106,6 +106,8 @@ COMMANDS: dict[str, Runs | RunBy | NotRun] = {
     "pip install .": INSTALLS,
     "python -m tests.benchmarks.scale 58000 5800000": MEASURES,
     "python -m tests.benchmarks.training": MEASURES,
+    "python -m tests.benchmarks.irc_questions irc irc.jsonl": NotRun("needs data that is not in the repository"),
+    "python -m tests.benchmarks.gates smollm2_135m gecor.jsonl irc.jsonl": TRAINS,
     "python -m tests.benchmarks.first_label 58000": MEASURES,
     "python -m tests.benchmarks.scale --one make 58000000 log log": MEASURES,
     "python -m tests.benchmarks.scale --one stages concat log turns": MEASURES,

@@ -227,7 +227,7 @@ def test_every_figure_is_drawn(browser: Browser, page: Path) -> None:
     )
     text_column = tab.evaluate("parseFloat(getComputedStyle(document.querySelector('main p')).maxWidth)")
     plots = call(page.parent, "dvc", "plots", "show", "--json")
-    assert len(figures) == plots.count('"type": "vega"') + 1 == 18
+    assert len(figures) == plots.count('"type": "vega"') + 1 == 19
     for figure in figures:
         assert figure["marks"] > 0, figure
         assert 0.95 * text_column < figure["width"] <= text_column, figure
