@@ -33,7 +33,7 @@ from tests.conftest import ROOT
 NAME = "smollm2_135m"
 BASE = ROOT / "data" / "base" / NAME
 ITEMS = 48
-BATCHES = (2, 8)
+BATCHES = (2, 4, 8)
 PATIENCE = 900  # seconds for another trainer, after which it counts as hung
 SECONDS = re.compile(r"'train_runtime': '?([0-9.]+)")
 
