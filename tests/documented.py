@@ -120,6 +120,7 @@ COMMANDS: dict[str, Runs | RunBy | NotRun] = {
     "python -m tests.benchmarks.gecor CamRest676_annotated.json gecor.jsonl": Runs(
         files=(("CamRest676_annotated.json", json.dumps([{"dial": [TURN, TURN]}])),)
     ),
+    "python -m tests.benchmarks.query_strategies": NotRun("takes ten minutes, and small-text of the extra bench"),
     "python -m tests.benchmarks.rewriting CamRest676_annotated.json --models smollm2_135m": TRAINS,
     "python -m tests.benchmarks.rewriting CamRest676_annotated.json --turns 20 --steps 20": TRAINS,
     "python -m stages.train smollm2_135m data/base/smollm2_135m data/rewrites.json data/resolver/adapter"
