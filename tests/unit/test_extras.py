@@ -153,7 +153,7 @@ def test_the_comments_environment_has_what_the_comment_imports() -> None:
     }
     distributions = packages_distributions()
     imported = {str(canonicalize_name(name)) for module in modules for name in distributions.get(module, [])}
-    optional = {"cloudpickle"}  # pyarrow takes it where it is
+    optional = {"cloudpickle", "pytz"}  # pyarrow and pandas take them where they are
     assert imported - light - optional <= {PROJECT["name"], "setuptools", "mypy"}
 
 
