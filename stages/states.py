@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from stages.judging.hidden_states import write_states
-from stages.llm.states import compute_states
+from stages.llm.states import StateReader
 from stages.pipeline.command import Command
 from stages.pipeline.params import params
 from stages.pipeline.schemas import Inquiry
@@ -25,7 +25,7 @@ from stages.pipeline.tables import read, rows
 def main(inquiries: str, base: Path, states: str) -> None:
     p = params()
     items = rows(read(inquiries, Inquiry))
-    write_states(states, compute_states(base / p.law.probe_model, items, p.question.turns_of_probes))
+    write_states(states, StateReader(base / p.law.probe_model).read(items, p.question.turns_of_probes))
 
 
 if __name__ == "__main__":

@@ -180,9 +180,8 @@ COMMANDS: dict[str, Runs | RunBy | NotRun] = {
     "python -m stages.studies.learning_curve smollm2_135m metrics/curve.json metrics/plots/curve.json": RunBy(
         "test_a_curve_that_was_killed_goes_on"
     ),
-    "python -m stages.studies.label_order metrics/label_order.json metrics/plots/label_order.json": NotRun(
-        "replays and learns for a quarter of an hour"
-    ),
+    "python -m stages.studies.label_order smollm2_135m_10"
+    " metrics/label_order.json metrics/plots/label_order.json": NotRun("replays and trains for an hour"),
     "python -m stages.studies.ablation smollm2_135m metrics/ablation.md metrics/ablation.json": RunBy(
         "test_the_loop_the_table_and_going_on"
     ),

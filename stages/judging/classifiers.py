@@ -1,6 +1,7 @@
 """Classifiers that learn in seconds: logistic regression on words, or on a model's hidden states."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,18 +13,24 @@ WORDS_C = 10.0  # inverse regularization on words
 Indices = NDArray[np.intp]
 
 
-def log_odds_from_states(states: Floats, labels: Bools, test_states: Floats) -> Floats:
-    """Log-odds of needed [test items] for hidden states [test items, hidden], by a probe that has learnt `labels`
-    [items] from `states` [items, hidden], both labels with the same weight.
+def fit_states(states: Floats, labels: Bools) -> Any:
+    """A probe that has learnt `labels` [items] from `states` [items, hidden], both labels with the same weight. Its
+    `decision_function` has the log-odds of needed for states.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
-    from threadpoolctl import threadpool_limits
 
     classifier = LogisticRegression(C=STATES_C, class_weight="balanced", max_iter=1000)
+    return make_pipeline(StandardScaler(), classifier).fit(states, labels)
+
+
+def log_odds_from_states(states: Floats, labels: Bools, test_states: Floats) -> Floats:
+    """Log-odds of needed [test items] for `test_states` [test items, hidden], by `fit_states`."""
+    from threadpoolctl import threadpool_limits
+
     with threadpool_limits(1):  # matrices this small only wait for more threads
-        return make_pipeline(StandardScaler(), classifier).fit(states, labels).decision_function(test_states)
+        return fit_states(states, labels).decision_function(test_states)
 
 
 def log_odds_from_views(views: Floats, labels: Bools, test_views: Floats) -> Floats:
@@ -32,12 +39,19 @@ def log_odds_from_views(views: Floats, labels: Bools, test_views: Floats) -> Flo
     return np.mean([log_odds_from_states(states, labels, test_states) for states, test_states in pairs], axis=0)
 
 
-def log_odds_from_words(texts: Sequence[str], labels: Sequence[bool], test_texts: Sequence[str]) -> list[float]:
-    """Log-odds of needed for each of `test_texts`, by TF-IDF of the messages' words and pairs of words."""
+def fit_words(texts: Sequence[str], labels: Sequence[bool]) -> Any:
+    """Logistic regression on TF-IDF of the messages' words and pairs of words. Its `decision_function` has the
+    log-odds of needed for texts.
+    """
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
 
     tfidf = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\w+|[?!]")
     classifier = make_pipeline(tfidf, LogisticRegression(C=WORDS_C, max_iter=1000))
-    return list(classifier.fit(texts, labels).decision_function(test_texts))
+    return classifier.fit(texts, labels)
+
+
+def log_odds_from_words(texts: Sequence[str], labels: Sequence[bool], test_texts: Sequence[str]) -> list[float]:
+    """Log-odds of needed for each of `test_texts`, by `fit_words`."""
+    return list(fit_words(texts, labels).decision_function(test_texts))

@@ -1,10 +1,11 @@
 """Which items to label first: F1 by the number of labels, where items come at random or as readers choose them.
 
-    python -m stages.studies.label_order metrics/label_order.json metrics/plots/label_order.json
+    python -m stages.studies.label_order smollm2_135m_10 metrics/label_order.json metrics/plots/label_order.json
 
 Replays the labelling of the sample with the code of `python -m stages.labels label NAME --next`, for ten random
 orders. Only the labels of train are learnt from and counted. The readers, and the probe of stages/floor.py, then
-answer the items of `evaluate.split`. `--tuned NAME` also tunes a model on the first labels of each order, for hours.
+answer the items of `evaluate.split`. So does the model, tuned on the first labels of five of the orders. A run that
+was killed goes on where it was.
 """
 
 import random
@@ -17,6 +18,7 @@ import numpy as np
 
 from stages.judging.hidden_states import HiddenStates, Items, read_states
 from stages.judging.metrics import Bools, Floats, weighted_scores
+from stages.judging.predictions import log_odds_of
 from stages.judging.probe import probe_of_best_layer, truth_of
 from stages.labels.next_items import STATES, Batches, Usefulness
 from stages.labels.readers import Readers
@@ -32,7 +34,7 @@ from stages.studies.learning_curve import Probes, train_and_predict
 SEEDS = range(10)
 SIZES = (40, 60, 80, 100, 150, 200, 250, 300, 400, 500)  # labels of train, and all of them
 HEADLINES = (200, 300)  # labels that the readers chose; how many at random do the same?
-TUNED_SEEDS = (0, 1, 2)  # random orders and seeds of training
+TUNED_SEEDS = range(5)  # random orders and seeds of training
 Orders = dict[str, list[int]]  # ids of train as they come, by the name of the order
 
 
@@ -130,8 +132,10 @@ def headlines(sizes: Sequence[int], scores: Mapping[tuple[str, str], Floats]) ->
 
 def tuned_scores(
     name: str, orders_by_seed: Mapping[int, Orders], items: Items, states: HiddenStates, p: Params
-) -> dict[str, Any]:
-    """F1 on `evaluate.split` of a model that is tuned on HEADLINES labels of each order, by order and labels."""
+) -> dict[str, float | dict[str, float]]:
+    """F1 on `evaluate.split` of a model that is tuned on HEADLINES labels of each order, and the gain of the chosen
+    ones over as many at random.
+    """
     alpaca = Path("data/alpaca")
     examples = read_json(alpaca / "train.json")
     folder = cache_directory("label_order") / training_fingerprint(name, Path("data/base") / name, p, alpaca)
@@ -139,37 +143,34 @@ def tuned_scores(
         [item for item in items if item["split"] == split] for split in ("train", "dev", p.evaluate.split)
     )
     probes = Probes(states, train, dev)
-    result = {}
-    for order in ("random", "chosen"):
-        for count in HEADLINES:
-            scores = []
-            for seed in TUNED_SEEDS:
-                ids = set(orders_by_seed[seed][order][:count])
-                subset = [row for row in examples if row["id"] in ids]
-                work = folder / f"{name}_{order}_{count}_{seed}"
-                click.echo(f"{name}: {count} labels, order {order}, seed {seed}", err=True)
-                pseudo = probes.label_the_others(subset, p)
-                predictions = train_and_predict(name, subset, pseudo, evaluation, seed, work)
-                answers = np.array([row["answer"] for row in predictions])
-                everything = np.ones((1, len(answers)))
-                f1_scores = weighted_scores(
-                    answers[None], np.zeros((1, len(answers))), truth_of(evaluation), everything
-                )
-                scores.append(float(f1_scores["f1"][0, 0]))
-            result[f"{order}_{count}"] = mean_with_bounds("f1", scores)
+
+    def f1_of(order: str, count: int, seed: int) -> float:
+        ids = set(orders_by_seed[seed][order][:count])
+        subset = [row for row in examples if row["id"] in ids]
+        click.echo(f"{name}: {count} labels, order {order}, seed {seed}", err=True)
+        pseudo = probes.label_the_others(subset, p)
+        work = folder / f"{name}_{order}_{count}_{seed}"
+        predictions = train_and_predict(name, subset, pseudo, evaluation, seed, work)
+        return f1(np.array([log_odds_of(row) for row in predictions]), truth_of(evaluation))
+
+    result: dict[str, float | dict[str, float]] = {"seeds": len(TUNED_SEEDS)}
+    for count in HEADLINES:
+        at_random, chosen = ([f1_of(order, count, seed) for seed in TUNED_SEEDS] for order in ("random", "chosen"))
+        result[f"random_{count}"] = mean_with_bounds("f1", at_random)
+        result[f"chosen_{count}"] = mean_with_bounds("f1", chosen)
+        result |= mean_with_bounds(f"gain_{count}", np.subtract(chosen, at_random).tolist())
     return result
 
 
 @click.command(cls=Command, help=__doc__)
+@click.argument("name")
 @click.argument("metrics", type=click.Path())
 @click.argument("plot", type=click.Path())
-@click.option("--tuned", metavar="NAME", help="A model to tune as well.")
-def main(metrics: str, plot: str, tuned: str | None) -> None:
+def main(name: str, metrics: str, plot: str) -> None:
     from tqdm import tqdm
 
     p = with_window(params())
-    if tuned:
-        p.named(tuned)
+    p.named(name)
     items = split_items("data/items.jsonl", "all")
     states = read_states(STATES)
     readers = Readers(states, items)
@@ -188,8 +189,7 @@ def main(metrics: str, plot: str, tuned: str | None) -> None:
             means = mean_with_bounds("f1", of_seeds.tolist())
             result[f"{model}_{order}_{size}"] = means
             points.append({"model": model, "order": order, "labels": size} | means)
-    if tuned:
-        result[f"tuned_{tuned}"] = tuned_scores(tuned, orders_by_seed, items, states, p)
+    result["tuned"] = tuned_scores(name, orders_by_seed, items, states, p)
     write_json(metrics, result)
     write_json(plot, points)
 

@@ -10,7 +10,7 @@ import pytest
 from stages.llm.base_models import write_note
 from stages.llm.loss import IGNORED, answer_loss
 from stages.llm.merging import merge
-from stages.llm.states import before_and_message, compute_states
+from stages.llm.states import StateReader, before_and_message
 from stages.llm.tokenization import encode
 from stages.llm.training import split_validation, train
 from stages.llm.training_examples import TrainingRows
@@ -165,7 +165,7 @@ def test_the_probe_reads_hidden_states(folder: Path) -> None:
     import torch
 
     rows = [inquiry(i, text, window=1) for i, text in enumerate(TEXTS)]
-    states = compute_states(folder, rows, window=1)
+    states = StateReader(folder).read(rows, window=1)
     model, fast = load(folder, torch.float32)
     start = fast.encode("")
     for i, row in enumerate(rows):
