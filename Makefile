@@ -64,7 +64,7 @@ figures: $(READY)  ## update the figures in data/README.md, README.md and docs/ 
 verify: $(READY)  ## run the committed pipeline in a fresh clone and compare the results; STAGES=concat runs a part
 	set -f; python -m stages.tools.verify $$STAGES
 
-serve: $(READY)  ## answer over HTTP whether a question needs its context: make serve MODEL=smollm2_135m
+serve: $(READY)  ## answer the question over HTTP: make serve MODEL=smollm2_135m
 	@python -m stages.tools.serve -- "data/adapters/$$MODEL"
 
 publish: $(READY)  ## list the files that go to a model hub: MODEL as REPOSITORY; PUSH=--push sends them

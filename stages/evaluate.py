@@ -1,5 +1,4 @@
-"""Ask a model, vanilla or tuned, whether each item needs its context (paper, section 2, "LLM Evaluation", and section
-4).
+"""Ask a model, vanilla or tuned, the question of each item (paper, section 2, "LLM Evaluation", and section 4).
 
     python -m stages.evaluate NAME data/base/NAME data/items.jsonl data/predictions/baseline/NAME.jsonl
         metrics/baseline/NAME.json metrics/details/baseline/NAME.json
@@ -45,9 +44,7 @@ def ask(
     for prompt in prompts:
         with_prompt = p.model_copy(update={"question": p.question.model_copy(update={"prompt": prompt})})
         prompt_answers = predict(questions, model, with_prompt, f"{title}, {prompt}")
-        answers += [
-            row | {"cr_need_gt": item["cr_need_gt"]} for item, row in zip(questions, prompt_answers, strict=True)
-        ]
+        answers += [row | {"label": item["label"]} for item, row in zip(questions, prompt_answers, strict=True)]
     return answers
 
 

@@ -23,6 +23,7 @@ from stages.labels.splitting import assign, has_chosen, many_and_small, sides
 from stages.llm.alpaca import alpaca_rows
 from stages.llm.row_lengths import check_row_lengths
 from stages.pipeline.command import Command
+from stages.pipeline.definition import NEGATIVE, POSITIVE, Definition
 from stages.pipeline.files import write_json, write_metrics
 from stages.pipeline.markdown import plural
 from stages.pipeline.params import params
@@ -34,26 +35,27 @@ Items = list[dict[str, Any]]
 
 
 def split_counts(items: Items) -> dict[str, float]:
-    """The size of a split and its share of needed."""
-    needed = sum(item["cr_need_gt"] for item in items)
-    return {"n": len(items), "needed": needed, "needed_share": round(needed / len(items), 4) if items else 0.0}
+    """The size of a split and its share of positive items."""
+    positives = sum(item["label"] for item in items)
+    share = round(positives / len(items), 4) if items else 0.0
+    return {"n": len(items), "positive": positives, "positive_share": share}
 
 
-def check_labels(splits: dict[str, Items], labelled: Items, by_time: bool, valid: str) -> None:
+def check_labels(splits: dict[str, Items], labelled: Items, by_time: bool, valid: str, question: Definition) -> None:
     """Raise click.ClickException where a split lacks one of the labels: training and every score need both."""
     for name in SPLITS:
         counts = split_counts(splits[name])
-        if not 0 < counts["needed"] < counts["n"]:
+        if not 0 < counts["positive"] < counts["n"]:
+            count = f"{counts['positive']} with the label {question.words(POSITIVE)}"
             raise click.ClickException(
-                f"{valid}: {name} would have {plural(len(splits[name]), 'item')}, {counts['needed']} needed, and every"
+                f"{valid}: {name} would have {plural(len(splits[name]), 'item')}, {count}, and every"
                 f" score needs both labels: {remedy(name, labelled, by_time)}"
             )
 
 
 def remedy(name: str, labelled: Items, by_time: bool) -> str:
     """What gives a split both labels; the seed plays no part in a split by time."""
-    needed = sum(item["cr_need_gt"] for item in labelled)
-    if not 0 < needed < len(labelled):
+    if len({item["label"] for item in labelled}) < 2:
         return "no labelled item has the other label, so label more, in a random order"
     share = "lower export.dev or export.test" if name == "train" else f"raise export.{name}"
     if by_time:
@@ -64,15 +66,15 @@ def remedy(name: str, labelled: Items, by_time: bool) -> str:
     return f"label more, change export.seed, or {share} in params.yaml"
 
 
-def few_labels_warnings(name: str, items: Items, labelled: Items, share: float) -> list[str]:
+def few_labels_warnings(name: str, items: Items, labelled: Items, share: float, question: Definition) -> list[str]:
     """A warning for each label of which a split, a share of the labelled items, has fewer than scores take. It has the
     number of labels that brings enough where labels go on as they are.
     """
     warnings = []
-    for label, words in ((True, "needed"), (False, "not needed")):
-        count = sum(item["cr_need_gt"] is label for item in items)
+    for label, words in ((True, question.words(POSITIVE)), (False, question.words(NEGATIVE))):
+        count = sum(item["label"] is label for item in items)
         if count < FEWEST:
-            rate = sum(item["cr_need_gt"] is label for item in labelled) / len(labelled)
+            rate = sum(item["label"] is label for item in labelled) / len(labelled)
             more = math.ceil((FEWEST - count) / (share * rate))
             warnings.append(
                 f"warning: {name} has {plural(count, 'item')} with the label {words}, and nothing can be read off"
@@ -94,15 +96,15 @@ def main(
     valid: str, inquiries: str, base: Path, items: str, folder: Path, rejects: str, metrics: str, details: str
 ) -> None:
     everything = with_window(params())
-    p = everything.export
+    p, question = everything.export, everything.question.definition
     labelled = rows(read(valid, Labelled))
     divided = rows(read(inquiries, Inquiry)) if has_chosen(labelled) else labelled
     split_by_id, rejected = assign(labelled, sides(divided, p))
     splits = {name: [item for item in labelled if split_by_id.get(item["id"]) == name] for name in SPLITS}
     by_time = not many_and_small(divided, p.dev, p.test)
-    check_labels(splits, labelled, by_time, valid)
+    check_labels(splits, labelled, by_time, valid, question)
     for name, share in (("dev", p.dev), ("test", p.test)):
-        for warning in few_labels_warnings(name, splits[name], labelled, share):
+        for warning in few_labels_warnings(name, splits[name], labelled, share, question):
             click.echo(warning, err=True)
     result: dict[str, Any] = {"by_time": int(by_time)}
     examples: dict[str, Items] = {}

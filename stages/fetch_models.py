@@ -5,7 +5,7 @@
 Each has a folder data/base/NAME. It holds weights for a model that is cut from the embedded one or converted from a
 GGUF file, otherwise a note: of the pinned revision on the hub, since weights stay in the hub's own cache, of the path
 and the hash of a model in a folder, or of the URL of one behind a server. It also holds a chat template that isn't the
-model's own. What is there already isn't made again.
+model's own. What is there already isn't made again. Adapters of the filter's scorers lie in folders of their own.
 
 data/models.json holds the entries of the ladder's models and the probe's in params.yaml, with their number of
 parameters and whose chat template they have, data/scorers.json those of the filter's models with the source of their
@@ -27,6 +27,7 @@ from stages.llm.base_models import (
     template_source,
     write_note,
 )
+from stages.llm.weights import fingerprint
 from stages.pipeline.command import Command
 from stages.pipeline.files import write_json
 from stages.pipeline.params import Model, params
@@ -43,6 +44,23 @@ def description(name: str, model: Model, folder: Path) -> dict[str, Any]:
     parameters = model.parameters or (None if model.endpoint else count_parameters(name, folder))
     facts = {"parameters": parameters, "template": template_source(model, folder)}
     return model.model_dump(mode="json") | facts | ({"sha256": note(folder)["sha256"]} if model.path else {})
+
+
+def adapter_fingerprint(adapter: Path) -> str:
+    """The hash of a scorer's adapter. Raises click.ClickException where it is missing."""
+    if not (adapter / "adapter_config.json").exists():
+        raise click.ClickException(
+            f"{adapter}, the adapter of a scorer in params.yaml, holds no adapter: put it there"
+        )
+    return fingerprint(adapter)
+
+
+def warn_outside_models(what: str, path: Path) -> None:
+    if MODELS.resolve() not in path.resolve().parents:
+        click.echo(
+            f"{what} is outside {MODELS}/, where DVC sees no change: after one, dvc repro --force fetch_models",
+            err=True,
+        )
 
 
 @click.command(cls=Command, help=__doc__)
@@ -72,17 +90,15 @@ def main(base: Path, models: str, scorers: str) -> None:
     for name, model in models_of_run.items():
         if name not in gguf_models:
             write_note(name, model, base / name)
-        if model.path and MODELS.resolve() not in Path(model.path).resolve().parents:
-            click.echo(
-                f"models.{name}.path is outside {MODELS}/, where DVC sees no change: after one, dvc repro --force"
-                " fetch_models",
-                err=True,
-            )
+        if model.path:
+            warn_outside_models(f"models.{name}.path", Path(model.path))
     models_of_law = {name: model for name, model in models_of_run.items() if name in {*p.ladder, p.law.probe_model}}
     write_json(models, {name: description(name, model, base / name) for name, model in models_of_law.items()})
-    write_json(
-        scorers, {name: p.models[name].model_dump(mode="json") | note(base / name) for name in sorted(of_scorers)}
-    )
+    adapters = [scorer.adapter for scorer in p.score.scorers if scorer.adapter]
+    for adapter in adapters:
+        warn_outside_models(f"{adapter}, the adapter of a scorer,", Path(adapter))
+    entries = {name: p.models[name].model_dump(mode="json") | note(base / name) for name in sorted(of_scorers)}
+    write_json(scorers, entries | {adapter: adapter_fingerprint(Path(adapter)) for adapter in sorted(adapters)})
 
 
 if __name__ == "__main__":

@@ -1,19 +1,23 @@
-"""Keep the turns that ask something, each with the turns before it (paper, section 2, "Filter", and section 3).
+"""Keep the turns that the question is asked of, each with the turns before it (paper, section 2, "Filter", and section
+3).
 
     python -m stages.filter data/turns.jsonl data/scores.jsonl data/inquiries.jsonl data/rejects/filter.jsonl
-        metrics/filter.json metrics/details/filter.json
+        metrics/filter.json metrics/details/filter.json --drawn data/drawn.json
 
-A turn passes if every scorer gave it at least its throttle, and if it is long enough to be shown to annotators.
+A turn passes if every scorer gave it at least its throttle, and if it is long enough to be shown to annotators. For a
+question that is asked of turns those pass that the stage draw has drawn.
 """
+
+from pathlib import Path
 
 import click
 import ibis
 from ibis import _
 
-from stages.chat.inquiries import check_filtered, filter_turns, inquiries_of
+from stages.chat.inquiries import check_filtered, drawn_turns, filter_turns, inquiries_of
 from stages.judging.metrics import DIGITS
 from stages.pipeline.command import Command
-from stages.pipeline.files import write_metrics
+from stages.pipeline.files import read_json, write_metrics
 from stages.pipeline.params import params
 from stages.pipeline.schemas import Inquiry, Reject, Score, Turn
 from stages.pipeline.tables import compute_on, materialize, read, rows, write
@@ -27,17 +31,29 @@ from stages.pipeline.temporary import temporary_folder
 @click.argument("rejects", type=click.Path())
 @click.argument("metrics", type=click.Path())
 @click.argument("details", type=click.Path())
-def main(turns: str, scores: str, inquiries: str, rejects: str, metrics: str, details: str) -> None:
+@click.option(
+    "--drawn", type=click.Path(exists=True, path_type=Path), help="Turns that a question of turns is asked of."
+)
+def main(
+    turns: str, scores: str, inquiries: str, rejects: str, metrics: str, details: str, drawn: Path | None
+) -> None:
     p = params()
     compute_on(p.backend)
     all_turns = read(turns, Turn)
-    turns_with_reason = materialize(filter_turns(all_turns, read(scores, Score), p.score.scorers, p.filter))
+    if p.question.definition.asked_of == "turns":
+        if drawn is None:
+            raise click.ClickException(
+                "--drawn is missing: the question is asked of turns that the stage draw has drawn"
+            )
+        turns_with_reason = materialize(drawn_turns(all_turns, read_json(drawn)))
+    else:
+        turns_with_reason = materialize(filter_turns(all_turns, read(scores, Score), p))
     inquiry_turns = turns_with_reason.filter(_.reason.isnull())
     other_turns = turns_with_reason.filter(_.reason.notnull())
     if not inquiry_turns.count().execute():
         raise click.ClickException(f"{turns}: no turn passed the filter; lower filter.throttles in params.yaml")
     with temporary_folder() as folder:
-        parts = inquiries_of(all_turns, inquiry_turns, p.score.scorers, p.filter.window, folder)
+        parts = inquiries_of(all_turns, inquiry_turns, p, folder)
         inquiry_count = write(inquiries, parts, Inquiry)
     reject_count = write(rejects, other_turns.select("id", "reason", at=ibis.null("string")), Reject)
     turn_count = all_turns.count().execute()

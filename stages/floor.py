@@ -1,4 +1,4 @@
-"""Score floors: answering "needed" always, TF-IDF with logistic regression on the message alone, and a probe.
+"""Score floors: answering "positive" always, TF-IDF with logistic regression on the message alone, and a probe.
 
     python -m stages.floor data/items.jsonl data/states.npz metrics/floor metrics/details/floor
 
@@ -15,6 +15,7 @@ from stages.judging.hidden_states import read_states
 from stages.judging.metrics import HEADLINES
 from stages.judging.probe import probe_of_best_layer, truth_of
 from stages.pipeline.command import Command
+from stages.pipeline.definition import NEGATIVE, POSITIVE
 from stages.pipeline.files import write_metrics
 from stages.pipeline.params import params
 from stages.pipeline.tables import split_items
@@ -31,16 +32,16 @@ def main(items: str, states: str, metrics: Path, details: Path) -> None:
     p = params()
     train, dev, evaluation = (split_items(items, name) for name in ("train", "dev", p.evaluate.split))
     from_words = log_odds_from_words(
-        [item["text"] for item in train], [item["cr_need_gt"] for item in train], [item["text"] for item in evaluation]
+        [item["text"] for item in train], [item["label"] for item in train], [item["text"] for item in evaluation]
     )
     layer, from_states = probe_of_best_layer(read_states(states), train, dev, evaluation)
     log_odds_by_floor = {
-        "always_needed": [1.0] * len(evaluation),
+        "always_positive": [1.0] * len(evaluation),
         "tfidf_lr": from_words,
         "probe": from_states.tolist(),
     }
     for name, log_odds in log_odds_by_floor.items():
-        answers = ["needed" if value > 0 else "not_needed" for value in log_odds]
+        answers = [POSITIVE if value > 0 else NEGATIVE for value in log_odds]
         scores = measure(answers, truth_of(evaluation).tolist(), log_odds, p.evaluate.bootstrap, p.seed)
         if name == "probe":
             scores["layer"] = layer

@@ -3,10 +3,10 @@
     python -m stages.gate data/items.jsonl data/states.npz data/predictions/gate data/gate.json metrics/gate.json
         metrics/details/gate.json metrics/gate.md metrics/plots/gate.json
 
-A gate decides which questions of a chat are rewritten before they are sent on. The threshold is the highest that keeps
-`gate.recall` of the needed questions of dev; what it keeps and saves is then measured on `evaluate.split`. TF-IDF, the
-probe and the tuned models have a threshold each, rules have none. A tuned model's temperature is that of dev where its
-bounds exclude 1.
+A gate decides which items something is done with, such as which questions of a chat are rewritten before they are sent
+on. The threshold is the highest that keeps `gate.recall` of the positive items of dev; what it keeps and saves is then
+measured on `evaluate.split`. TF-IDF, the probe and the tuned models have a threshold each, rules have none. A tuned
+model's temperature is that of dev where its bounds exclude 1.
 """
 
 from pathlib import Path
@@ -16,7 +16,7 @@ import click
 import numpy as np
 
 from stages.gating.calibration import calibration, temperature
-from stages.gating.rules import RULES
+from stages.gating.rules import rules_of
 from stages.gating.threshold import Threshold, measure_gate, threshold_for, trade_off
 from stages.judging.classifiers import log_odds_from_words
 from stages.judging.hidden_states import read_states
@@ -34,8 +34,8 @@ HEADLINES = ("precision", "recall", "f1", "saved", "n")
 
 
 def classifier_scores(states: Path, train: Items, dev: Items, items: Items) -> dict[str, Floats]:
-    """Log-odds of needed [items] by the classifiers that learn in seconds."""
-    texts, labels = [item["text"] for item in train], [item["cr_need_gt"] for item in train]
+    """Log-odds of positive [items] by the classifiers that learn in seconds."""
+    texts, labels = [item["text"] for item in train], [item["label"] for item in train]
     return {
         "tfidf_lr": np.array(log_odds_from_words(texts, labels, [item["text"] for item in items])),
         "probe": probe_of_best_layer(read_states(states), train, dev, items)[1],
@@ -43,7 +43,7 @@ def classifier_scores(states: Path, train: Items, dev: Items, items: Items) -> d
 
 
 def tuned_scores(predictions: Path, items: Items, p: Params) -> dict[str, Floats]:
-    """Log-odds of needed [items] by the tuned models."""
+    """Log-odds of positive [items] by the tuned models."""
     answers = load_predictions(predictions, p.finetune, p.question.prompt)
     log_odds_by_id = {name: {row["id"]: log_odds_of(row) for row in rows} for name, rows in answers.items()}
     return {name: np.array([by_id[item["id"]] for item in items]) for name, by_id in log_odds_by_id.items()}
@@ -68,8 +68,9 @@ def main(
     threshold_by_name: dict[str, Threshold] = {}
     points: Items = []
 
-    for name, is_needed in RULES.items():
-        decisions = np.array([is_needed(item) for item in evaluation])
+    question = p.question.definition
+    for name, is_positive in rules_of(question).items():
+        decisions = np.array([is_positive(item) for item in evaluation])
         gates[name] = measure_gate(decisions, decisions.astype(float), truth, p.evaluate.bootstrap, p.seed)
         points.append({"gate": name, "lost": 1 - gates[name]["recall"], "saved": gates[name]["saved"]})
 
@@ -90,13 +91,14 @@ def main(
             gates[name] |= best | calibration(log_odds, truth)
             gates[name] |= {f"{score}_calibrated": value for score, value in calibrated.items()}
 
-    write_json(thresholds, {name: threshold._asdict() for name, threshold in threshold_by_name.items()})
+    by_name = {name: threshold._asdict() for name, threshold in threshold_by_name.items()}
+    write_json(thresholds, {"question": question.name, "thresholds": by_name})
     write_json(metrics, {name: {score: gates[name][score] for score in HEADLINES} for name in tuned})
     write_json(details, gates)
     write_json(
         plot, [point | {"lost": round(point["lost"], 4), "saved": round(point["saved"], 4)} for point in points]
     )
-    write_text(words, gate_table(gates, p.gate.recall, p.evaluate.split, len(dev)))
+    write_text(words, gate_table(gates, p.gate.recall, p.evaluate.split, len(dev), question))
 
 
 if __name__ == "__main__":

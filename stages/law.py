@@ -38,6 +38,7 @@ def rounded(value: Any) -> Any:
 def main(predictions: Path, metrics: str, details: str, words: Path, tuned: bool) -> None:
     p = with_sizes(params())
     names = p.finetune if tuned else p.ladder
+    question = p.question.definition
     prompts = {p.question.prompt, *([] if tuned else p.law.prompts)}
     verdicts, sections = {}, []
     for prompt in sorted(prompts):
@@ -50,7 +51,9 @@ def main(predictions: Path, metrics: str, details: str, words: Path, tuned: bool
             moes = ladder_of(names, answers, p.models, moe=True)
             moe_scores = bootstrap_ladder(moes, p.evaluate.bootstrap, p.seed)
             reference = table_rows(moes, moe_scores, ["MoE, for reference"] * len(moes.names))
-        sections.append(verdict_in_words(ladder, scores, verdicts[prompt], p.law.letter_share, prompt, reference))
+        sections.append(
+            verdict_in_words(ladder, scores, verdicts[prompt], p.law.letter_share, prompt, question, reference)
+        )
     verdict = verdicts.pop(p.question.prompt)
     values = verdict | ({"prompts": verdicts} if verdicts else {})
     write_metrics(metrics, details, values, "verdict", "n")

@@ -48,10 +48,8 @@ def main(items: str, inquiries: str, rejects: str, states: str, base: Path, pseu
     examples = alpaca_rows(labelled, p.question)
     check_row_lengths(pseudo, examples, base, p.finetune, p.max_length)
     write_json(pseudo, examples)
-    needed = sum(item["cr_need_gt"] for item in labelled)
-    write_json(
-        details, {"unlabelled": len(unlabelled), "usable": len(usable), "labelled": len(labelled), "needed": needed}
-    )
+    counts = {"unlabelled": len(unlabelled), "usable": len(usable), "labelled": len(labelled)}
+    write_json(details, counts | {"positive": sum(item["label"] for item in labelled)})
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from stages.judging.predictions import load_predictions
 from stages.judging.probe import out_of_sample
 from stages.labels.store import Line, labelled_at, latest_lines, load
 from stages.pipeline.command import Command
+from stages.pipeline.definition import NEGATIVE, POSITIVE, Definition
 from stages.pipeline.files import write_json
 from stages.pipeline.model_sizes import with_sizes
 from stages.pipeline.params import Params, params
@@ -30,10 +31,12 @@ from stages.pipeline.tables import from_rows, read, rows, write
 from stages.pipeline.window import with_window
 
 
-def independent_votes(lines_by_annotator: Mapping[str, Line], adjudicator: str | None) -> dict[str, str]:
-    """An item's labels by annotator, without the adjudicator, who has seen the others' labels."""
+def independent_votes(
+    lines_by_annotator: Mapping[str, Line], adjudicator: str | None, question: Definition
+) -> dict[str, str]:
+    """What an item's labels mean by annotator, without the adjudicator, who has seen the others' labels."""
     return {
-        annotator: line["label"]
+        annotator: question.labels[line["label"]].means
         for annotator, line in lines_by_annotator.items()
         if line["label"] and annotator != adjudicator
     }
@@ -52,7 +55,7 @@ def summary(
     """The AUC of the probe that has not seen the labels, and how many items have each reason."""
     from stages.judging.evaluate_metric import measure
 
-    answers = ["needed" if probability > 0.5 else "not_needed" for probability in unseen]
+    answers = [POSITIVE if probability > 0.5 else NEGATIVE for probability in unseen]
     scores = measure(answers, list(labels), list(unseen), p.evaluate.bootstrap, p.seed)
     result = {f"cross_validated_{name}": scores[name] for name in ("auc", "auc_low", "auc_high")}
     result["n"] = len(queue)
@@ -73,16 +76,18 @@ def main(
     p = with_sizes(with_window(params()))
     check_key(annotations, p.ingest.format)
     items = rows(read(valid, Labelled))
-    labels = np.array([item["cr_need_gt"] for item in items])
+    labels = np.array([item["label"] for item in items])
     index = {item["id"]: i for i, item in enumerate(items)}
     answers = load_predictions(predictions, p.ladder, p.question.prompt)
     for model in answers:
         answers[model].sort(key=lambda row: index[row["id"]])
-    lines = latest_lines(load(sorted(annotations.glob("*.jsonl")), imported=imported))
-    votes = [independent_votes(lines[item["id"]], p.annotate.adjudicator) for item in items]
+    question = p.question.definition
+    lines = latest_lines(load(annotations, question, imported))
+    votes = [independent_votes(lines[item["id"]], p.annotate.adjudicator, question) for item in items]
     unseen = out_of_sample(items, read_states(states).of_middle_layer(items), labels, p.seed)["all"]
     ranked = evidence(items, answers, unseen, votes, p)
     for row in ranked:
+        row["label"] = question.value(row["label"])
         row["at"] = last_independent_label(lines[row["id"]], p.annotate.adjudicator)  # the adjudicator labels after it
     write(queue, from_rows(ranked, Reannotate), Reannotate)
     write_json(details, summary(ranked, labels.tolist(), unseen.tolist(), p))

@@ -72,7 +72,9 @@ def main(valid: str, messages: str, turns: str, base: Path, window: str, metrics
     reached = reach(items, reply_distances(read(messages, Message), read(turns, Turn), items), windows)
     is_auto = p.question.window == "auto"
     prompt_window = smallest_window(reached, windows) if is_auto else p.question.turns
-    tokens = prompt_tokens(items, prompts.load(p.question.prompt), base / p.law.probe_model, windows)
+    tokens = prompt_tokens(
+        items, prompts.load(p.question.definition, p.question.prompt), base / p.law.probe_model, windows
+    )
     write_json(window, {"turns": prompt_window, "is_auto": is_auto})
     write_metrics(metrics, details, {"turns": prompt_window, "n": len(items)} | reached | tokens, "turns", "addressed")
     if is_auto:

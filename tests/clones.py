@@ -76,9 +76,10 @@ def take_results_away(folder: Path) -> None:
 
 
 def take_labels_away(folder: Path) -> None:
-    """The sample's, which belong to no other chat."""
+    """The sample's, which belong to no other chat. Their folders stay, in git too, as `make own` leaves them."""
     for file in (folder / "data" / "annotations").rglob("*.jsonl"):
         file.unlink()
+        (file.parent / ".gitignore").touch()
 
 
 def commit(folder: Path, message: str) -> None:

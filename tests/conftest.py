@@ -21,6 +21,7 @@ from stages import chat
 from stages.chat.ingestion import ingest
 from stages.chat.keys import PUBLIC_KEY
 from stages.judging.hidden_states import HiddenStates, write_states
+from stages.pipeline.definition import load_definition
 from stages.pipeline.schemas import Inquiry, Message
 from stages.pipeline.tables import from_rows
 from stages.pipeline.tables import rows as to_rows
@@ -33,6 +34,7 @@ RULES_ALONE: dict[str, Any] = {  # a filter that asks no model
     "score.scorers": [{"name": "is_question", "kind": "rules"}],
     "filter.throttles": {"is_question": 5},
 }
+QUESTION = load_definition(ROOT, "needs_context")
 SAMPLE = "data/raw/chitchat.json"
 ONLY_THE_SAMPLE = pytest.mark.skipif(
     YAML(typ="safe", pure=True).load((ROOT / "params.yaml").read_text(encoding="utf-8"))["ingest"]["path"] != SAMPLE
@@ -123,10 +125,16 @@ def ingested(
     return to_rows(message_table.order_by("group", "position")), to_rows(reject_table.order_by("at")), counts
 
 
+def copy_settings(folder: Path) -> None:
+    """The repository's params.yaml and questions/ into a project folder."""
+    shutil.copy(ROOT / "params.yaml", folder)
+    shutil.copytree(ROOT / "questions", folder / "questions", dirs_exist_ok=True)
+
+
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty project folder with the repository's params.yaml, as the working directory."""
-    shutil.copy(ROOT / "params.yaml", tmp_path)
+    """An empty project folder with the repository's settings, as the working directory."""
+    copy_settings(tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -141,6 +141,7 @@ COMMANDS: dict[str, Runs | RunBy | NotRun] = {
     """ -d '{"history": [{"speaker": "ann", "text": "My board arrived."}], "message": "How do I flash it?"}'""": PAGE,
     "curl --silent http://127.0.0.1:8765/version": PAGE,
     'curl --silent http://127.0.0.1:8765/version -H "Authorization: Bearer $LABELS_SERVE_TOKEN"': PAGE,
+    "python -m tests.benchmarks.question_filters smollm2_135m": MEASURES,
     "python -m tests.benchmarks.serving data/adapters/smollm2_135m": MEASURES,
     "make .venv-assistants/.ready": INSTALLS,
     "python -m stages.tools.merge data/base/smollm2_135m data/adapters/smollm2_135m data/merged/smollm2_135m": RunBy(
@@ -196,8 +197,8 @@ COMMANDS: dict[str, Runs | RunBy | NotRun] = {
     "python -m stages.labels label lead --queue data/queue.jsonl": RunBy(
         "test_an_adjudicators_session", "the command with another queue, in a terminal of its own"
     ),
-    "python -m stages.labels questions ann": RunBy(
-        "test_random_turns_are_called_questions_or_not", "the terminal annotator with the keys of this command"
+    "python -m stages.labels label ann --question is_question": RunBy(
+        "test_random_turns_are_called_questions_or_not", "the terminal annotator with this question's labels"
     ),
     "python -m stages.labels agreement": Runs("kappa"),
     "python -m stages.labels tasks data/label_studio": RunBy("test_tasks_for_label_studio"),
@@ -213,6 +214,7 @@ COMMANDS: dict[str, Runs | RunBy | NotRun] = {
         "test_what_goes_out"
     ),
     "cp ~/export.jsonl data/room.jsonl && dvc add data/room.jsonl": GROWING,
+    "mkdir -p questions/is_personal/prompts": RunBy("test_the_question_of_the_page_is_asked", "pathlib's mkdir"),
     "dvc add": SHORT,
     "dvc add models/qwen": RunBy("test_dvc_sees_a_model_in_a_folder"),
     "dvc import-url": RunBy("test_dvc_sees_a_model_in_a_folder"),
@@ -236,6 +238,7 @@ COMMANDS: dict[str, Runs | RunBy | NotRun] = {
     "dvc params diff && dvc metrics diff": RunBy(CHANGED_RATE, "both against HEAD"),
     "dvc exp run -S gate.recall=0.9": EXPERIMENT,
     "dvc exp run -S lr=2e-5 -n slow": RunBy(CHANGED_RATE),
+    "dvc exp run -S question.name=is_question": TRAINS,
     "dvc exp run -S 'ladder=[smollm2_135m]' -S 'finetune=[smollm2_135m]'": EXPERIMENT,
     "dvc exp run -S 'seeds=[0,1,2]' -n seeds": TRAINS,
     "dvc exp run -S lora_rank=32 -n wide --queue && dvc exp run --run-all": EXPERIMENT,
@@ -243,6 +246,8 @@ COMMANDS: dict[str, Runs | RunBy | NotRun] = {
     "dvc exp apply slow": EXPERIMENT,
     "dvc exp push origin slow": EXPERIMENT,
     "dvc exp pull origin slow": EXPERIMENT,
+    "git checkout .": RunBy("test_experiments_by_hand"),
+    "dvc checkout": SHORT,
     "git checkout . && dvc checkout": RunBy("test_experiments_by_hand", "git checkout ."),
     "dvc plots diff HEAD slow": RunBy(CHANGED_RATE, "dvc plots diff HEAD"),
     "dvc exp run -S question.window=auto -S evaluate.split=dev": TRAINS,

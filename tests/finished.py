@@ -32,7 +32,7 @@ def rule(truth: dict[int, bool], skill: float, seed: str) -> Callable[[Any], lis
         id = int(re.findall(r"\((\d+)\)", chat[0]["content"])[-1])
         rng = random.Random(f"{seed}-{id}")
         lean = skill * (1 if truth[id] else -1) + rng.gauss(0, 1)
-        weights = [math.exp(-lean), math.exp(lean), math.exp(rng.gauss(-1, 0.6))]  # not needed, needed, don't know
+        weights = [math.exp(-lean), math.exp(lean), math.exp(rng.gauss(-1, 0.6))]  # negative, positive, don't know
         return [math.log(weight / sum(weights)) for weight in weights]
 
     return answer
@@ -46,14 +46,14 @@ def engine_of(truth: dict[int, bool], name: str, adapter: Path | None) -> RuleEn
 
 
 def finish(folder: Path, rows: list[Row] | None = None) -> None:
-    """Fill `folder`, the working directory, which has the repository's params.yaml, with data and metrics."""
+    """Fill `folder`, the working directory, which has the repository's settings, with data and metrics."""
     fixed = {"evaluation": "fixed", "training": "fixed"}
     change_params(folder, {"evaluate.bootstrap": 50, "question.option_order": fixed})
     for name in ("metrics", ".dvc/plots"):
         shutil.copytree(ROOT / name, folder / name, dirs_exist_ok=True)
     shutil.copy(ROOT / "dvc.lock", folder)
     rows = rows or [row | {"group": f"g{row['id'] // 3}"} for row in items(240)]
-    truth = {row["id"]: row["cr_need_gt"] for row in rows}
+    truth = {row["id"]: row["label"] for row in rows}
     data, metrics = folder / "data", folder / "metrics"
     write(data / "valid.jsonl", from_rows(rows, Labelled), Labelled)
     write(data / "inquiries.jsonl", from_rows(rows, Inquiry), Inquiry)

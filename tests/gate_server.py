@@ -5,7 +5,6 @@ import json
 import math
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from stages.gating.gate import Gate, Turn
-from tests.conftest import ROOT
+from tests.conftest import ROOT, copy_settings
 
 PATIENCE = 300  # seconds until the server takes requests, and until it has ended
 SMALL = "smollm2_135m_10"
@@ -43,9 +42,15 @@ def write_project(folder: Path, base: Path, name: str) -> Path:
     get_peft_model(load(base / SMALL, torch.float32)[0], config).save_pretrained(str(adapter))
     (folder / "data" / "base").mkdir()
     (folder / "data" / "base" / name).symlink_to(base / SMALL, target_is_directory=True)
-    (folder / "data" / "gate.json").write_text(json.dumps({name: {"log_odds": 0.0, "temperature": 1.0}}))
-    shutil.copy(ROOT / "params.yaml", folder)
+    write_threshold(folder, name, {"log_odds": 0.0, "temperature": 1.0})
+    copy_settings(folder)
     return adapter
+
+
+def write_threshold(project: Path, name: str, threshold: Mapping[str, float], question: str = "needs_context") -> None:
+    """data/gate.json of a project with a threshold, as the stage gate writes it."""
+    thresholds = {"question": question, "thresholds": {name: threshold}}
+    (project / "data" / "gate.json").write_text(json.dumps(thresholds))
 
 
 def divide(adapter: Path, chats: Sequence[tuple[list[Turn], str, str | None]]) -> list[bool]:
@@ -57,8 +62,7 @@ def divide(adapter: Path, chats: Sequence[tuple[list[Turn], str, str | None]]) -
     assert all(probabilities) and len(set(probabilities)) == len(probabilities)
     log_odds = [math.log(probability / (1 - probability)) for probability in probabilities if probability]
     middle = sum(sorted(log_odds)[len(log_odds) // 2 - 1 :][:2]) / 2
-    gate_file = adapter.parents[1] / "gate.json"
-    gate_file.write_text(json.dumps({adapter.name: {"log_odds": middle, "temperature": 1.0}}))
+    write_threshold(adapter.parents[2], adapter.name, {"log_odds": middle, "temperature": 1.0})
     return [value >= middle for value in log_odds]
 
 

@@ -1,6 +1,6 @@
 """An annotator who works through the inquiries with the keyboard and is killed now and then.
 
-python -m tests.labelling FOLDER SEED
+python -m tests.labelling ANNOTATIONS SEED
 """
 
 import asyncio
@@ -11,10 +11,16 @@ from pathlib import Path
 
 from stages.labels.annotator_file import open_for
 from stages.labels.terminal import Annotator
-from tests.conftest import Row, inquiry
+from stages.pipeline.definition import load_definition
+from tests.conftest import QUESTION, Row, inquiry
 
-KEYS = {"needed": "j", "not_needed": "k", "not_question": "i"}
+KEYS = {name: value.key for name, value in QUESTION.labels.items()}
 N = 500
+
+
+def file_of(annotations: Path, annotator: str = "ann") -> Path:
+    """The file of an annotator's labels of the question needs_context."""
+    return annotations / QUESTION.name / f"{annotator}.jsonl"
 
 
 def lines(file: Path) -> list[Row]:
@@ -24,9 +30,9 @@ def lines(file: Path) -> list[Row]:
 
 async def main(folder: Path, seed: int) -> None:
     rng = random.Random(seed)
-    with open_for("ann", folder) as label_file:
+    with open_for("ann", folder, load_definition(folder.parent, "needs_context")) as label_file:
         labelled_ids = {id for id, line in label_file.lines.items() if line["label"]}
-        app = Annotator([inquiry(i) for i in range(N)], labelled_ids, label_file, KEYS)
+        app = Annotator([inquiry(i) for i in range(N)], labelled_ids, label_file)
         async with app.run_test() as pilot:
             while (id := app.current_id()) is not None:
                 key = rng.choice("jki")

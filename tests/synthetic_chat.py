@@ -4,7 +4,7 @@ import random
 from typing import Any
 
 from stages.llm import Prompt, prompts
-from tests.conftest import inquiry, sender
+from tests.conftest import QUESTION, inquiry, sender
 
 ENGLISH = """How do I run this on a phone?
 I tried it yesterday and it crashed.
@@ -49,7 +49,7 @@ def items(n: int, seed: int = 0) -> list[dict[str, Any]]:
             for at in range(rng.randint(0, 4))
         ]
         text = f"{rng.choice(lines)}\n{rng.choice(lines)} ({id})"
-        rows.append(inquiry(id, text, at=100 * id) | {"cr_window": before, "cr_need_gt": rng.random() < 0.5})
+        rows.append(inquiry(id, text, at=100 * id) | {"cr_window": before, "label": rng.random() < 0.5})
     return rows
 
 
@@ -57,6 +57,6 @@ def questions(count: int) -> list[Prompt]:
     """English and Chinese prompts about items, most with a turn of history."""
     chats: list[Prompt] = []
     for item in items(count):
-        prompt = prompts.load("zh" if item["id"] % 3 == 2 else "en")
+        prompt = prompts.load(QUESTION, "zh" if item["id"] % 3 == 2 else "en")
         chats.append([{"role": "user", "content": prompts.render(item, prompt, prompts.OPTIONS, 1)}])
     return chats

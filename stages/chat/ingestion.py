@@ -168,7 +168,8 @@ def check_complete(export: Path, counts: Counter[str], messages: int, rejects: i
 
 
 def imported_labels(messages: ibis.Table) -> ibis.Table:
-    """The labels that the export holds, as rows of schemas.Label.
+    """The labels that the export holds, as rows of schemas.Label: `cr_need_gt` of the paper's format, as values of the
+    question needs_context.
 
     The export gives no time for a label, so the message's stands for it, and no guideline.
     """

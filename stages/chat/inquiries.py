@@ -1,33 +1,49 @@
-"""Inquiries: the turns that ask something, each with the turns before it (paper, section 2, "Filter")."""
+"""Inquiries: the turns that the question is asked of, each with the turns before it (paper, section 2, "Filter"). They
+are those that ask something, or a random sample of all.
+"""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import click
 import ibis
 from ibis import _
 
-from stages.pipeline.params import Filter, Scorer
-from stages.pipeline.tables import split_by_group
+from stages.pipeline.params import Params
+from stages.pipeline.tables import rows, split_by_group
 
 PART_CHARACTERS = 2**28  # of turns that windows are cut from at a time
 
 
-def filter_turns(turns: ibis.Table, scores: ibis.Table, scorers: Sequence[Scorer], p: Filter) -> ibis.Table:
+def drawn_ids(turns: ibis.Table, labelled_ids: Collection[int], p: Params) -> list[int]:
+    """The ids of the turns that a question of turns is asked of: the first `filter.sample`, a random sample, since ids
+    are hashes, and all that have a label, which stay when the log grows.
+    """
+    first = turns.select("id").order_by("id").limit(p.filter.sample)
+    labelled = turns.select("id").filter(_.id.isin(list(labelled_ids)))
+    return sorted({row["id"] for table in (first, labelled) for row in rows(table)})
+
+
+def drawn_turns(turns: ibis.Table, drawn: Collection[int]) -> ibis.Table:
+    """Turns without their text; the `reason` of those that are not drawn is not_drawn."""
+    return turns.select("id", "messages", reason=ibis.cases((~_.id.isin(list(drawn)), "not_drawn")))
+
+
+def filter_turns(turns: ibis.Table, scores: ibis.Table, p: Params) -> ibis.Table:
     """Turns without their text, with each scorer's score and the `reason` why one is no inquiry: the first scorer that
     it fell at, or its length; null for an inquiry.
     """
     scored_turns = turns.select("id", "messages", chars=_.text.length())
     falls = []
-    for scorer in scorers:
+    for scorer in p.score.scorers:
         name = scorer.name
         of_scorer = scores.filter(scores.scorer == name).select(
             "id", _.score.name(name), _.no_answer.name(f"no_{name}")
         )
         scored_turns = scored_turns.left_join(of_scorer, "id").drop("id_right")
         no_answer = _[f"no_{name}"].fill_null("unreadable")
-        falls += [(_[name].isnull(), no_answer + f"_{name}"), (_[name] < p.throttles[name], f"not_{name}")]
-    return scored_turns.mutate(reason=ibis.cases(*falls, (_.chars < p.min_chars, "too_short")))
+        falls += [(_[name].isnull(), no_answer + f"_{name}"), (_[name] < p.filter.throttles[name], f"not_{name}")]
+    return scored_turns.mutate(reason=ibis.cases(*falls, (_.chars < p.filter.min_chars, "too_short")))
 
 
 def windows(turns: ibis.Table, size: int) -> ibis.Table:
@@ -47,14 +63,17 @@ def windows(turns: ibis.Table, size: int) -> ibis.Table:
     )
 
 
-def inquiries_of(
-    turns: ibis.Table, inquiry_turns: ibis.Table, scorers: Sequence[Scorer], size: int, folder: Path
-) -> Iterator[ibis.Table]:
-    """The inquiries with their windows, in parts, one after the other, cut from a copy in `folder`."""
+def inquiries_of(turns: ibis.Table, inquiry_turns: ibis.Table, p: Params, folder: Path) -> Iterator[ibis.Table]:
+    """The inquiries with their windows, empty ones for a question without history, in parts, one after the other, cut
+    from a copy in `folder`.
+    """
+    question = p.question.definition
     turns_with_mark = turns.left_join(inquiry_turns.select("id", is_inquiry=ibis.literal(True)), "id").drop("id_right")
+    scorers = p.score.scorers if question.asked_of == "inquiries" else []
     passed = {scorer.name: ibis.literal(True) for scorer in scorers}
-    parts = split_by_group(turns_with_mark, folder, PART_CHARACTERS)
-    return (windows(part, size).mutate(**passed) for part in parts)
+    for part in split_by_group(turns_with_mark, folder, PART_CHARACTERS):
+        inquiries = windows(part, p.filter.window).mutate(**passed)
+        yield inquiries if question.history else inquiries.mutate(cr_window=_.cr_window[:0])
 
 
 def check_filtered(turn_count: int, inquiry_count: int, reject_count: int) -> None:

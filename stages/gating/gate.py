@@ -1,4 +1,4 @@
-"""A tuned model that is asked about one message at a time: can it be understood without its history?
+"""A tuned model that is asked about one message at a time, such as whether it can be understood without its history.
 
     gate = Gate.load("data/adapters/smollm2_135m")
     gate([("ann", "My board arrived."), ("bob", "Nice!")], "How do I flash it?")
@@ -34,10 +34,11 @@ Turn = tuple[str, str]  # speaker and text
 
 class Decision(NamedTuple):
     """Whether a message needs its history, the probability of that, and the question to go on with: the message, or a
-    rewrite where it needs its history and a model resolves.
+    rewrite where it needs its history and a model resolves. For another question of questions/, `needed` is whether
+    its answer is the positive one.
 
-    `probability` is None where the model gave no answer. The message then counts as one that needs its history, since
-    a rewrite loses nothing.
+    `probability` is None where the model gave no answer. The message then counts as needed, since a rewrite loses
+    nothing.
     """
 
     needed: bool
@@ -55,7 +56,8 @@ class Gate:
         if p.evaluate.protocol != "choice":
             raise click.ClickException("a gate compares the options' probabilities: set evaluate.protocol to choice")
         self.engine, self.p, self.threshold, self.resolver = engine, p, threshold, resolver
-        self.template = prompts.load(p.question.prompt)
+        question = p.question.definition
+        self.template, self.has_history = prompts.load(question, p.question.prompt), question.history
         self.lock = Lock()
 
     @classmethod
@@ -73,7 +75,13 @@ class Gate:
         is_served = p.named(name).endpoint is not None
         if not (root / THRESHOLDS).exists():
             raise click.ClickException(f"{root / THRESHOLDS} is missing: run dvc repro gate")
-        thresholds = read_json(root / THRESHOLDS)
+        stored = read_json(root / THRESHOLDS)
+        if stored.get("question") != p.question.name:  # an earlier version of this code named none
+            raise click.ClickException(
+                f"{root / THRESHOLDS} is not of the question {p.question.name}, which params.yaml has: run dvc repro"
+                " gate"
+            )
+        thresholds = stored["thresholds"]
         if name not in thresholds:
             raise click.ClickException(f"{root / THRESHOLDS} has no threshold of {name}: run dvc repro gate")
         base = root / "data/base"
@@ -97,7 +105,7 @@ class Gate:
             "id": 0,
             "sender": OTHER_SPEAKER if speaker is None else speaker,
             "text": message,
-            "cr_window": [{"sender": name, "text": text} for name, text in history],
+            "cr_window": [{"sender": name, "text": text} for name, text in history] if self.has_history else [],
         }
         prediction = self.predict(item)
         if not has_probability(prediction):

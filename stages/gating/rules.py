@@ -1,4 +1,5 @@
-"""Gates without a model, as assistants use them today: a question that passes is rewritten with its history.
+"""Gates without a model, as assistants use them today: a question that one takes for positive is rewritten with its
+history.
 
 They read what was said last, in English and Chinese, and whether anything was said before.
 """
@@ -7,6 +8,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from stages.pipeline.definition import Definition, Rule
+
+IsPositive = Callable[[Mapping[str, Any]], bool]
 MOST_WORDS = 12
 WORD = re.compile(r"[\u4e00-\u9fff]|[^\W\u4e00-\u9fff]+")  # a Chinese character counts as a word
 POINTING_WORDS = re.compile(
@@ -20,11 +24,11 @@ POINTING_WORDS = re.compile(
 )
 
 
-def is_always_needed(item: Mapping[str, Any]) -> bool:
+def is_always_positive(item: Mapping[str, Any]) -> bool:
     return True
 
 
-def is_never_needed(item: Mapping[str, Any]) -> bool:
+def is_never_positive(item: Mapping[str, Any]) -> bool:
     return False
 
 
@@ -43,10 +47,17 @@ def has_pointing_word(item: Mapping[str, Any]) -> bool:
     return POINTING_WORDS.search(item["text"]) is not None
 
 
-RULES: dict[str, Callable[[Mapping[str, Any]], bool]] = {
-    "always": is_always_needed,
-    "never": is_never_needed,
+TRIVIAL_RULES: dict[str, IsPositive] = {
+    "always": is_always_positive,
+    "never": is_never_positive,
+}
+RULES: dict[Rule, IsPositive] = {  # by their names in question.yaml
     "not_the_first_turn": has_history,
     "at_most_12_words": is_short,
     "pointing_words": has_pointing_word,
 }
+
+
+def rules_of(question: Definition) -> dict[str, IsPositive]:
+    """The rules that a question is compared with: always, never, and those that its question.yaml names."""
+    return TRIVIAL_RULES | {name: RULES[name] for name in question.rules}

@@ -10,7 +10,6 @@ import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from pathlib import Path
 from threading import BoundedSemaphore
 from typing import Annotated, Any, NamedTuple
 
@@ -81,7 +80,7 @@ class Inquiry(Schema):
 
 
 class Answer(Schema):
-    needed: Annotated[bool, Field(description="Whether the message needs its history to be understood")]
+    needed: Annotated[bool, Field(description="Whether the answer to the model's question is the positive one")]
     probability: Annotated[float | None, Field(description="Of `needed`; null where the model gave no answer")]
     question: Annotated[str, Field(description="The question to go on with")]
 
@@ -94,6 +93,7 @@ class Version(Schema):
     """What decides an answer."""
 
     model: str
+    asks: Annotated[str, Field(description="The question that the model is asked of a message")]
     adapter: Annotated[str | None, Field(description="sha256 of the adapter's files; null for a model without one")]
     prompt: Annotated[str, Field(description="sha256 of the prompt's template")]
     resolve: Annotated[str | None, Field(description="The model that rewrites questions; null for none")]
@@ -214,7 +214,7 @@ def application(gate: Gate, token: str | None, model: str, limits: Limits = Limi
         yield
         thread.shutdown(wait=False, cancel_futures=True)
 
-    app = FastAPI(title="Does a question need its context?", lifespan=lifespan, redoc_url=None)
+    app = FastAPI(title=version.asks, lifespan=lifespan, redoc_url=None)
     app.add_middleware(Guard, token=token, limits=limits)
     needs_token = [] if token is None else [Depends(HTTPBearer(auto_error=False))]  # says so in /docs; Guard refuses
 
@@ -224,7 +224,7 @@ def application(gate: Gate, token: str | None, model: str, limits: Limits = Limi
 
     @app.post("/decide", dependencies=[Depends(_is_json), *needs_token])
     async def decide(inquiry: Inquiry) -> Answer:
-        """Whether a message needs its history, and the question to go on with."""
+        """The answer to the model's question, and the question to go on with."""
         if not places.acquire(blocking=False):
             raise HTTPException(503, "too many questions are waiting", RETRY_AFTER)
         future = thread.submit(_decide, gate, inquiry)
@@ -268,11 +268,12 @@ def _fits(gate: Gate, message: str) -> bool:
 
 
 def _version_of(gate: Gate, model: str) -> Version:
-    template = Path(prompts.__file__).with_name(f"{gate.p.question.prompt}.yaml")
+    question = gate.p.question.definition
     return Version(
         model=model,
+        asks=question.asks,
         adapter=gate.engine.identity.get("adapter"),
-        prompt=fingerprint(template),
+        prompt=fingerprint(question.folder / "prompts" / f"{gate.p.question.prompt}.yaml"),
         resolve=gate.p.gate.resolve,
         log_odds=gate.threshold.log_odds,
         temperature=gate.threshold.temperature,

@@ -1,7 +1,7 @@
-"""A gate's threshold, and what it costs: needed questions that are lost against rewrites that are saved.
+"""A gate's threshold, and what it costs: positive items that are lost against the share that is saved.
 
-A question whose score reaches the threshold is rewritten, any other is sent on as it is. Scores are log-odds of
-needed.
+An item whose score reaches the threshold is taken for positive, as a question that is rewritten before it is sent on;
+any other is saved that. Scores are log-odds of positive.
 """
 
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from stages.judging.metrics import DIGITS, Bools, Floats
 
 
 class Threshold(NamedTuple):
-    """The least `log_odds` of a question that needs its history, and the `temperature` that log-odds are divided by
+    """The least `log_odds` of an item that is taken for positive, and the `temperature` that log-odds are divided by
     for a probability.
     """
 
@@ -22,37 +22,37 @@ class Threshold(NamedTuple):
 
 
 def threshold_for(recall: float, log_odds: Floats, truth: Bools) -> float:
-    """The highest threshold at which at least this share of the needed items [items] reaches it, in the middle between
-    two items, so that rounding changes no decision.
+    """The highest threshold at which at least this share of the positive items [items] reaches it, in the middle
+    between two items, so that rounding changes no decision.
     """
-    of_needed = np.sort(log_odds[truth])[::-1]
-    least_count = int(np.ceil(recall * len(of_needed) - 1e-9))  # 0.95 of 20 items is 19, whatever floats say
-    least = of_needed[least_count - 1]
+    of_positive = np.sort(log_odds[truth])[::-1]
+    least_count = int(np.ceil(recall * len(of_positive) - 1e-9))  # 0.95 of 20 items is 19, whatever floats say
+    least = of_positive[least_count - 1]
     lower = log_odds[log_odds < least]
     return float((least + lower.max()) / 2) if len(lower) else float(least - 1)
 
 
-def measure_gate(is_needed: Bools, log_odds: Floats, truth: Bools, resamples: int, seed: int) -> dict[str, float]:
-    """Precision, recall, F1 and AUC of a gate's decisions [items], and the share of items that it sends on as they are
-    (`saved`), each with 95% bounds by bootstrap over the items.
+def measure_gate(is_positive: Bools, log_odds: Floats, truth: Bools, resamples: int, seed: int) -> dict[str, float]:
+    """Precision, recall, F1 and AUC of a gate's decisions [items], and the share of items that it doesn't take for
+    positive (`saved`), each with 95% bounds by bootstrap over the items.
     """
-    answers = np.where(is_needed, "needed", "not_needed")
+    answers = np.where(is_positive, "positive", "negative")
     scores = bootstrap_scores(answers[None], log_odds[None], truth, resamples, seed)
     values: dict[str, float] = {"n": len(truth)}
     for name in ("precision", "recall", "f1", "auc"):
         [low], [high] = scores.bounds(name)
         values |= {name: float(scores.observed[name][0]), f"{name}_low": low, f"{name}_high": high}
-    low, high = bounds(resample_counts(len(truth), resamples, seed) @ ~is_needed / len(truth))
-    values |= {"saved": float((~is_needed).mean()), "saved_low": low, "saved_high": high}
+    low, high = bounds(resample_counts(len(truth), resamples, seed) @ ~is_positive / len(truth))
+    values |= {"saved": float((~is_positive).mean()), "saved_low": low, "saved_high": high}
     return {name: round(float(value), DIGITS) if name != "n" else value for name, value in values.items()}
 
 
 def trade_off(log_odds: Floats, truth: Bools) -> list[tuple[float, float]]:
-    """At each threshold that the items [items] tell apart, from the lowest: the share of the needed ones that is lost,
-    and the share of all that is saved.
+    """At each threshold that the items [items] tell apart, from the lowest: the share of the positive ones that is
+    lost, and the share of all that is saved.
     """
     points = []
     for threshold in [*np.unique(log_odds), np.inf]:
-        is_needed = log_odds >= threshold
-        points.append((float((~is_needed)[truth].mean()), float((~is_needed).mean())))
+        is_positive = log_odds >= threshold
+        points.append((float((~is_positive)[truth].mean()), float((~is_positive).mean())))
     return points

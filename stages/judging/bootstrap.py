@@ -49,7 +49,7 @@ class BootstrapScores(NamedTuple):
 def bounds_by_wilson(counts: AnswerCounts, auc: Floats) -> dict[str, Floats]:
     """95% bounds of each score by name, [2, models]; counts and AUC are [models].
 
-    Precision, recall and accuracy are shares of items. Without an answer "needed" precision is 0 by definition, and
+    Precision, recall and accuracy are shares of items. Without an answer "positive" precision is 0 by definition, and
     its bounds are 0 and 1: nothing is known. F1 is at least the harmonic mean of the lower bounds of precision and
     recall. It is at most the F1 of as many hits as recall's upper bound allows, with the same false alarms. An AUC has
     the bounds of a share of as many items as the rarer label has, because these limit what can be known.

@@ -15,7 +15,7 @@ Indices = NDArray[np.intp]
 
 def fit_states(states: Floats, labels: Bools) -> Any:
     """A probe that has learnt `labels` [items] from `states` [items, hidden], both labels with the same weight. Its
-    `decision_function` has the log-odds of needed for states.
+    `decision_function` has the log-odds of positive for states.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
@@ -26,7 +26,7 @@ def fit_states(states: Floats, labels: Bools) -> Any:
 
 
 def log_odds_from_states(states: Floats, labels: Bools, test_states: Floats) -> Floats:
-    """Log-odds of needed [test items] for `test_states` [test items, hidden], by `fit_states`."""
+    """Log-odds of positive [test items] for `test_states` [test items, hidden], by `fit_states`."""
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1):  # matrices this small only wait for more threads
@@ -41,7 +41,7 @@ def log_odds_from_views(views: Floats, labels: Bools, test_views: Floats) -> Flo
 
 def fit_words(texts: Sequence[str], labels: Sequence[bool]) -> Any:
     """Logistic regression on TF-IDF of the messages' words and pairs of words. Its `decision_function` has the
-    log-odds of needed for texts.
+    log-odds of positive for texts.
     """
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
@@ -53,5 +53,5 @@ def fit_words(texts: Sequence[str], labels: Sequence[bool]) -> Any:
 
 
 def log_odds_from_words(texts: Sequence[str], labels: Sequence[bool], test_texts: Sequence[str]) -> list[float]:
-    """Log-odds of needed for each of `test_texts`, by `fit_words`."""
+    """Log-odds of positive for each of `test_texts`, by `fit_words`."""
     return list(fit_words(texts, labels).decision_function(test_texts))

@@ -1,4 +1,4 @@
-"""Precision, recall and F1 of the class needed (paper, section 2, Table 1), each with its n and 95% bounds."""
+"""Precision, recall and F1 of the positive class (paper, section 2, Table 1), each with its n and 95% bounds."""
 
 import datasets
 import evaluate
@@ -10,18 +10,18 @@ from stages.pipeline.schemas import NO_ANSWERS
 DIGITS = 6
 
 
-class NeedsContext(evaluate.Metric):  # type: ignore[misc]  # evaluate has no types
+class PositiveClass(evaluate.Metric):  # type: ignore[misc]  # evaluate has no types
     """The scores as an `evaluate.Metric`, for other code that takes such metrics; nothing is fetched from a hub.
 
     `compute(predictions=, references=, ranking=, resamples=, seed=)` takes answers as option names, truth as booleans
-    and the log-odds of needed.
+    and the log-odds of positive.
     """
 
     def _info(self) -> evaluate.MetricInfo:
         return evaluate.MetricInfo(
-            description="Precision, recall, F1, accuracy and AUC of the class needed, with bootstrap bounds.",
+            description="Precision, recall, F1, accuracy and AUC of the positive class, with bootstrap bounds.",
             citation="Kong, Labeling Supervised Fine-Tuning Data with the Scaling Law, 2024",
-            inputs_description="predictions: option names; references: is the context needed; ranking: log-odds",
+            inputs_description="predictions: option names; references: is the label positive; ranking: log-odds",
             features=datasets.Features(
                 {
                     "predictions": datasets.Value("string"),
@@ -42,10 +42,10 @@ class NeedsContext(evaluate.Metric):  # type: ignore[misc]  # evaluate has no ty
             values |= {name: score, f"{name}_low": low, f"{name}_high": high}
         return {name: round(float(value), DIGITS) for name, value in values.items()} | {
             "n": len(truth),
-            "needed_share": round(float(truth.mean()), DIGITS),
+            "positive_share": round(float(truth.mean()), DIGITS),
             "dont_know": int(np.sum(answer == "dont_know")),
             **{reason: int(np.sum(answer == reason)) for reason in NO_ANSWERS},
-            "no_positive": int(not np.any(answer == "needed")),
+            "no_positive": int(not np.any(answer == "positive")),
         }
 
 
@@ -53,5 +53,5 @@ def measure(
     answers: list[str], truth: list[bool], ranking: list[float], resamples: int, seed: int
 ) -> dict[str, float]:
     """The metrics of one model's answers: scores with bounds, n, and counts of the other answers. Shapes: [n] each."""
-    metric = NeedsContext(keep_in_memory=True)
+    metric = PositiveClass(keep_in_memory=True)
     return metric.compute(predictions=answers, references=truth, ranking=ranking, resamples=resamples, seed=seed)

@@ -25,6 +25,10 @@ class HiddenStates(NamedTuple):
     layers: NDArray[np.int64]
     values: NDArray[Any]
 
+    def has(self, items: Items) -> bool:
+        """Whether there are states of all these items."""
+        return {item["id"] for item in items} <= set(self.ids.tolist())
+
     def of(self, items: Items) -> NDArray[Any]:
         """The states of these items, [layers, views, items, hidden]. Raises click.ClickException for an item without
         any.

@@ -8,27 +8,28 @@ import numpy as np
 from stages.judging.ladder import Ladder, bootstrap_ladder, has_signal, ladder_of
 from stages.judging.metrics import Bools, Floats, sigmoid
 from stages.judging.predictions import has_probability, log_odds_of
+from stages.pipeline.definition import NEGATIVE, POSITIVE
 from stages.pipeline.params import Params
 
 BIGGEST = 2  # models that the paper's rule asks
-CLASSES = ("not_needed", "needed")  # by their numbers
 REASONS = ("annotators_disagree", "biggest_models_disagree", "model_disagrees", "nothing_against")
-Votes = Sequence[Mapping[str, str]]  # of each item, by annotator
+CLASSES = (NEGATIVE, POSITIVE)  # by their numbers
+Votes = Sequence[Mapping[str, str]]  # of each item, by annotator: what the label means
 
 
 def label_doubt(labels: Bools, probabilities: Sequence[Floats], votes: Votes) -> Floats:
     """The probability that each label [items] is wrong.
 
-    It follows from models' probabilities of needed, [items] each, by their mean log-odds, and from annotators' votes.
-    Where items have votes of several annotators, CROWDLAB (Goh et al., 2022) weighs votes and models.
+    It follows from models' probabilities of positive, [items] each, by their mean log-odds, and from annotators'
+    votes. Where items have votes of several annotators, CROWDLAB (Goh et al., 2022) weighs votes and models.
     """
     import pandas as pd
     from cleanlab.multiannotator import get_label_quality_multiannotator
     from cleanlab.rank import get_label_quality_scores
 
     clipped = np.clip(probabilities, 1e-6, 1 - 1e-6)
-    needed = sigmoid(np.log(clipped / (1 - clipped)).mean(0))
-    class_probabilities = np.stack([1 - needed, needed], axis=1)
+    positive = sigmoid(np.log(clipped / (1 - clipped)).mean(0))
+    class_probabilities = np.stack([1 - positive, positive], axis=1)
     quality = get_label_quality_scores(labels.astype(int), class_probabilities)
 
     vote_table = pd.DataFrame(
@@ -54,7 +55,7 @@ def label_doubt(labels: Bools, probabilities: Sequence[Floats], votes: Votes) ->
 
 def wrong_by_biggest(ladder: Ladder) -> Bools:
     """Which labels [items] the biggest models all answer otherwise (the paper's rule)."""
-    labels = np.where(ladder.truth, "needed", "not_needed")
+    labels = np.where(ladder.truth, POSITIVE, NEGATIVE)
     return (ladder.answers[-BIGGEST:] != labels).all(0)
 
 
@@ -67,7 +68,7 @@ def evidence(
 ) -> list[dict[str, Any]]:
     """A row for each item without its `at`, the likeliest wrong label first.
 
-    `answers` are the ladder's predictions by model, in the items' order. `unseen` has the probability of needed
+    `answers` are the ladder's predictions by model, in the items' order. `unseen` has the probability of positive
     [items] by a model that hasn't seen the label.
     """
     ladder = ladder_of(list(answers), answers, p.models)
@@ -77,7 +78,7 @@ def evidence(
     biggest_wrong = wrong_by_biggest(ladder)
     rows = []
     for rank, i in enumerate(np.argsort(-doubts, kind="stable").tolist(), start=1):
-        label = "needed" if ladder.truth[i] else "not_needed"
+        label = POSITIVE if ladder.truth[i] else NEGATIVE
         votes_against = sum(vote != label for vote in votes[i].values())
         against = (votes_against > 0, biggest_wrong[i], (unseen[i] > 0.5) != ladder.truth[i], True)
         row = {
@@ -92,11 +93,11 @@ def evidence(
             "cross_validated": round(float(unseen[i]), 4),
         }
         for model, predictions in answers.items():
-            row[f"needed_by_{model}"] = _probability(predictions[i])
+            row[f"positive_by_{model}"] = _probability(predictions[i])
         rows.append(row)
     return rows
 
 
 def _probability(prediction: dict[str, Any]) -> float | None:
-    """The probability of needed, None for a prediction without log-probabilities."""
+    """The probability of positive, None for a prediction without log-probabilities."""
     return round(float(sigmoid(log_odds_of(prediction))), 4) if has_probability(prediction) else None

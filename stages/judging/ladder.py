@@ -28,7 +28,7 @@ class Ladder(NamedTuple):
     """Models' answers to the same items, models in the order of their sizes.
 
     `names`, `sizes` and `letter_share`, the share of each model's commonest letter, are [models]; `answers` and
-    `log_odds` of needed are [models, items]; `truth`, whether the context is needed, is [items].
+    `log_odds` of positive are [models, items]; `truth`, whether the label is positive, is [items].
     """
 
     names: Sequence[str]
@@ -69,7 +69,7 @@ def ladder_of(
         answers=np.array([[row["answer"] for row in rows] for rows in predictions]),
         log_odds=np.array([[log_odds_of(row) for row in rows] for rows in predictions]),
         letter_share=[commonest_letter_share(rows) for rows in predictions],
-        truth=np.array([row["cr_need_gt"] for row in predictions[0]]),
+        truth=np.array([row["label"] for row in predictions[0]]),
     )
 
 
@@ -176,7 +176,7 @@ def judge(ladder: Ladder, scores: BootstrapScores, max_letter_share: float) -> d
     nearly the same precision it is a matter of chance (stages/studies/law_power.py). Too few items of a label have no
     other verdict than that.
     """
-    model_count, needed = len(ladder.names), int(ladder.truth.sum())
+    model_count, positives = len(ladder.names), int(ladder.truth.sum())
     counted = np.flatnonzero(has_signal(ladder, scores, max_letter_share))
     correlations = {name: size_correlations(score) for name, score in scores.observed.items()}
     reasons: dict[str, Any] = {
@@ -189,8 +189,8 @@ def judge(ladder: Ladder, scores: BootstrapScores, max_letter_share: float) -> d
     reasons |= correlations["precision"]  # the law's own score stands at the top
     reasons |= strict_rule_prospects(scores.observed["precision"], scores.resampled["precision"], len(ladder.truth))
     reasons |= {name: values for name, values in correlations.items() if name != "precision"}
-    if too_few(needed, len(ladder.truth)):
-        return {"verdict": TOO_FEW_LABELS, "needed": needed} | reasons
+    if too_few(positives, len(ladder.truth)):
+        return {"verdict": TOO_FEW_LABELS, "positive": positives} | reasons
     if len(counted) < MIN_MODELS:
         return {"verdict": NO_SIGNAL if model_count >= MIN_MODELS else TOO_FEW_MODELS} | reasons
     names, sizes = [ladder.names[i] for i in counted.tolist()], ladder.sizes[counted]
@@ -213,22 +213,22 @@ def labels_to_change(ladder: Ladder, better: int, worse: int) -> int | None:
     """The fewest labels that would have to be others for model `worse` to be more precise than model `better`; None if
     no number is enough. The models are indices of the ladder.
 
-    The number is exact where both models answer "needed" or "not needed" alone.
+    The number is exact where both models answer "positive" or "negative" alone.
     """
-    needed, not_needed, truth = ladder.answers == "needed", ladder.answers == "not_needed", ladder.truth
-    hits, false_alarms = needed & truth, ~not_needed & ~truth
+    positive, negative, truth = ladder.answers == "positive", ladder.answers == "negative", ladder.truth
+    hits, false_alarms = positive & truth, ~negative & ~truth
     denominators = np.maximum((hits | false_alarms).sum(1), 1)  # of precision, by model
     precision = hits.sum(1) / denominators
     gap = precision[better] - precision[worse]
 
-    # Another label narrows the gap in three ways. The worse model was wrong and the better one says "not needed": the
+    # Another label narrows the gap in three ways. The worse model was wrong and the better one says "negative": the
     # worse one gains.
-    flips_for_worse = (needed[worse] & ~truth & not_needed[better]).sum()
-    # The better model was right and the worse one says "not needed": the better one loses.
-    flips_against_better = (hits[better] & not_needed[worse]).sum()
-    # Both say "needed": both change, by more the one with the smaller denominator.
+    flips_for_worse = (positive[worse] & ~truth & negative[better]).sum()
+    # The better model was right and the worse one says "negative": the better one loses.
+    flips_against_better = (hits[better] & negative[worse]).sum()
+    # Both say "positive": both change, by more the one with the smaller denominator.
     narrows_gap = truth if denominators[better] < denominators[worse] else ~truth
-    flips_for_both = (needed[better] & needed[worse] & narrows_gap).sum()
+    flips_for_both = (positive[better] & positive[worse] & narrows_gap).sum()
 
     weight_better, weight_worse = 1 / denominators[better], 1 / denominators[worse]
     weights = [weight_worse, weight_better, abs(weight_better - weight_worse)]

@@ -1,7 +1,7 @@
-"""Precision, recall, F1, accuracy and AUC of the class needed (paper, section 2, Table 1).
+"""Precision, recall, F1, accuracy and AUC of the positive class (paper, section 2, Table 1).
 
-"don't know" and unreadable answers are wrong: a false negative on a needed item, a false positive on another. Where
-nothing is answered "needed", precision is 0.
+"don't know" and unreadable answers are wrong: a false negative on a positive item, a false positive on another. Where
+nothing is answered "positive", precision is 0.
 """
 
 from typing import Any, NamedTuple
@@ -12,21 +12,21 @@ from numpy.typing import NDArray
 SCORES = ("precision", "recall", "f1", "accuracy", "auc")
 HEADLINES = ("precision", "recall", "f1", "auc", "n")  # what a reviewer reads of a model
 DIGITS = 4  # of proportions
-FEWEST = 20  # items of each label, needed and not, that a score takes
+FEWEST = 20  # items of each label, positive and negative, that a score takes
 Z = 1.959963984540054  # standard deviations of the normal distribution within which 95% lie
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 
-def too_few(needed: int, n: int) -> bool:
-    """Whether n items, of which so many are needed, have too few of a label for any score to be read."""
-    return min(needed, n - needed) < FEWEST
+def too_few(positives: int, n: int) -> bool:
+    """Whether n items, of which so many are positive, have too few of a label for any score to be read."""
+    return min(positives, n - positives) < FEWEST
 
 
 class AnswerCounts(NamedTuple):
     """How many items got which answer, each [samples, models] or [models], and how many there are of each label.
 
-    `false_alarms` are answers to items that are not needed, other than "not needed"; `positives` are needed items.
+    `false_alarms` are answers to negative items, other than "negative".
     """
 
     hits: Floats
@@ -39,14 +39,14 @@ class AnswerCounts(NamedTuple):
 def count_answers(answers: NDArray[Any], truth: Bools, counts: NDArray[Any]) -> AnswerCounts:
     """The counts [samples, models] of samples that have each item as often as `counts` [samples, items] says.
 
-    `answers`, as names of options, are [models, items]; `truth`, whether the context is needed, is [items].
+    `answers`, as names of options, are [models, items]; `truth`, whether the label is positive, is [items].
     """
     counts = np.asarray(counts, dtype=float)
-    hits = counts @ ((answers == "needed") & truth).T
+    hits = counts @ ((answers == "positive") & truth).T
     return AnswerCounts(
         hits=hits,
-        false_alarms=counts @ ((answers != "not_needed") & ~truth).T,
-        correct_rejections=counts @ ((answers == "not_needed") & ~truth).T,
+        false_alarms=counts @ ((answers != "negative") & ~truth).T,
+        correct_rejections=counts @ ((answers == "negative") & ~truth).T,
         positives=np.broadcast_to((counts @ truth)[:, None], hits.shape),
         negatives=np.broadcast_to((counts @ ~truth)[:, None], hits.shape),
     )
@@ -56,7 +56,7 @@ def weighted_scores(answers: NDArray[Any], log_odds: Floats, truth: Bools, count
     """Every score by name, [samples, models].
 
     A sample has each item as often as `counts` [samples, items] says. `answers`, as names of options, and the
-    `log_odds` of needed are [models, items]; `truth`, whether the context is needed, is [items].
+    `log_odds` of positive are [models, items]; `truth`, whether the label is positive, is [items].
     """
     counts = counts.astype(float)
     hits, false_alarms, correct_rejections, positives, negatives = count_answers(answers, truth, counts)
@@ -72,7 +72,7 @@ def weighted_scores(answers: NDArray[Any], log_odds: Floats, truth: Bools, count
 
 
 def auc(ranking: Floats, truth: Bools, counts: Floats) -> Floats:
-    """The probability [samples] that a needed item ranks higher than another; ties count by half."""
+    """The probability [samples] that a positive item ranks higher than another; ties count by half."""
     _, ranks = np.unique(ranking, return_inverse=True)  # tied items have one rank
     order = np.argsort(ranks, kind="stable")
     starts = np.flatnonzero(np.diff(ranks[order], prepend=-1))  # of each rank in the order

@@ -5,10 +5,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from stages.pipeline.definition import NEGATIVE, POSITIVE
 from stages.pipeline.schemas import ANSWER_OF_SEED, Prediction
 from stages.pipeline.tables import read, rows
 
-OPTIONS = ("needed", "not_needed", "dont_know")  # the columns of their log-probabilities
+OPTIONS = (POSITIVE, NEGATIVE, "dont_know")  # the columns of their log-probabilities
 LEAST_PROBABILITY = 1e-9
 
 
@@ -39,26 +40,26 @@ def has_probability(prediction: Mapping[str, Any]) -> bool:
     return any(prediction[option] is not None for option in OPTIONS)
 
 
-def share_of_needed(prediction: Mapping[str, Any]) -> float:
-    """The share of "needed" in the probability of the options; one without a log-probability counts as 0."""
+def share_of_positive(prediction: Mapping[str, Any]) -> float:
+    """The share of "positive" in the probability of the options; one without a log-probability counts as 0."""
     weights = {option: 0.0 if (value := prediction[option]) is None else math.exp(value) for option in OPTIONS}
-    return weights["needed"] / sum(weights.values())
+    return weights["positive"] / sum(weights.values())
 
 
 def log_odds_of(prediction: Mapping[str, Any]) -> float:
-    """The log-odds of needed against not needed.
+    """The log-odds of positive against negative.
 
     Where only one of the two has a log-probability, the other is taken to have all the rest: the bound that is nearest
-    to 0. Without any, 1 for the answer needed, -1 for not needed, and 0 for any other.
+    to 0. Without any, 1 for the answer positive, -1 for negative, and 0 for any other.
     """
-    needed, not_needed = prediction["needed"], prediction["not_needed"]
-    if needed is not None and not_needed is not None:
-        return needed - not_needed
-    if needed is not None:
-        return _log_odds_at_least(needed)
-    if not_needed is not None:
-        return -_log_odds_at_least(not_needed)
-    return float((prediction["answer"] == "needed") - (prediction["answer"] == "not_needed"))
+    positive, negative = prediction["positive"], prediction["negative"]
+    if positive is not None and negative is not None:
+        return positive - negative
+    if positive is not None:
+        return _log_odds_at_least(positive)
+    if negative is not None:
+        return -_log_odds_at_least(negative)
+    return float((prediction["answer"] == "positive") - (prediction["answer"] == "negative"))
 
 
 def _log_odds_at_least(logprob: float) -> float:

@@ -1,4 +1,4 @@
-"""Probes of hidden states, and probabilities of needed for items whose own label is kept from the model.
+"""Probes of hidden states, and probabilities of positive for items whose own label is kept from the model.
 
 A probe is logistic regression on a vanilla model's hidden states (Alain and Bengio, 2016). Cross-validation asks it
 and logistic regression on the words of the message. That takes seconds; a fine-tuned model for each fold would take an
@@ -44,7 +44,7 @@ def suspects(doubt: Floats, labels: Bools) -> Bools:
 
 
 def out_of_sample(items: Items, views: Sequence[Floats] | Floats, labels: Bools, seed: int) -> dict[str, Floats]:
-    """The probability of needed [items] by models that saw neither the item's label nor, where the log has enough of
+    """The probability of positive [items] by models that saw neither the item's label nor, where the log has enough of
     them, its conversation. `views` are hidden states [views, items, hidden].
 
     `words` and `states` are models of one kind of feature, in one round. `all` is the mean of their log-odds over two
@@ -75,12 +75,12 @@ def out_of_sample(items: Items, views: Sequence[Floats] | Floats, labels: Bools,
 
 
 def truth_of(items: Items) -> Bools:
-    """Whether each item needs its context, [items]."""
-    return np.array([item["cr_need_gt"] for item in items])
+    """Whether each item's label is positive, [items]."""
+    return np.array([item["label"] for item in items])
 
 
 def probe_of_best_layer(states: HiddenStates, train: Items, dev: Items, evaluation: Items) -> tuple[int, Floats]:
-    """The layer that ranks `dev` best, and the log-odds of needed [evaluation] that a probe of it gives."""
+    """The layer that ranks `dev` best, and the log-odds of positive [evaluation] that a probe of it gives."""
     labels = truth_of(train)
     of_train, of_dev = states.of(train), states.of(dev)
     everything = np.ones((1, len(dev)))

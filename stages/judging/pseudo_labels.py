@@ -11,4 +11,4 @@ def pseudo_labelled(states: HiddenStates, train: Items, dev: Items, unlabelled: 
     if not unlabelled:
         return []
     log_odds = probe_of_best_layer(states, train, dev, unlabelled)[1]
-    return [{**item, "cr_need_gt": bool(value > 0)} for item, value in zip(unlabelled, log_odds, strict=True)]
+    return [{**item, "label": bool(value > 0)} for item, value in zip(unlabelled, log_odds, strict=True)]

@@ -9,14 +9,14 @@ from stages.judging.bootstrap import bootstrap_scores
 from stages.judging.evaluate_metric import DIGITS, measure
 from stages.judging.predictions import log_odds_of
 
-Predictions = Sequence[Mapping[str, Any]]  # with `cr_need_gt`
+Predictions = Sequence[Mapping[str, Any]]  # with `label`
 
 
 def measure_predictions(predictions: Predictions, resamples: int, seed: int) -> dict[str, float]:
     """The metrics of one training's predictions."""
     return measure(
         [row["answer"] for row in predictions],
-        [row["cr_need_gt"] for row in predictions],
+        [row["label"] for row in predictions],
         [log_odds_of(row) for row in predictions],
         resamples,
         seed,
@@ -38,7 +38,7 @@ def measure_seeds(
     scores = bootstrap_scores(
         np.array([[row["answer"] for row in rows] for rows in predictions_by_seed.values()]),
         np.array([[log_odds_of(row) for row in rows] for rows in predictions_by_seed.values()]),
-        np.array([row["cr_need_gt"] for row in mean_predictions]),
+        np.array([row["label"] for row in mean_predictions]),
         resamples,
         seed,
     )

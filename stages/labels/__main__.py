@@ -3,7 +3,7 @@
 \b
     python -m stages.labels label ann                 label in this terminal
     python -m stages.labels label ann --next          those first that teach a model most
-    python -m stages.labels questions ann             random turns, by which the filter is judged
+    python -m stages.labels label ann --question is_question   random turns, by which the filter is judged
     python -m stages.labels tasks data/label_studio   tasks for Label Studio
     python -m stages.labels import export.json        labels from other tools or a table
     python -m stages.labels export data/exported --to csv   labels for other tools
@@ -27,25 +27,42 @@ from stages.chat import fingerprint
 from stages.labels import exporting, importing, label_studio, store
 from stages.labels.agreement import agreement_table, agreement_without_adjudicator
 from stages.labels.annotator_file import AnnotatorFile, open_for, write_error
-from stages.labels.early import early_inquiries
+from stages.labels.early import drawn_inquiries, early_inquiries
 from stages.labels.next_items import NextItems
 from stages.labels.progress import in_words, progress
 from stages.labels.selection import Items, in_queue_order, is_done, labelled_by, lines_of_others, rows_by_id
+from stages.llm import prompts
 from stages.pipeline.command import Group
+from stages.pipeline.definition import Definition
 from stages.pipeline.files import write_json
 from stages.pipeline.markdown import plural
-from stages.pipeline.params import params
-from stages.pipeline.schemas import LABELS, Inquiry, Prediction, QuestionLabel, Score, Turn
+from stages.pipeline.params import Params, params
+from stages.pipeline.schemas import Inquiry, Prediction, Score
 from stages.pipeline.tables import read, rows
 from stages.pipeline.text import printable
 
 ORDER_OF_LOG = ("group", "position")  # by id it is random: ids are hashes
-OTHER_KEYS = set("sunq")  # the terminal's letters for skip, undo, note and quit
 
 
 def adopt_key(context: click.Context, parameter: click.Parameter, folder: Path) -> Path:
     fingerprint.bind_labels(folder, params().ingest.format)
     return folder
+
+
+def params_asking(context: click.Context, parameter: click.Parameter, name: str | None) -> Params:
+    """The parameters with the question of this name, which needs no inquiries of its own: those on the disk are of
+    `question.name`.
+    """
+    p = params()
+    if name is None or name == p.question.name:
+        return p
+    asking = p.asking(name)
+    if asking.question.definition.asked_of != "turns":
+        raise click.ClickException(
+            f"data/inquiries.jsonl is of the question {p.question.name}: set question.name to {name} in params.yaml,"
+            " and run dvc repro filter"
+        )
+    return asking
 
 
 def check_name(context: click.Context, parameter: click.Parameter, name: str | None) -> str | None:
@@ -60,6 +77,13 @@ ANNOTATIONS = click.option(
     default=fingerprint.ANNOTATIONS,
     show_default=True,
     callback=adopt_key,
+)
+QUESTION = click.option(
+    "--question",
+    "p",
+    metavar="NAME",
+    callback=params_asking,
+    help="A folder in questions/.  [default: question.name of params.yaml]",
 )
 INQUIRIES = click.option(
     "--inquiries", type=click.Path(path_type=Path), default=Path("data/inquiries.jsonl"), show_default=True
@@ -91,7 +115,7 @@ def main() -> None:
 @click.option(
     "--next", "choose_next", is_flag=True, help="Those that teach a model most, as readers of all labels say."
 )
-@click.option("--keys", default="jki", show_default=True, help="For needed, not_needed and not_question.")
+@QUESTION
 def label(
     annotator: str,
     annotations: Path,
@@ -101,11 +125,12 @@ def label(
     like: str | None,
     in_order: bool,
     choose_next: bool,
-    keys: str,
+    p: Params,
 ) -> None:
     """Label in this terminal, as ANNOTATOR; goes on where you left off.
 
-    While a long log is scored, the inquiries are those among the turns that are scored so far.
+    While a long log is scored, the inquiries are those among the turns that are scored so far. The keys are those of
+    question.yaml.
     """
     conflicts = {"--queue": queue, "--first": first, "--like": like, "--in-order": in_order}
     if choose_next and any(conflicts.values()):
@@ -113,21 +138,25 @@ def label(
         raise click.ClickException(
             f"--next chooses the items itself and has no use for {names}: leave one of them out"
         )
-    if not len(set(keys)) == len(keys) == len(LABELS) or not keys.isalnum() or set(keys) & OTHER_KEYS:
-        raise click.ClickException(
-            f"--keys wants {len(LABELS)} letters or digits other than s, u, n and q, got {keys!r}"
-        )
     require_terminal()
+    question = p.question.definition
+    if question.name == params().question.name:
+        prompts.load(question, p.question.prompt)  # a wrong one is said before anybody labels
+    if choose_next and question.name != params().question.name:
+        raise click.ClickException(
+            f"--next reads data/states.npz, which is of the question {params().question.name}: set question.name to"
+            f" {question.name} in params.yaml, and run dvc repro states"
+        )
     if choose_next:
-        label_next(annotator, annotations, inquiries_in(inquiries, False), dict(zip(LABELS, keys, strict=True)))
+        label_next(annotator, annotations, inquiries_in(inquiries, False, annotations, p), p)
         return
-    early = early_inquiries(inquiries, params())
-    all_inquiries = ordered(early.table, in_order) if early else inquiries_in(inquiries, in_order)
-    candidates = labelled_by(like, annotations, all_inquiries) if like else all_inquiries
+    early = early_inquiries(inquiries, p)
+    all_inquiries = ordered(early.table, in_order) if early else inquiries_in(inquiries, in_order, annotations, p)
+    candidates = labelled_by(like, annotations, question, all_inquiries) if like else all_inquiries
     chosen = "queue" if queue else "like" if like else "in_order" if in_order else "random"
     items = [item | {"chosen": chosen} for item in selected_items(candidates, queue, first, in_order)]
     queue_rows = rows_by_id(queue) if queue else {}
-    adjudicator = params().annotate.adjudicator
+    adjudicator = p.annotate.adjudicator
     for message in queue_messages(queue_rows, {item["id"] for item in all_inquiries}, annotator, adjudicator):
         click.echo(f"{queue}: {message}", err=True)
     if early and early.message():
@@ -138,76 +167,62 @@ def label(
         reason = f"{empty_file} is empty" if empty_file else f"no inquiry is {' and '.join(conditions)}"
         click.echo(f"nothing to label: {reason}")
         return
-    with open_for(annotator, annotations) as label_file:
-        standing = store.standing_versions(annotations)
+    with open_for(annotator, annotations, question) as label_file:
+        standing = store.standing_versions(question.guideline)
         done_ids = {id for id, line in label_file.lines.items() if is_done(line, queue_rows.get(id), standing)}
         label_in_terminal(
             items,
             done_ids,
             label_file,
-            dict(zip(LABELS, keys, strict=True)),
             is_queue=queue is not None,
-            votes_by_id=lines_of_others(annotator, annotations) if annotator == adjudicator else None,
+            votes_by_id=lines_of_others(annotator, annotations, question) if annotator == adjudicator else None,
         )
-    say_progress(all_inquiries, annotations)
+    say_progress(all_inquiries, annotations, p)
 
 
-def label_next(annotator: str, annotations: Path, inquiries: Items, keys: dict[str, str]) -> None:
+def label_next(annotator: str, annotations: Path, inquiries: Items, p: Params) -> None:
     """Label what readers choose. Two batches come at the start, so that the next ones are chosen meanwhile."""
-    with open_for(annotator, annotations) as label_file:
-        next_items = NextItems(inquiries, annotations, label_file, params())
+    with open_for(annotator, annotations, p.question.definition) as label_file:
+        next_items = NextItems(inquiries, annotations, label_file, p)
         items: Items = []
         for _ in range(2):
             items += next_items.batch({item["id"] for item in items})
         if not items:
             click.echo("nothing to label: every inquiry of a split has a label")
             return
-        label_in_terminal(items, set(), label_file, keys, next_items=next_items)
-    say_progress(inquiries, annotations)
-
-
-@main.command()
-@click.argument("annotator", callback=check_name)
-@ANNOTATIONS
-@click.option("--turns", type=click.Path(exists=True), default="data/turns.jsonl", show_default=True)
-@click.option("--sample", type=click.IntRange(min=1), default=300, show_default=True, help="How many turns.")
-def questions(annotator: str, annotations: Path, turns: str, sample: int) -> None:
-    """Say of random turns of the whole log whether they are questions, as ANNOTATOR: metrics/details/judge_filter.json
-    then has each scorer's precision and recall.
-    """
-    require_terminal()
-    random_turns = read(turns, Turn).order_by("id").limit(sample)  # ids are hashes: the first ones are a random sample
-    items = [turn | {"cr_window": []} for turn in rows(random_turns)]
-    with open_for(annotator, annotations, QuestionLabel) as label_file:
-        labelled_ids = {id for id, line in label_file.lines.items() if line["label"]}
-        label_in_terminal(items, labelled_ids, label_file, {"question": "j", "not_question": "k"})
+        label_in_terminal(items, set(), label_file, next_items=next_items)
+    say_progress(inquiries, annotations, p)
 
 
 @main.command()
 @click.argument("folder", type=click.Path(path_type=Path))
+@ANNOTATIONS
 @INQUIRIES
 @QUEUE
 @FIRST
 @IN_ORDER
-@click.option(
-    "--scores", type=click.Path(exists=True, path_type=Path), default=Path("data/scores.jsonl"), show_default=True
-)
+@click.option("--scores", type=click.Path(path_type=Path), default=Path("data/scores.jsonl"), show_default=True)
 @click.option(
     "--predictions", type=click.Path(exists=True, path_type=Path), multiple=True, help="A model's answers, to correct."
 )
+@QUESTION
 def tasks(
     folder: Path,
+    annotations: Path,
     inquiries: Path,
     queue: Path | None,
     first: int | None,
     in_order: bool,
     scores: Path,
     predictions: tuple[Path, ...],
+    p: Params,
 ) -> None:
     """Write FOLDER/tasks.json and FOLDER/config.xml for Label Studio."""
-    items = selected_items(inquiries_in(inquiries, in_order), queue, first, in_order)
+    question = p.question.definition
+    items = selected_items(inquiries_in(inquiries, in_order, annotations, p), queue, first, in_order)
     scores_by_id: dict[int, dict[str, float]] = {}
-    for row in rows(read(scores, Score).filter(_.score.notnull())):
+    has_scores = question.asked_of == "inquiries"  # random turns are shown without
+    for row in rows(read(scores, Score).filter(_.score.notnull())) if has_scores else ():
         scores_by_id.setdefault(row["id"], {})[row["scorer"]] = row["score"]
     predictions_by_id: dict[int, dict[str, dict[str, Any]]] = {}
     for file in predictions:
@@ -215,13 +230,13 @@ def tasks(
             model = f"{file.parent.name} {file.stem} {row['prompt']}"
             predictions_by_id.setdefault(row["id"], {})[model] = row
     studio_tasks = [
-        label_studio.task(item, scores_by_id.get(item["id"], {}), predictions_by_id.get(item["id"], {}))
+        label_studio.task(item, scores_by_id.get(item["id"], {}), predictions_by_id.get(item["id"], {}), question)
         for item in items
     ]
     tasks_file, config_file = folder / "tasks.json", folder / "config.xml"
     write_json(tasks_file, studio_tasks)
     try:
-        config_file.write_text(label_studio.LABELING_CONFIG, encoding="utf-8")
+        config_file.write_text(label_studio.labeling_config(question), encoding="utf-8")
     except OSError as error:
         raise write_error(config_file, error, "make room and write the tasks again") from error
     click.echo(f"{len(studio_tasks)} tasks in {tasks_file}, labelling interface in {config_file}")
@@ -243,6 +258,7 @@ def tasks(
     metavar="OURS=THEIRS",
     help="A column, control or question: id, label, annotator, at, seconds or note.",
 )
+@QUESTION
 def import_(
     file: Path,
     annotations: Path,
@@ -251,6 +267,7 @@ def import_(
     names: tuple[str, ...],
     values: tuple[str, ...],
     columns: tuple[str, ...],
+    p: Params,
 ) -> None:
     """Take the labels of FILE into the label store.
 
@@ -258,8 +275,12 @@ def import_(
     or a folder or zip of such files. What is no label is counted and passed over. A wrong row stops the import, and
     then nothing is imported.
     """
-    options = importing.Options(column_pairs(columns), annotator_pairs(names), label_pairs(values), annotator)
-    guideline, zone = store.guideline_version(annotations), ZoneInfo(params().ingest.timezone)
+    question = p.question.definition
+    labels_by_word = label_pairs(values, question)
+    options = importing.Options(
+        column_pairs(columns), annotator_pairs(names), labels_by_word, annotator, list(question.labels)
+    )
+    guideline, zone = store.guideline_version(question.guideline), ZoneInfo(p.ingest.timezone)
     labels = importing.read_labels(file, options, guideline, zone)
     for notice in labels.notices:
         click.echo(notice, err=True)
@@ -269,7 +290,7 @@ def import_(
     if labels.skipped:
         reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(labels.skipped.items()))
         click.echo(f"{printable(file)}: {labels.skipped.total()} passed over: {reasons}", err=True)
-    inquiry_ids = {item["id"] for item in rows(read(inquiries, Inquiry))}
+    inquiry_ids = {item["id"] for item in inquiries_in(inquiries, False, annotations, p)}
     unknown_ids = {line["id"] for line in labels.lines.values()} - inquiry_ids
     rounded_ids = importing.rounded_ids(unknown_ids, inquiry_ids)
     if rounded_ids:
@@ -281,16 +302,18 @@ def import_(
         click.echo(f"{len(unknown_ids)} ids are no inquiries of {inquiries}; their labels are kept", err=True)
     if not labels.lines:
         click.echo(f"{printable(file)}: no labels")
-    append_labels(labels.lines.values(), annotations)
+    append_labels(labels.lines.values(), annotations, question)
 
 
-def append_labels(lines: Iterable[store.Line], annotations: Path) -> None:
+def append_labels(lines: Iterable[store.Line], annotations: Path, question: Definition) -> None:
     """Append labels to the annotators' files, to all of them or, where one refuses its lines, to none."""
     lines_by_annotator: dict[str, list[store.Line]] = {}
     for line in lines:
         lines_by_annotator.setdefault(line["annotator"], []).append(line)
     with ExitStack() as stack:
-        label_files = [stack.enter_context(open_for(name, annotations)) for name in sorted(lines_by_annotator)]
+        label_files = [
+            stack.enter_context(open_for(name, annotations, question)) for name in sorted(lines_by_annotator)
+        ]
         for label_file in label_files:
             label_file.refuse_contradictions(lines_by_annotator[label_file.annotator])
         for label_file in label_files:
@@ -307,23 +330,25 @@ def append_labels(lines: Iterable[store.Line], annotations: Path) -> None:
 @click.option(
     "--rename", "names", multiple=True, metavar="OURS=THEIRS", help="An annotator's e-mail address in Label Studio."
 )
-def export(folder: Path, tool: str, annotations: Path, inquiries: Path, names: tuple[str, ...]) -> None:
+@QUESTION
+def export(folder: Path, tool: str, annotations: Path, inquiries: Path, names: tuple[str, ...], p: Params) -> None:
     """Write the current labels and the texts of their inquiries into FOLDER.
 
     These are each annotator's latest labels: FOLDER/tasks.json and config.xml for Label Studio, FOLDER/ANNOTATOR.jsonl
     for doccano, or FOLDER/labels.csv. `import` reads each of them back.
     """
     exporting.refuse_label_files(folder, annotations)
-    lines = exporting.current_lines(store.load(sorted(annotations.glob("*.jsonl"))))
+    question = p.question.definition
+    lines = exporting.current_lines(store.load_files(store.label_files(annotations, question), question))
     labels = [line for line in lines if line["label"]]
     if not labels:
-        raise click.ClickException(f"{annotations}: nothing to export: there are no labels")
+        raise click.ClickException(f"{annotations / question.name}: nothing to export: there are no labels")
     annotators = {line["annotator"] for line in labels}
     emails = pairs(names, "--rename")
     if emails and (tool != "label-studio" or emails.keys() - annotators):
         raise click.ClickException(f"--rename is for Label Studio's accounts of {', '.join(sorted(annotators))}")
-    inquiries_by_id = {item["id"]: item for item in rows(read(inquiries, Inquiry))}
-    exporting.write_labels(folder, tool, labels, inquiries_by_id, emails)
+    inquiries_by_id = {item["id"]: item for item in inquiries_in(inquiries, False, annotations, p)}
+    exporting.write_labels(folder, tool, labels, inquiries_by_id, emails, question)
     if len(labels) < len(lines):
         unlabelled = plural(len(lines) - len(labels), "item")
         click.echo(f"{unlabelled} without a label, with a note or an undo: not exported", err=True)
@@ -336,23 +361,34 @@ def export(folder: Path, tool: str, annotations: Path, inquiries: Path, names: t
 
 @main.command()
 @ANNOTATIONS
-def agreement(annotations: Path) -> None:
+@QUESTION
+def agreement(annotations: Path, p: Params) -> None:
     """Say how far the annotators agree in all labels, those of questions that the filter rejects now included, without
     the adjudicator, who has seen the others' labels.
     """
-    imported = annotations.parent / "imported.jsonl"  # labels that stood in the export, as ingest wrote them
-    lines = store.load(sorted(annotations.glob("*.jsonl")), imported=imported if imported.exists() else None)
-    click.echo(agreement_table(agreement_without_adjudicator(store.votes(lines), params())))
+    lines = store.load(annotations, p.question.definition)
+    click.echo(agreement_table(agreement_without_adjudicator(store.votes(lines), p)))
 
 
-def inquiries_in(file: Path, in_order: bool) -> Items:
-    """The inquiries, in the order of the log or in a random one: ids are hashes.
+def inquiries_in(file: Path, in_order: bool, annotations: Path, p: Params) -> Items:
+    """The inquiries, in the order of the log or in a random one: ids are hashes. Of a question that is asked of turns
+    the random ones among the turns beside the file.
 
     Raises click.ClickException where there is no such file.
     """
-    if not file.exists():
-        raise click.ClickException(f"{file} doesn't exist: `dvc repro filter` makes it")
-    return ordered(read(file, Inquiry), in_order)
+    question = p.question.definition
+    source = file.with_name("turns.jsonl") if question.asked_of == "turns" else file
+    if not source.exists():
+        raise click.ClickException(f"{source} doesn't exist: `dvc repro filter` makes it")
+    if question.asked_of == "turns":
+        labelled_ids = store.votes(store.load(annotations, question))
+        return ordered(drawn_inquiries(source, labelled_ids, p), in_order)
+    inquiries = read(file, Inquiry)
+    if not any(name.endswith("is_question") for name in inquiries.columns):  # no scorer has found them
+        raise click.ClickException(
+            f"{file} is of a question of turns: `dvc repro filter` makes that of {question.name}"
+        )
+    return ordered(inquiries, in_order)
 
 
 def ordered(inquiries: ibis.Table, in_order: bool) -> Items:
@@ -394,7 +430,6 @@ def label_in_terminal(
     items: Items,
     labelled_ids: set[int],
     label_file: AnnotatorFile,
-    keys: dict[str, str],
     is_queue: bool = False,
     votes_by_id: Mapping[int, Sequence[store.Line]] | None = None,
     next_items: NextItems | None = None,
@@ -405,7 +440,7 @@ def label_in_terminal(
     """
     from stages.labels.terminal import Annotator
 
-    app = Annotator(items, labelled_ids, label_file, keys, is_queue, votes_by_id, next_items)
+    app = Annotator(items, labelled_ids, label_file, is_queue, votes_by_id, next_items)
     write_failure = app.run()
     if app.failure:
         click.echo(app.failure, err=True)
@@ -414,10 +449,10 @@ def label_in_terminal(
     click.echo(f"{app.progress()} labelled by {label_file.annotator}")
 
 
-def say_progress(inquiries: Items, annotations: Path) -> None:
+def say_progress(inquiries: Items, annotations: Path, p: Params) -> None:
     """Print how far the labels are, or why that can't be said: the session is over and has its labels."""
     try:
-        click.echo(in_words(progress(inquiries, annotations, params())))
+        click.echo(in_words(progress(inquiries, annotations, p)))
     except click.ClickException as error:
         click.echo(f"how far the labels are can't be said: {error.message}", err=True)
 
@@ -446,11 +481,11 @@ def annotator_pairs(options: tuple[str, ...]) -> dict[str, str]:
     return names
 
 
-def label_pairs(options: tuple[str, ...]) -> dict[str, str]:
+def label_pairs(options: tuple[str, ...], question: Definition) -> dict[str, str]:
     values = {printable(theirs): ours for theirs, ours in pairs(options, "--value").items()}
-    unknown = set(values.values()) - set(LABELS)
+    unknown = set(values.values()) - set(question.labels)
     if unknown:
-        raise click.ClickException(f"--value: {', '.join(sorted(unknown))} is none of {', '.join(LABELS)}")
+        raise click.ClickException(f"--value: {', '.join(sorted(unknown))} is none of {', '.join(question.labels)}")
     return values
 
 

@@ -8,7 +8,6 @@ from typing import Any
 from stages.judging.metrics import wilson
 from stages.pipeline.markdown import markdown_table
 from stages.pipeline.params import Params
-from stages.pipeline.schemas import LABELS
 
 Votes = Mapping[int, Mapping[str, str]]  # labels by item and annotator
 LabelPairs = Sequence[tuple[str, str]]  # two annotators' labels of each item
@@ -17,15 +16,16 @@ COHEN, FLEISS, KRIPPENDORFF = "Cohen's kappa", "Fleiss' kappa", "Krippendorff's 
 
 
 def label_counts(votes: Votes) -> Any:
-    """How many annotators gave each label, [items, labels], for the items with two labels or more, by id."""
+    """How many annotators gave each label that occurs, [items, labels], for items with two labels or more, by id."""
     import numpy as np
 
+    labels = sorted({label for votes_by_annotator in votes.values() for label in votes_by_annotator.values()})
     counts = []
     for _, votes_by_annotator in sorted(votes.items()):
         labels_of_item = list(votes_by_annotator.values())
         if len(labels_of_item) > 1:
-            counts.append([labels_of_item.count(label) for label in LABELS])
-    return np.array(counts).reshape(-1, len(LABELS))
+            counts.append([labels_of_item.count(label) for label in labels])
+    return np.array(counts).reshape(-1, len(labels))
 
 
 def krippendorff_alpha(counts: Any) -> float:
@@ -161,14 +161,15 @@ def agreement_with_majority(votes: Votes, annotators: Sequence[str], resamples: 
 
 
 def pair_agreement(label_pairs: LabelPairs, resamples: int, seed: int) -> dict[str, Any]:
-    """Cohen's kappa of two annotators with bounds, the share of equal labels, and the confusion."""
+    """Cohen's kappa of two annotators with bounds, the share of equal labels, and their confusion."""
     import numpy as np
 
-    codes = np.array([[LABELS.index(first), LABELS.index(second)] for first, second in label_pairs])
+    labels = sorted({label for pair in label_pairs for label in pair})
+    codes = np.array([[labels.index(first), labels.index(second)] for first, second in label_pairs])
     counts = Counter(label_pairs)
     return bootstrap_estimate("kappa", cohen_kappa, codes, np.bincount(codes.ravel()), resamples, seed) | {
         "observed": round(float((codes[:, 0] == codes[:, 1]).mean()), 4),
-        "confusion": {first: {second: counts[first, second] for second in LABELS} for first in LABELS},
+        "confusion": {first: {second: counts[first, second] for second in labels} for first in labels},
     }
 
 
@@ -217,8 +218,8 @@ def agreement_table(agreement: Mapping[str, Any]) -> str:
     paragraphs = [markdown_table(["who", "statistic", "value", "95%", "items"], rows)]
     for pair, values in agreement["pairs"].items():
         confusion = values["confusion"]
-        counts = [[first, *(str(confusion[first][second]) for second in LABELS)] for first in LABELS]
-        paragraphs += [f"{pair}, rows the first:", markdown_table(["", *LABELS], counts)]
+        counts = [[first, *(str(count) for count in of_first.values())] for first, of_first in confusion.items()]
+        paragraphs += [f"{pair}, rows the first:", markdown_table(["", *confusion], counts)]
     return "\n\n".join(paragraphs)
 
 

@@ -10,19 +10,29 @@ from pathlib import Path
 
 import click
 
-from stages.labels.store import Line, guideline_version, labelled_at, latest_lines, load, refuse_conflict
-from stages.pipeline.schemas import Label, QuestionLabel
+from stages.labels.store import (
+    Line,
+    guideline_version,
+    label_files,
+    labelled_at,
+    latest_lines,
+    load_files,
+    refuse_conflict,
+)
+from stages.pipeline.definition import Definition
 
-FOLDERS = {Label: "", QuestionLabel: "filter"}  # under data/annotations/
 ALWAYS_WRITTEN = ("label", "seconds")  # fields that every line has, null or not
 
 
 class AnnotatorFile:
-    """An annotator's file, open for appending by this process alone. `lines` has the line that counts, by item."""
+    """An annotator's file with labels of a question, open for appending by this process alone. `lines` has the line
+    that counts, by item.
+    """
 
-    def __init__(self, file: Path, guideline: str, model: type[Label]):
-        self.annotator, self.guideline, self.file = file.stem, guideline, file
-        history = load([file], model)
+    def __init__(self, file: Path, question: Definition):
+        self.annotator, self.question, self.file = file.stem, question, file
+        self.guideline = guideline_version(question.guideline)
+        history = load_files([file], question)
         self.lines = {id: by_annotator[self.annotator] for id, by_annotator in latest_lines(history).items()}
         self._label_at = {(line["id"], line["at"]): line["label"] for line in history}
         self._labels_ever = {(line["id"], line["label"]) for line in history}
@@ -124,13 +134,13 @@ def write_error(file: Path, error: OSError, consequence: str) -> click.ClickExce
 
 
 @contextmanager
-def open_for(annotator: str, folder: Path, model: type[Label] = Label) -> Iterator[AnnotatorFile]:
-    """The file of an annotator under data/annotations, made if there is none, locked against other processes."""
-    label_folder = folder / FOLDERS[model]
-    file = label_folder / f"{annotator}.jsonl"
-    version = guideline_version(label_folder)
+def open_for(annotator: str, annotations: Path, question: Definition) -> Iterator[AnnotatorFile]:
+    """The file of an annotator's labels of a question, made if there is none, locked against other processes."""
+    file = annotations / question.name / f"{annotator}.jsonl"
+    guideline_version(question.guideline)  # without a guideline nobody labels
+    label_files(annotations, question)
     try:
-        label_folder.mkdir(exist_ok=True)
+        file.parent.mkdir(parents=True, exist_ok=True)
         lock = file.open("ab")
     except OSError as error:
         raise write_error(file, error, "nothing was labelled") from error
@@ -141,7 +151,7 @@ def open_for(annotator: str, folder: Path, model: type[Label] = Label) -> Iterat
             raise click.ClickException(f"{file} is open in another terminal") from error
         refuse_conflict(file)
         repair_last_line(file)
-        yield AnnotatorFile(file, version, model)
+        yield AnnotatorFile(file, question)
 
 
 def repair_last_line(file: Path) -> None:

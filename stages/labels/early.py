@@ -1,9 +1,11 @@
-"""The inquiries among the turns that are scored so far, for labelling while the scoring of a long log goes on.
+"""Inquiries before the stage filter has written them: those among the turns that are scored so far, for labelling
+while the scoring of a long log goes on, and random turns, for a question that is asked of turns.
 
 Turns are scored in the order of their ids, and inquiries are labelled in this order. What is labelled early is
 therefore what would have come first anyway.
 """
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +13,7 @@ import click
 import ibis
 from ibis import _
 
-from stages.chat.inquiries import filter_turns, inquiries_of
+from stages.chat.inquiries import drawn_ids, drawn_turns, filter_turns, inquiries_of
 from stages.llm.partial_scores import PARTIAL_SCORES, read_partial_scores, scoring_fingerprint
 from stages.pipeline.params import Params
 from stages.pipeline.schemas import Inquiry, Turn
@@ -44,7 +46,8 @@ def early_inquiries(inquiries: Path, p: Params) -> EarlyInquiries | None:
     turn is scored yet.
     """
     turns_file, partial_file = inquiries.with_name("turns.jsonl"), inquiries.with_name(PARTIAL_SCORES)
-    if not turns_file.exists() or not _is_newer(partial_file, inquiries):
+    asked_of_turns = p.question.definition.asked_of == "turns"  # whose inquiries need no scores
+    if asked_of_turns or not turns_file.exists() or not _is_newer(partial_file, inquiries):
         return None
     partial = read_partial_scores(partial_file, scoring_fingerprint(turns_file, p))
     if partial is None or (not partial.turn_count and inquiries.exists()):
@@ -53,12 +56,22 @@ def early_inquiries(inquiries: Path, p: Params) -> EarlyInquiries | None:
         raise click.ClickException(f"{partial_file}: no turn is scored yet: start again in a minute")
     turns = read(turns_file, Turn)
     scored_turns = turns.filter(_.id <= partial.last_id)
-    turns_with_reason = filter_turns(scored_turns, in_memory(partial.scores), p.score.scorers, p.filter)
-    inquiry_turns = materialize(turns_with_reason.filter(_.reason.isnull()))
-    with temporary_folder() as folder:
-        parts = inquiries_of(turns, inquiry_turns, p.score.scorers, p.filter.window, folder)
-        table = materialize(ibis.union(*[part.select(list(columns(Inquiry, part.columns))) for part in parts]))
+    turns_with_reason = filter_turns(scored_turns, in_memory(partial.scores), p)
+    table = _with_windows(turns, turns_with_reason.filter(_.reason.isnull()), p)
     return EarlyInquiries(table, partial.turn_count, turns.count().execute())
+
+
+def drawn_inquiries(turns_file: Path, labelled_ids: Collection[int], p: Params) -> ibis.Table:
+    """The turns that a question of turns is asked of, with their windows, from the file of all turns."""
+    turns = read(turns_file, Turn)
+    drawn = drawn_turns(turns, drawn_ids(turns, labelled_ids, p))
+    return _with_windows(turns, drawn.filter(_.reason.isnull()), p)
+
+
+def _with_windows(turns: ibis.Table, inquiry_turns: ibis.Table, p: Params) -> ibis.Table:
+    with temporary_folder() as folder:
+        parts = inquiries_of(turns, materialize(inquiry_turns), p, folder)
+        return materialize(ibis.union(*[part.select(list(columns(Inquiry, part.columns))) for part in parts]))
 
 
 def _is_newer(file: Path, other: Path) -> bool:

@@ -18,6 +18,7 @@ from stages.labels.annotator_file import write_error
 from stages.labels.cells import guarded
 from stages.labels.store import Line, labelled_at, latest_lines
 from stages.llm.prompts import lettered
+from stages.pipeline.definition import Definition
 from stages.pipeline.files import write_json, write_text
 
 TOOLS = ("label-studio", "doccano", "csv")
@@ -33,7 +34,12 @@ def current_lines(lines: Sequence[Line]) -> list[Line]:
 
 
 def write_labels(
-    folder: Path, tool: str, lines: Sequence[Line], inquiries: Inquiries, emails: Mapping[str, str]
+    folder: Path,
+    tool: str,
+    lines: Sequence[Line],
+    inquiries: Inquiries,
+    emails: Mapping[str, str],
+    question: Definition,
 ) -> None:
     """Write labels and the texts of their inquiries, which are empty for ids that are no inquiries.
 
@@ -41,8 +47,8 @@ def write_labels(
     """
     try:
         if tool == "label-studio":
-            write_json(folder / "tasks.json", tasks(lines, inquiries, emails))
-            write_text(folder / "config.xml", label_studio.LABELING_CONFIG)
+            write_json(folder / "tasks.json", tasks(lines, inquiries, emails, question))
+            write_text(folder / "config.xml", label_studio.labeling_config(question))
         elif tool == "doccano":
             for annotator in sorted({line["annotator"] for line in lines}):
                 write_text(folder / f"{annotator}.jsonl", examples(annotator, lines, inquiries))
@@ -52,12 +58,14 @@ def write_labels(
         raise write_error(Path(error.filename or folder), error, "write the labels again") from error
 
 
-def tasks(lines: Sequence[Line], inquiries: Inquiries, emails: Mapping[str, str]) -> list[dict[str, Any]]:
+def tasks(
+    lines: Sequence[Line], inquiries: Inquiries, emails: Mapping[str, str], question: Definition
+) -> list[dict[str, Any]]:
     lines_by_id: dict[int, list[Line]] = {}
     for line in lines:
         lines_by_id.setdefault(line["id"], []).append(line)
     return [
-        label_studio.labelled_task(inquiries.get(id, without_text(id)), lines_of_item, emails)
+        label_studio.labelled_task(inquiries.get(id, without_text(id)), lines_of_item, emails, question)
         for id, lines_of_item in lines_by_id.items()
     ]
 

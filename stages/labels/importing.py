@@ -38,7 +38,7 @@ from stages.labels.label_rows import (
 )
 from stages.labels.records import RecordFile, record_files
 from stages.labels.store import Line, time_error
-from stages.pipeline.schemas import FROM_EXPORT, LABELS
+from stages.pipeline.schemas import FROM_EXPORT
 from stages.pipeline.text import printable, quoted
 
 ANNOTATOR = rf"(?!{FROM_EXPORT}\Z)[a-z][a-z0-9_]*"  # a file is named by it
@@ -56,13 +56,14 @@ HEADERS = ("inquiry", "annotation_id", "lead_time", "created_at", "updated_at", 
 
 class Options(NamedTuple):
     """What the user says about a file: its names for the fields of a label, our names for its annotators, our labels
-    for its words, and the annotator of rows that name none.
+    for its words, and the annotator of rows that name none. `labels` are all of ours.
     """
 
     columns: Columns
     names: Mapping[str, str]
     values: Mapping[str, str]
     annotator: str | None
+    labels: Sequence[str]
 
 
 class Problems:
@@ -131,7 +132,7 @@ class LabelImport:
         checks: dict[str, Callable[[], Any]] = {
             "id": lambda: id_of(row.id, names),
             "annotator": lambda: annotator_of(row.annotator, self.options, annotator),
-            "label": lambda: label_of(row.label, self.options.values),
+            "label": lambda: label_of(row.label, self.options),
             "at": lambda: epoch_seconds_of(row.at, self.zone),
             "seconds": lambda: duration_of(row.seconds),
         }
@@ -222,25 +223,25 @@ def has_choice(value: Any) -> bool:
         return True
 
 
-def label_of(value: Any, values: Mapping[str, str]) -> str:
-    """The label that a value chooses. `values` has our labels for the file's words."""
+def label_of(value: Any, options: Options) -> str:
+    """The label that a value chooses."""
     words = chosen_words(value)
     parts = words[0].split("#")  # as doccano's tables join several
-    if len(words) == 1 and len(parts) > 1 and all(our_label(part, values) for part in parts):
+    if len(words) == 1 and len(parts) > 1 and all(our_label(part, options) for part in parts):
         words = parts
     if len(words) > 1:
         raise RowError("choices", f"{len(words)} choices in one row: {listed(words)}")
-    label = our_label(words[0], values)
+    label = our_label(words[0], options)
     if label is None:
         word = words[0][:LONGEST]
-        hint = in_quotes(f"{word}={LABELS[0]}")
-        raise RowError(f"label {word}", f"label {word!r} is none of {', '.join(LABELS)}: --value {hint}")
+        hint = in_quotes(f"{word}={options.labels[0]}")
+        raise RowError(f"label {word}", f"label {word!r} is none of {', '.join(options.labels)}: --value {hint}")
     return label
 
 
-def our_label(word: str, values: Mapping[str, str]) -> str | None:
+def our_label(word: str, options: Options) -> str | None:
     own_word = re.sub(r"[\s_-]+", "_", word.lower())
-    return values.get(word) or (own_word if own_word in LABELS else None)
+    return options.values.get(word) or (own_word if own_word in options.labels else None)
 
 
 def id_of(value: Any, names: str) -> int:

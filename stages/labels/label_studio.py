@@ -27,7 +27,7 @@ from stages.labels.label_rows import (
 )
 from stages.labels.store import Line, labelled_at
 from stages.llm.prompts import lettered
-from stages.pipeline.schemas import LABELS
+from stages.pipeline.definition import NEGATIVE, NOT_QUESTION, POSITIVE, Definition
 from stages.pipeline.text import printable
 
 NAME = "Label Studio"
@@ -40,13 +40,17 @@ LABELING_CONFIG = """<View>
   <Paragraphs name="chat" value="$chat" layout="dialogue" nameKey="author" textKey="text"/>
   <Header value="$question" size="5"/>
   <Choices name="label" toName="chat" choice="single-radio" required="true" showInline="true">
-    <Choice value="needed" hotkey="j"/>
-    <Choice value="not_needed" hotkey="k"/>
-    <Choice value="not_question" hotkey="i"/>
+{choices}
   </Choices>
   <TextArea name="note" toName="chat" placeholder="note" rows="1" editable="true" required="false"/>
 </View>
 """
+
+
+def labeling_config(question: Definition) -> str:
+    """The labelling interface, with the question's labels and their keys."""
+    choices = [f'    <Choice value="{name}" hotkey="{value.key}"/>' for name, value in question.labels.items()]
+    return LABELING_CONFIG.format(choices="\n".join(choices))
 
 
 def suggestion(source: str, label: str, score: float) -> dict[str, Any]:
@@ -55,44 +59,52 @@ def suggestion(source: str, label: str, score: float) -> dict[str, Any]:
     return {"model_version": source, "score": round(score, 4), "result": [choice]}
 
 
-def suggestions(scores: Mapping[str, float], predictions: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+def suggestions(
+    scores: Mapping[str, float], predictions: Mapping[str, Mapping[str, Any]], question: Definition
+) -> list[dict[str, Any]]:
     """Labels that models and scorers suggest for an inquiry.
 
-    `predictions` are models' answers to it, by model: the likelier of needed and not_needed is suggested. `scores` are
-    the filter's, from 0 to 10, by scorer: a score below 5 suggests not_question.
+    `predictions` are models' answers to it, by model: the likelier label is suggested. `scores` are the filter's, from
+    0 to 10, by scorer: a score below 5 suggests that it is no question, where there is a label for that.
     """
+    answers = (POSITIVE, NEGATIVE)
     suggested = []
     for model, prediction in predictions.items():
-        logprobs = {option: prediction[option] for option in LABELS[:2] if prediction[option] is not None}
+        logprobs = {answer: prediction[answer] for answer in answers if prediction[answer] is not None}
         if logprobs:
-            label = max(logprobs, key=lambda option: logprobs[option])
-            suggested.append(suggestion(model, label, math.exp(logprobs[label])))
-        elif prediction["answer"] in LABELS[:2]:  # the protocol generate gives no probabilities
-            suggested.append(suggestion(model, prediction["answer"], 1))
+            likeliest = max(logprobs, key=lambda answer: logprobs[answer])
+            suggested.append(suggestion(model, question.value(likeliest), math.exp(logprobs[likeliest])))
+        elif prediction["answer"] in answers:  # the protocol generate gives no probabilities
+            suggested.append(suggestion(model, question.value(prediction["answer"]), 1))
     for scorer, score in scores.items():
-        if score < 5:
-            suggested.append(suggestion(scorer, "not_question", 1 - score / 10))
+        if score < 5 and question.judges_filter:
+            suggested.append(suggestion(scorer, NOT_QUESTION, 1 - score / 10))
     return suggested
 
 
 def task(
-    inquiry: Mapping[str, Any], scores: Mapping[str, float], predictions: Mapping[str, Mapping[str, Any]]
+    inquiry: Mapping[str, Any],
+    scores: Mapping[str, float],
+    predictions: Mapping[str, Mapping[str, Any]],
+    question: Definition,
 ) -> dict[str, Any]:
     """An inquiry as a task. The task's field `inquiry` is the id, since Label Studio has an `id` of its own."""
     turns = lettered([*inquiry["cr_window"], inquiry])
-    asker, question = turns[-1]
+    asker, text = turns[-1]
     return {
         "data": {
             "inquiry": inquiry["id"],
             "chat": [{"author": letter, "text": text} for letter, text in turns],
-            "question": f"{asker}: {question}",
+            "question": f"{asker}: {text}",
             "scores": dict(scores),
         },
-        "predictions": suggestions(scores, predictions),
+        "predictions": suggestions(scores, predictions, question),
     }
 
 
-def labelled_task(inquiry: Mapping[str, Any], lines: Sequence[Line], emails: Mapping[str, str]) -> dict[str, Any]:
+def labelled_task(
+    inquiry: Mapping[str, Any], lines: Sequence[Line], emails: Mapping[str, str], question: Definition
+) -> dict[str, Any]:
     """An inquiry as a task with the labels of annotators as annotations.
 
     `emails` are annotators' accounts. Label Studio refuses a `completed_by` that it doesn't know. An annotation
@@ -116,7 +128,7 @@ def labelled_task(inquiry: Mapping[str, Any], lines: Sequence[Line], emails: Map
         if line["annotator"] in emails:
             annotation["completed_by"] = {"email": emails[line["annotator"]]}
         annotations.append(annotation)
-    return task(inquiry, {}, {}) | {"annotations": annotations}
+    return task(inquiry, {}, {}, question) | {"annotations": annotations}
 
 
 def fits(record: Mapping[str, Any]) -> bool:

@@ -38,7 +38,7 @@ class Batches:
     def batch(self, labels: Mapping[int, bool], taken_ids: AbstractSet[int]) -> Items:
         """The next items without those taken, each with how it was `chosen`; at most BATCH, and none at the end.
 
-        `labels` says of labelled items whether they need their context. Dev and test together have their share, in
+        `labels` says of labelled items whether their label is positive. Dev and test together have their share, in
         the order of `items`; the others come from train, those first that are most useful to readers of its labels.
         Where one of the two has no items left, the other fills the batch. Items between two blocks of time never come.
         """
@@ -81,8 +81,8 @@ class NextItems:
         """The next batch without the items that are pending, by readers of all annotators' labels so far."""
         self.votes_of_others = self.read_votes_of_others()
         votes_by_id = self.votes()
-        settlement = settle_inquiries(self.ids, votes_by_id, self.policy)
-        return self.batches.batch(settlement.needs_context_by_id, votes_by_id.keys() | pending_ids)
+        settlement = settle_inquiries(self.ids, votes_by_id, self.policy, self.label_file.question)
+        return self.batches.batch(settlement.labels_by_id, votes_by_id.keys() | pending_ids)
 
     def random_batch(self, pending_ids: AbstractSet[int]) -> Items:
         """The next batch without the readers, for when they fail."""
@@ -90,7 +90,7 @@ class NextItems:
 
     def read_votes_of_others(self) -> dict[int, dict[str, str]]:
         """The current labels of the other annotators, by item and annotator."""
-        lines_by_id = lines_of_others(self.label_file.annotator, self.annotations)
+        lines_by_id = lines_of_others(self.label_file.annotator, self.annotations, self.label_file.question)
         return {
             id: {line["annotator"]: line["label"] for line in lines if line["label"]}
             for id, lines in lines_by_id.items()

@@ -16,6 +16,7 @@ from stages.judging.metrics import FEWEST, Bools, Floats
 from stages.judging.power_law import extrapolate, extrapolate_each, observed_f1, resampled_f1
 from stages.judging.probe import FOLDS, folds, truth_of
 from stages.labels.readers import Readers
+from stages.pipeline.definition import NEGATIVE, POSITIVE
 
 PARTS = (0.25, 0.5, 1)  # of the labels outside a fold
 MOST_DRAWS = 3  # of folds and parts
@@ -35,7 +36,7 @@ class ReaderCurve(NamedTuple):
     """F1 of readers by the number of labels that they have learnt, and by the curve with MORE labels than now.
 
     `labels` is the number now, `gain` what MORE would bring, `n` the number of items that F1 is measured on,
-    `always_needed` the F1 of answering so.
+    `always_positive` the F1 of answering so.
     """
 
     labels: int
@@ -43,7 +44,7 @@ class ReaderCurve(NamedTuple):
     f1_by_size: dict[int, Estimate]
     forecast: Estimate
     gain: Estimate
-    always_needed: float
+    always_positive: float
 
     @property
     def f1(self) -> Estimate:
@@ -52,12 +53,9 @@ class ReaderCurve(NamedTuple):
 
 
 def missing_labels(truth: Bools) -> dict[str, int]:
-    """How many needed items and how many others are missing before F1 says anything; `truth` is of random items."""
-    needed = int(truth.sum())
-    return {
-        "needed": max(0, FEWEST - needed),
-        "other": max(0, FEWEST - (len(truth) - needed)),
-    }
+    """How many positive and negative items are missing before F1 says anything; `truth` is of random items."""
+    positives = int(truth.sum())
+    return {POSITIVE: max(0, FEWEST - positives), NEGATIVE: max(0, FEWEST - (len(truth) - positives))}
 
 
 def reader_curve(items: Items, is_random: Bools, states: HiddenStates, seed: int) -> ReaderCurve:
@@ -65,7 +63,7 @@ def reader_curve(items: Items, is_random: Bools, states: HiddenStates, seed: int
     truth = truth_of(items)
     sizes, log_odds = cross_validated(items, truth, Readers(states, items), seed)
     measured, measured_truth = log_odds[:, :, is_random], truth[is_random]
-    answers = np.where(measured > 0, "needed", "not_needed")
+    answers = np.where(measured > 0, "positive", "negative")
     no_ranking = np.zeros_like(measured)  # F1 needs none
     observed = observed_f1(answers, no_ranking, measured_truth)
     resampled = resampled_f1(answers, no_ranking, measured_truth, seed)
@@ -77,14 +75,14 @@ def reader_curve(items: Items, is_random: Bools, states: HiddenStates, seed: int
     now_and_later = np.array([len(items), len(items) + MORE])
     _, now, later = extrapolate(sizes, observed, now_and_later)
     _, resampled_now, resampled_later = extrapolate_each(sizes, resampled, now_and_later).T
-    needed_share = float(measured_truth.mean())
+    positive_share = float(measured_truth.mean())
     return ReaderCurve(
         labels=len(items),
         n=len(measured_truth),
         f1_by_size=f1_by_size,
         forecast=Estimate(*(float(value) for value in np.clip([later, *bounds(resampled_later)], 0, 1))),
         gain=Estimate(float(later - now), *map(float, bounds(resampled_later - resampled_now))),
-        always_needed=2 * needed_share / (1 + needed_share),
+        always_positive=2 * positive_share / (1 + positive_share),
     )
 
 

@@ -26,12 +26,12 @@ class Readers:
         self.row_by_id = {item["id"]: row for row, item in enumerate(items)}
 
     def log_odds(self, labels: Mapping[int, bool], ids: Sequence[int]) -> Floats:
-        """Log-odds of needed [ids] by readers that have learnt `labels`, whether an item needs its context, by id."""
+        """Log-odds of positive [ids] by readers that have learnt `labels`, whether each is positive, by id."""
         learnt, asked = ([self.row_by_id[id] for id in part] for part in (labels, ids))
         return log_odds_from_views(self.views[:, learnt], np.array(list(labels.values())), self.views[:, asked])
 
     def uncertainty(self, labels: Mapping[int, bool], ids: Sequence[int]) -> Floats:
-        """How unsure the readers are of each item [ids]: p (1 - p), with the probability p of needed."""
+        """How unsure the readers are of each item [ids]: p (1 - p), with the probability p of positive."""
         probabilities: Floats = sigmoid(self.log_odds(labels, ids))
         return probabilities * (1 - probabilities)
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from stages.labels.store import Line, labelled_at, latest_lines, load, votes
+from stages.labels.store import Line, labelled_at, latest_lines, load, load_files, votes
+from stages.pipeline.definition import Definition
 from stages.pipeline.schemas import Queue
 from stages.pipeline.tables import read, rows
 
@@ -26,12 +27,12 @@ def rows_by_id(queue: Path) -> dict[int, dict[str, Any]]:
     return {row["id"]: row for row in rows(read(queue, Queue))}
 
 
-def labelled_by(annotator: str, annotations: Path, items: Items) -> Items:
+def labelled_by(annotator: str, annotations: Path, question: Definition, items: Items) -> Items:
     """The items that an annotator has labelled."""
-    file = annotations / f"{annotator}.jsonl"
+    file = annotations / question.name / f"{annotator}.jsonl"
     if not file.exists():
         raise click.ClickException(f"--like: there is no {file}")
-    votes_by_id = votes(load([file]))
+    votes_by_id = votes(load_files([file], question))
     return [item for item in items if item["id"] in votes_by_id]
 
 
@@ -47,12 +48,10 @@ def is_done(line: Line, queue_row: Mapping[str, Any] | None, standing: Collectio
     return labelled_at(line) > queue_row["at"] or (queue_row["reason"] == "older_guideline" and stands)
 
 
-def lines_of_others(annotator: str, annotations: Path) -> dict[int, list[Line]]:
+def lines_of_others(annotator: str, annotations: Path, question: Definition) -> dict[int, list[Line]]:
     """The current label or note of every other annotator, by item, with the labels that came with the export."""
-    files = [file for file in sorted(annotations.glob("*.jsonl")) if file.stem != annotator]
-    imported = annotations.parent / "imported.jsonl"
-    lines = load(files, imported=imported if imported.exists() else None)
+    others = [line for line in load(annotations, question) if line["annotator"] != annotator]
     return {
         id: [line for line in lines_by_annotator.values() if line["label"] or line["note"]]
-        for id, lines_by_annotator in latest_lines(lines).items()
+        for id, lines_by_annotator in latest_lines(others).items()
     }

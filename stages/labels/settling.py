@@ -2,14 +2,13 @@
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence, Set
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from stages.judging.metrics import proportion
 from stages.labels.agreement import majority
-from stages.labels.store import Line, labelled_at, latest_lines, load, votes
+from stages.labels.store import Line, labelled_at, latest_lines
+from stages.pipeline.definition import LEFT_OUT, NOT_QUESTION, POSITIVE, Definition
 from stages.pipeline.params import Annotate
-from stages.pipeline.schemas import QuestionLabel
 
 
 def settle(votes: Mapping[str, str], p: Annotate) -> tuple[str | None, str | None]:
@@ -37,12 +36,12 @@ def unanimous_label(votes: Mapping[str, str]) -> str | None:
 
 
 class Settlement(NamedTuple):
-    """The inquiries, by id: the votes of those that have any, by annotator; whether the settled ones need context; the
-    reasons why the others are rejected.
+    """The inquiries, by id: the votes of those that have any, by annotator; whether the label of the settled ones is
+    positive; the reasons why the others are rejected.
     """
 
     votes_by_id: dict[int, dict[str, str]]
-    needs_context_by_id: dict[int, bool]
+    labels_by_id: dict[int, bool]
     reject_reason_by_id: dict[int, str]
 
     @property
@@ -51,27 +50,29 @@ class Settlement(NamedTuple):
         return Counter(self.reject_reason_by_id.values())
 
 
-def settle_inquiries(ids: Sequence[int], votes_by_id: Mapping[int, dict[str, str]], p: Annotate) -> Settlement:
-    """Settle the label of each inquiry. An inquiry that annotators call no question is rejected."""
-    needs_context_by_id, reject_reason_by_id = {}, {}
+def settle_inquiries(
+    ids: Sequence[int], votes_by_id: Mapping[int, dict[str, str]], p: Annotate, question: Definition
+) -> Settlement:
+    """Settle the label of each inquiry. One whose label leaves it out is rejected, with the label as the reason."""
+    labels_by_id, reject_reason_by_id = {}, {}
     for id in ids:
         label, reason = settle(votes_by_id.get(id, {}), p)
-        if label == "not_question":
-            reason = "not_question"
-        if reason:
-            reject_reason_by_id[id] = reason
+        meaning = question.labels[label].means if label else LEFT_OUT
+        if meaning == LEFT_OUT:
+            reject_reason_by_id[id] = reason or str(label)
         else:
-            needs_context_by_id[id] = label == "needed"
+            labels_by_id[id] = meaning == POSITIVE
     votes_of_inquiries = {id: votes_by_id[id] for id in ids if id in votes_by_id}
-    return Settlement(votes_of_inquiries, needs_context_by_id, reject_reason_by_id)
+    return Settlement(votes_of_inquiries, labels_by_id, reject_reason_by_id)
 
 
-def nothing_settled_error(settlement: Settlement) -> str:
-    """The message for labels that settle no inquiry as needed or not."""
+def nothing_settled_error(settlement: Settlement, question: Definition) -> str:
+    """The message for labels that settle no inquiry as positive or negative."""
     counts = ", ".join(f"{reason} {count}" for reason, count in settlement.reason_counts.most_common())
     return (
-        f"settles none of the {len(settlement.reject_reason_by_id)} inquiries as needed or not ({counts}): label more,"
-        " or resolve contradicting labels (python -m stages.labels --help)"
+        f"settles none of the {len(settlement.reject_reason_by_id)} inquiries as {question.positive} or"
+        f" {question.negative} ({counts}): label more, or resolve contradicting labels"
+        " (python -m stages.labels --help)"
     )
 
 
@@ -119,26 +120,23 @@ def ids_under_another_guideline(lines_by_id: Mapping[int, list[Line]], standing:
     return {id for id, lines in lines_by_id.items() if any(line["guideline"] not in standing for line in lines)}
 
 
-def summary(settlement: Settlement, chosen_ids: Set[int]) -> dict[str, Any]:
-    """The counts of metrics/details/annotate.json. The share of questions is the filter's precision over all settled
-    items but `chosen_ids`, those that readers chose, which are no random sample.
+def summary(settlement: Settlement, chosen_ids: Set[int], question: Definition) -> dict[str, Any]:
+    """The counts of metrics/details/annotate.json. Where annotators may say that an inquiry is none, the share of the
+    others is the filter's precision, over all settled items but `chosen_ids`, those that readers chose, which are no
+    random sample.
     """
-    labelled = len(settlement.needs_context_by_id)
-    questions = len(settlement.needs_context_by_id.keys() - chosen_ids)
-    others = {id for id, reason in settlement.reject_reason_by_id.items() if reason == "not_question"} - chosen_ids
+    labelled = len(settlement.labels_by_id)
     votes = settlement.votes_by_id.values()
-    return {
+    counts: dict[str, Any] = {
         "inquiries": labelled + len(settlement.reject_reason_by_id),
         "labelled": labelled,
-        "needed": sum(settlement.needs_context_by_id.values()),
+        "positive": sum(settlement.labels_by_id.values()),
         "labels": sum(len(votes_by_annotator) for votes_by_annotator in votes),
         "disagreeing": sum(len(set(votes_by_annotator.values())) > 1 for votes_by_annotator in votes),
         "rejected": dict(sorted(settlement.reason_counts.items())),
-    } | proportion("filter_precision", questions, questions + len(others))
-
-
-def labelled_questions(folder: Path) -> dict[int, bool]:
-    """Whether a labelled turn is a question, by id, by the majority of its annotators where there is one."""
-    votes_by_id = votes(load(sorted(folder.glob("*.jsonl")), QuestionLabel))
-    labels = {id: majority(votes_by_annotator.values()) for id, votes_by_annotator in votes_by_id.items()}
-    return {id: label == "question" for id, label in labels.items() if label}
+    }
+    if not question.judges_filter:
+        return counts
+    questions = len(settlement.labels_by_id.keys() - chosen_ids)
+    others = {id for id, reason in settlement.reject_reason_by_id.items() if reason == NOT_QUESTION} - chosen_ids
+    return counts | proportion("filter_precision", questions, questions + len(others))

@@ -1,8 +1,8 @@
-"""The label store: one append-only file of JSON Lines for each annotator, data/annotations/ANNOTATOR.jsonl.
+"""The label store: one append-only file of JSON Lines for each annotator, data/annotations/QUESTION/ANNOTATOR.jsonl.
 
 Of an annotator's lines for an item the one with the highest `at` counts, the others are its history. A line whose
-label is null says that there is none: it was taken back, or there is only a note. Labels on random turns, question or
-not, lie in data/annotations/filter/ANNOTATOR.jsonl. This module reads the files, annotator_file.py writes them.
+label is null says that there is none: it was taken back, or there is only a note. This module reads the files,
+annotator_file.py writes them.
 """
 
 import hashlib
@@ -15,7 +15,8 @@ from typing import Any
 import click
 
 from stages.chat import MILLISECONDS
-from stages.pipeline.schemas import BY_READERS, FROM_EXPORT, NO_GUIDELINE, Label
+from stages.pipeline.definition import NEGATIVE, POSITIVE, Definition
+from stages.pipeline.schemas import BY_READERS, FROM_EXPORT, NO_GUIDELINE, label_of
 from stages.pipeline.tables import failures, materialize, read, refuse, rows
 
 CLOCK_TOLERANCE = 86_400  # seconds that a clock may be ahead
@@ -23,25 +24,24 @@ VERSIONS_SECTION = re.compile(r"^## Versions\s*$(.*?)(?=^#|\Z)", re.MULTILINE | 
 LIST_ENTRY = re.compile(r"^[-*+].*", re.MULTILINE)
 VERSION = re.compile(r"- `([0-9a-f]{12})`: \S")
 CONFLICT_MARKER = re.compile(rb"(<{7}|>{7}|={7}|\|{7})(\s|$)")
+IMPORTED = {"needed": POSITIVE, "not_needed": NEGATIVE}  # what the labels mean that stood in an export
 Line = dict[str, Any]
 
 
-def guideline_version(folder: Path) -> str:
-    """The first 12 digits of the sha256 of GUIDELINE.md in the label files' folder."""
-    file = folder / "GUIDELINE.md"
+def guideline_version(file: Path) -> str:
+    """The first 12 digits of the guideline's sha256."""
     if not file.exists():
         raise click.ClickException(f"{file} is missing: write down what the labels mean before anybody labels")
     return hashlib.sha256(file.read_bytes()).hexdigest()[:12]
 
 
-def standing_versions(folder: Path) -> frozenset[str]:
+def standing_versions(file: Path) -> frozenset[str]:
     """The versions of the guideline whose labels stand: the current one, the earlier ones that the list in its section
     "Versions" names, and NO_GUIDELINE.
 
     Raises click.ClickException that names each entry of the list without a version.
     """
-    file = folder / "GUIDELINE.md"
-    versions = {guideline_version(folder), NO_GUIDELINE}
+    versions = {guideline_version(file), NO_GUIDELINE}
     section = VERSIONS_SECTION.search(file.read_text(encoding="utf-8", errors="replace"))
     errors = []
     for entry in LIST_ENTRY.findall(section[1]) if section else []:
@@ -55,7 +55,32 @@ def standing_versions(folder: Path) -> frozenset[str]:
     return frozenset(versions)
 
 
-def load(files: Iterable[Path], model: type[Label] = Label, imported: Path | None = None) -> list[Line]:
+def label_files(annotations: Path, question: Definition) -> list[Path]:
+    """The files of a question's labels, one for each annotator.
+
+    Raises click.ClickException where label files lie beside the questions' folders, as they did before there were any.
+    """
+    if old := sorted(annotations.glob("*.jsonl")):
+        raise click.ClickException(
+            f"{', '.join(map(str, old))}: labels lie in a folder for each question: git mv {' '.join(map(str, old))}"
+            f" {annotations / question.name}/"
+        )
+    return sorted((annotations / question.name).glob("*.jsonl"))
+
+
+def load(annotations: Path, question: Definition, imported: Path | None = None) -> list[Line]:
+    """Every label of a question, with those that came with the export where it has them, oldest first.
+
+    `imported` is the file of the latter, by default the one beside data/annotations, if there is one. Raises
+    click.ClickException that names each bad line.
+    """
+    beside = annotations.parent / "imported.jsonl"
+    if imported is None and beside.exists():
+        imported = beside
+    return load_files(label_files(annotations, question), question, imported if question.export_field else None)
+
+
+def load_files(files: Iterable[Path], question: Definition, imported: Path | None = None) -> list[Line]:
     """Every line of label files and of the labels that came with the export, oldest first.
 
     Raises click.ClickException that names each bad line.
@@ -74,6 +99,7 @@ def load(files: Iterable[Path], model: type[Label] = Label, imported: Path | Non
     lines: list[Line] = []
     errors: list[str] = []
     for file, owner in owners.items():
+        model = label_of(list(question.labels) if file != imported else list(IMPORTED))
         try:
             table = materialize(read(file, model))
         except click.ClickException as error:
@@ -85,6 +111,10 @@ def load(files: Iterable[Path], model: type[Label] = Label, imported: Path | Non
             continue
         file_lines = rows(table)
         errors += owner_and_time_errors(file, owner, file_lines)
+        if file == imported:
+            file_lines = [
+                line | {"label": question.value(IMPORTED[line["label"]])} for line in file_lines if line["label"]
+            ]
         lines += file_lines
     if errors:
         refuse(errors)

@@ -44,7 +44,7 @@ OTHER_KEYS = (  # than those of the labels
 class Annotator(App[click.ClickException]):
     """Shows the items of a `Session` and gives it the annotator's labels, notes and searches.
 
-    `keys` has the key of each label. `is_queue` says that the items are those of a queue. `votes_by_id` has other
+    `is_queue` says that the items are those of a queue. `votes_by_id` has other
     annotators' lines by item, for the adjudicator alone. With `next_items` more items come while the annotator labels;
     `items` are then those that came first. The app's result is an exception where a label can't be put on the disk.
     """
@@ -66,7 +66,6 @@ class Annotator(App[click.ClickException]):
         items: list[dict[str, Any]],
         labelled_ids: set[int],
         label_file: AnnotatorFile,
-        keys: Mapping[str, str],
         is_queue: bool = False,
         votes_by_id: Mapping[int, Sequence[Line]] | None = None,
         next_items: NextItems | None = None,
@@ -78,11 +77,11 @@ class Annotator(App[click.ClickException]):
         self.next_items, self.last_batch, self.is_choosing = next_items, list(items), False
         self.failure = ""  # of the readers, the last one
         label_keys = (
-            Key(key, f"label('{label}')", label_words(label), f"{label_words(label)}; the next one follows")
-            for label, key in keys.items()
+            Key(value.key, f"label('{label}')", label_words(label), f"{label_words(label)}; the next one follows")
+            for label, value in label_file.question.labels.items()
         )
         self.keys = (*label_keys, *OTHER_KEYS)
-        guideline = label_file.file.with_name("GUIDELINE.md").read_text(encoding="utf-8", errors="replace")
+        guideline = label_file.question.guideline.read_text(encoding="utf-8", errors="replace")
         self.guideline = printable(guideline)
 
     def compose(self) -> ComposeResult:

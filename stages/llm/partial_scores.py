@@ -11,8 +11,10 @@ from typing import NamedTuple
 
 import pyarrow
 
+from stages.llm.scorers import PROBES
 from stages.llm.scoring import SCORES, Part, collected
 from stages.llm.weights import fingerprint
+from stages.pipeline.definition import IS_QUESTION
 from stages.pipeline.params import Params
 
 PARTIAL_SCORES = "partial_scores.jsonl"  # beside the table of scores
@@ -29,9 +31,13 @@ class PartialScores(NamedTuple):
 
 
 def scoring_fingerprint(turns: Path, p: Params) -> str:
-    """Pins the table of turns, the scorers and their models."""
+    """Pins the table of turns, the scorers, their models and what these have learnt."""
+    learnt = [Path(scorer.adapter) for scorer in p.score.scorers if scorer.adapter]
+    learnt += [p.asking(IS_QUESTION).question.definition.folder] if learnt else []
+    if any(scorer.kind == "probe" for scorer in p.score.scorers):
+        learnt.append(turns.with_name(PROBES))
     models = {scorer.model: p.models[scorer.model].model_dump() for scorer in p.score.scorers if scorer.model}
-    text = json.dumps([fingerprint(turns), p.score.model_dump(), models], sort_keys=True)
+    text = json.dumps([fingerprint(turns), p.score.model_dump(), models, *map(fingerprint, learnt)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""Predictions of a model: does an item need its context (paper, section 2, "LLM Evaluation")?
+"""Predictions of a model: its answers to the question of each item (paper, section 2, "LLM Evaluation").
 
 Protocol `choice` compares the log-probabilities of the options' letters. Protocol `generate` is the paper's: the model
 reasons freely, and a second chat, which holds its own answer alone, reduces this answer to a letter.
@@ -43,7 +43,7 @@ def predict(items: Sequence[dict[str, Any]], engine: Engine, p: Params, progress
     Raises click.ClickException for an item whose question alone doesn't fit into the model's context, and where the
     second turn of protocol `generate` doesn't.
     """
-    template = prompts.load(p.question.prompt)
+    template = prompts.load(p.question.definition, p.question.prompt)
     if p.evaluate.protocol == "generate":
         check_reduction_fits(template, p.evaluate.max_tokens, engine)
     questions_by_item = [questions_in_all_orders(item, template, p, engine) for item in items]

@@ -1,22 +1,28 @@
 """Question scorers, which rate from 0 to 10 whether a text is a question (paper, section 2, "Filter").
 
-The functions `rules`, `mark`, `choose` and `rate` are named after the kinds of scorers in params.yaml.
+The functions `rules`, `mark`, `choose`, `rate`, `probe` and `tuned` are named after the kinds of scorers in
+params.yaml. The last two have learnt from labels of the question is_question.
 """
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from string import Template
+from typing import Any
 
 from tqdm import tqdm
 
 from stages.llm import Prompt, answer_cache, catalogue
 from stages.llm.answer_cache import Engine
 from stages.llm.answer_parsing import parse_rating
+from stages.llm.filter_probe import FilterProbe, read_probe
 from stages.llm.no_answers import NoAnswer
-from stages.llm.prompts import FilterTemplate, load_filter
+from stages.llm.predictions import predict
+from stages.llm.prompts import OPTIONS, FilterTemplate, load, load_filter, render
+from stages.llm.states import StateReader
+from stages.pipeline.definition import IS_QUESTION
 from stages.pipeline.params import Params, Scorer
 from stages.pipeline.pseudonym import PSEUDONYM
 
@@ -56,6 +62,7 @@ CLAUSE_END = re.compile(r"(?<=[.!,;。！，；])\s+|\n")
 QUESTION_MARKS = ("?", "？")
 OTHER_MARKS = (".", "!", "。", "！")
 FINAL_MARKS = " \t\r\n?.!？。！…~"
+PROBES = "filter_probes.npz"  # beside data/base, of the stage filter_probes
 RATING_TOKENS = 16  # limit of an answer
 
 Rating = float | NoAnswer  # from 0 to 10
@@ -71,7 +78,14 @@ def rater(scorer: Scorer, base: Path, p: Params) -> RateTexts:
         return lambda texts: [
             rules(text) for text in tqdm(texts, desc=scorer.name, unit=" turns", delay=1, leave=None)
         ]
-    engine = catalogue.engine(str(scorer.model), base / str(scorer.model), p, exact=True)
+    if scorer.kind == "probe":
+        return partial(
+            probe, reader=StateReader(base / str(scorer.model)), learnt=read_probe(base.with_name(PROBES), scorer.name)
+        )
+    adapter = Path(scorer.adapter) if scorer.adapter else None
+    engine = catalogue.engine(str(scorer.model), base / str(scorer.model), p, adapter, exact=True)
+    if scorer.kind == "tuned":
+        return partial(tuned, engine=engine, p=p, prompt=str(scorer.prompt), progress_title=scorer.name)
     if scorer.kind == "mark":
         return partial(mark, engine=engine, progress_title=scorer.name)
     rate_with_prompt = choose if scorer.kind == "choose" else rate
@@ -130,6 +144,46 @@ def rate(texts: Sequence[str], engine: Engine, prompt: FilterTemplate, progress_
     answers = answer_cache.generate(engine, list(prompts.values()), RATING_TOKENS, progress_title)
     scores = {i: _rating(answer) for i, answer in zip(prompts, answers, strict=True)}
     return [scores.get(i, NoAnswer.UNREADABLE) for i in range(len(texts))]
+
+
+def probe(texts: Sequence[str], reader: StateReader, learnt: FilterProbe) -> list[Rating]:
+    """10 times the probability of a question by logistic regression on the model's hidden states of the text alone."""
+    if not texts:
+        return []
+    place = reader.layers.index(int(learnt.layer))
+    return [round(float(rating), 4) for rating in learnt.rate(reader.read_alone(texts)[place])]
+
+
+def tuned(texts: Sequence[str], engine: Engine, p: Params, prompt: str, progress_title: str) -> list[Rating]:
+    """10 times the probability of a question, against none, by a model that was tuned on the question is_question.
+    UNREADABLE for a text that doesn't fit into the model's context.
+    """
+    p = _asking_alike(prompt, p)
+    template = load(p.question.definition, prompt)
+    items = [{"id": i, "sender": "", "text": text, "cr_window": []} for i, text in enumerate(texts)]
+    chats = [[{"role": "user", "content": render(item, template, OPTIONS, 0)}] for item in items]
+    fitting = [item for item, chat in zip(items, chats, strict=True) if engine.fits(chat, 1)]
+    predictions = predict(fitting, engine, p, progress_title)
+    scores = {item["id"]: _rating_of(prediction) for item, prediction in zip(fitting, predictions, strict=True)}
+    return [scores.get(i, NoAnswer.UNREADABLE) for i in range(len(texts))]
+
+
+def _asking_alike(prompt: str, p: Params) -> Params:
+    """The parameters with the question is_question, asked of each text in one way: without history, its options in the
+    fixed order, by their log-probabilities.
+    """
+    p = p.asking(IS_QUESTION)
+    order = p.question.option_order.model_copy(update={"evaluation": "fixed"})
+    question = p.question.model_copy(update={"prompt": prompt, "window": 0, "option_order": order})
+    evaluate = p.evaluate.model_copy(update={"protocol": "choice", "permutations": 1})
+    return p.model_copy(update={"question": question, "evaluate": evaluate})
+
+
+def _rating_of(prediction: Mapping[str, Any]) -> Rating:
+    logprobs = [prediction["positive"], prediction["negative"]]
+    if any(logprob is not None for logprob in logprobs):
+        return _share(logprobs, 1)
+    return NoAnswer(prediction["answer"]) if prediction["answer"] in set(NoAnswer) else NoAnswer.UNREADABLE
 
 
 def _fitting_prompts(

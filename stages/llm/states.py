@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stages.judging.hidden_states import HiddenStates, Items
 from stages.llm import prompts
@@ -32,31 +33,45 @@ class StateReader:
 
     def read(self, items: Items, window: int) -> HiddenStates:
         """The states at each of DEPTHS, with each item read under its last `window` turns."""
+        pairs = [before_and_message(item, window, self.tokenizer) for item in items]
+        messages = [message for _, message in pairs]
+        in_context = self._means_and_last([before + message for before, message in pairs], messages, "in context")
+        start = self.tokenizer.encode("")  # the tokens that begin a text, if the tokenizer has any
+        alone = self._means_and_last([start + message for message in messages], messages, "alone")
+        states = np.concatenate([in_context[:, :1], alone], axis=1)
+        return HiddenStates(np.array([item["id"] for item in items], dtype=np.int64), np.array(self.layers), states)
+
+    def read_alone(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """The states of texts by themselves, the mean over the tokens and the last one, [layers, 2, texts, hidden]."""
+        tokens = [self.tokenizer.encode(text, split_special_tokens=True) for text in texts]
+        return self._means_and_last(tokens, tokens, "alone")
+
+    def _means_and_last(
+        self, sequences: Sequence[list[int]], messages: Sequence[list[int]], what: str
+    ) -> NDArray[np.float32]:
+        """The mean over the tokens of each message, which ends its sequence, and the last one, [layers, 2, items,
+        hidden].
+        """
         import torch
         from tqdm import tqdm
 
-        pairs = [before_and_message(item, window, self.tokenizer) for item in items]
-        in_context = [(before + message)[-self.context :] for before, message in pairs]
-        start = self.tokenizer.encode("")  # the tokens that begin a text, if the tokenizer has any
-        alone = [(start + message)[-self.context :] for _, message in pairs]
-        lengths = [min(len(message), self.context) for _, message in pairs]  # of the messages, at the end of both
-        states = np.zeros((len(self.layers), 3, len(items), self.hidden_size), dtype=np.float32)
-        with torch.inference_mode(), tqdm(total=2 * len(items), desc="hidden states", unit=" texts", delay=1) as bar:
-            for sequences, is_alone in ((in_context, False), (alone, True)):
-                for batch in batches_by_length([len(sequence) for sequence in sequences]):
-                    tokens = [torch.tensor(sequences[i]) for i in batch]
-                    rows = torch.nn.utils.rnn.pad_sequence(tokens, batch_first=True)
-                    # Padding stands on the right, where a causal model never looks.
-                    outputs = self.model.base_model(rows.to(self.model.device), output_hidden_states=True)
-                    for place, layer in enumerate(self.layers):
-                        for row, i in enumerate(batch):
-                            end = len(sequences[i])
-                            of_message = outputs.hidden_states[layer][row, end - lengths[i] : end].float()
-                            states[place, int(is_alone), i] = of_message.mean(0).cpu().numpy()
-                            if is_alone:
-                                states[place, 2, i] = of_message[-1].cpu().numpy()
-                    bar.update(len(batch))
-        return HiddenStates(np.array([item["id"] for item in items], dtype=np.int64), np.array(self.layers), states)
+        shown = [sequence[-self.context :] for sequence in sequences]
+        states = np.zeros((len(self.layers), 2, len(shown), self.hidden_size), dtype=np.float32)
+        title = f"hidden states, {what}"
+        with torch.inference_mode(), tqdm(total=len(shown), desc=title, unit=" texts", delay=1) as bar:
+            for batch in batches_by_length([len(sequence) for sequence in shown]):
+                tokens = [torch.tensor(shown[i]) for i in batch]
+                rows = torch.nn.utils.rnn.pad_sequence(tokens, batch_first=True)
+                # Padding stands on the right, where a causal model never looks.
+                outputs = self.model.base_model(rows.to(self.model.device), output_hidden_states=True)
+                for place, layer in enumerate(self.layers):
+                    for row, i in enumerate(batch):
+                        end = len(shown[i])
+                        of_message = outputs.hidden_states[layer][row, max(0, end - len(messages[i])) : end].float()
+                        states[place, 0, i] = of_message.mean(0).cpu().numpy()
+                        states[place, 1, i] = of_message[-1].cpu().numpy()
+                bar.update(len(batch))
+        return states
 
 
 def before_and_message(item: dict[str, Any], window: int, tokenizer: Any) -> tuple[list[int], list[int]]:

@@ -1,8 +1,6 @@
-"""params.yaml as typed, validated values. An unknown or misspelled key is an error, never ignored."""
+"""params.yaml as typed, validated values."""
 
-import difflib
 import os
-import unicodedata
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -10,36 +8,19 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
     Discriminator,
     Field,
     JsonValue,
     PositiveInt,
+    PrivateAttr,
     Tag,
-    ValidationError,
     field_validator,
     model_validator,
 )
-from ruamel.yaml import YAML
-from ruamel.yaml.composer import Composer, ComposerError
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import AliasEvent
 
-LARGEST = 2**18  # bytes of params.yaml, thirty times ours: what is larger is another file
-SHOWN = 20  # wrong keys in one message
+from stages.pipeline.definition import Definition, load_definition
+from stages.pipeline.settings import Name, Section, Text, checked, did_you_mean
 
-
-def _printable(text: str) -> str:
-    if not text.strip() or any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in text):
-        raise ValueError("must not be blank or hold control characters")
-    return text
-
-
-Text = Annotated[str, Field(max_length=4096), AfterValidator(_printable)]
-# A dot breaks DVC's -S and templating, a bare number as a key vanishes.
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=100)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 # The upper bounds are far above any use, and below what a library or an integer of 64 bits can't hold.
 Count = Annotated[int, Field(ge=1, lt=10**9)]
@@ -49,12 +30,6 @@ Rank = Annotated[int, Field(ge=1, le=2**14)]
 BatchSize = Annotated[int, Field(ge=1, le=2**16)]
 Tokens = Annotated[int, Field(ge=1, le=2**24)]
 Turns = Annotated[int, Field(ge=1, le=10_000)]
-
-
-class Section(BaseModel):
-    """Strict: a boolean is no number and `yes` no boolean."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class Wheel(Section):
@@ -148,21 +123,25 @@ class Concat(Section):
 
 class Scorer(Section):
     """One question filter: its name is the boolean's column in the inquiries. `prompt` is a file in
-    stages/llm/prompts/filter/.
+    stages/llm/prompts/filter/, for kind tuned in questions/is_question/prompts/. `adapter` is the folder of a LoRA
+    adapter for the question is_question.
     """
 
     name: Annotated[str, Field(pattern=r"^([a-z]+_)?is_question$")]
-    kind: Literal["rules", "mark", "choose", "rate"]
+    kind: Literal["rules", "mark", "choose", "rate", "probe", "tuned"]
     next_from: Annotated[float, Field(ge=0, le=10)] = 0
     model: Name | None = None
     prompt: Name | None = None
+    adapter: Text | None = None
 
     @model_validator(mode="after")
     def names_what_it_needs(self) -> "Scorer":
         if (self.kind != "rules") != (self.model is not None):
-            raise ValueError("a scorer of kind mark, choose or rate names a model, one of kind rules does not")
-        if (self.kind in ("choose", "rate")) != (self.prompt is not None):
-            raise ValueError("a scorer of kind choose or rate names a prompt, one of kind rules or mark does not")
+            raise ValueError("a scorer of any kind but rules names a model, one of kind rules does not")
+        if (self.kind in ("choose", "rate", "tuned")) != (self.prompt is not None):
+            raise ValueError("a scorer of kind choose, rate or tuned names a prompt, one of another kind does not")
+        if (self.kind == "tuned") != (self.adapter is not None):
+            raise ValueError("a scorer of kind tuned names an adapter, one of another kind does not")
         return self
 
 
@@ -180,6 +159,7 @@ class Filter(Section):
     throttles: dict[str, Annotated[float, Field(ge=0, le=10)]]
     min_chars: Annotated[int, Field(ge=1, le=2**23)]
     window: Turns
+    sample: Count
 
 
 OrderOfOptions = Literal["shuffled", "fixed"]
@@ -193,6 +173,7 @@ class OptionOrder(Section):
 
 
 class Question(Section):
+    name: Name
     prompt: Name
     window: Annotated[
         Annotated[Literal["auto"], Tag("auto")] | Annotated[int, Field(ge=0, le=10_000), Tag("turns")],
@@ -200,6 +181,12 @@ class Question(Section):
     ]
     option_order: OptionOrder
     seed: Seed
+    _project: Path = PrivateAttr(default=Path())
+
+    @property
+    def definition(self) -> Definition:
+        """What is asked. Raises click.ClickException where the question's folder is missing or wrong."""
+        return load_definition(self._project, self.name)
 
     @property
     def turns(self) -> int:
@@ -337,7 +324,7 @@ class Endpoint(Section):
     top_logprobs: Annotated[int, Field(ge=1, le=20)] = 20
     response_format: Literal["json_schema", "json_object", "none"] = "json_schema"
     thinking_tokens: Annotated[int, Field(ge=0, le=2**24)] = 0
-    extra_body: dict[str, JsonValue] = {}
+    extra_body: dict[str, JsonValue] = Field(default_factory=dict)
 
     @field_validator("extra_body")
     @classmethod
@@ -381,7 +368,7 @@ class Model(Section):
     path: Text | None = None
     endpoint: Endpoint | None = None
     chat_template: Annotated[str, Field(min_length=1, max_length=2**16)] | None = None
-    engine_args: dict[str, JsonValue] = {}
+    engine_args: dict[str, JsonValue] = Field(default_factory=dict)
     parameters: Annotated[int, Field(ge=1, le=10**15)] | None = None
     family: Text
     moe: bool = False
@@ -455,6 +442,11 @@ class Params(Section):
     law: Law
     models: dict[Name, Model]
 
+    def asking(self, name: str) -> "Params":
+        """The same with another question. Raises click.ClickException where there is none of this name."""
+        load_definition(self.question._project, name)
+        return self.model_copy(update={"question": self.question.model_copy(update={"name": name})})
+
     def named(self, name: str) -> Model:
         """A model by a name that a user typed. Raises click.ClickException if there is none."""
         if name not in self.models:
@@ -490,7 +482,7 @@ class Params(Section):
         for place, name in named:
             if name not in self.models:
                 raise ValueError(
-                    f"{place} names the model {name!r}, which is not under models{_did_you_mean(name, self.models)}"
+                    f"{place} names the model {name!r}, which is not under models{did_you_mean(name, self.models)}"
                 )
         if unsized := [name for name in self.ladder if self.models[name].endpoint and not self.models[name].size]:
             raise ValueError(
@@ -499,6 +491,11 @@ class Params(Section):
             )
         if remote := [name for name in self.finetune if self.models[name].endpoint]:
             raise ValueError(f"finetune names {', '.join(remote)}, which has an endpoint and no weights to train")
+        learning = [
+            s.name for s in self.score.scorers if s.kind in ("probe", "tuned") and self.models[str(s.model)].endpoint
+        ]
+        if learning:
+            raise ValueError(f"score.scorers.{learning[0]} names a model with an endpoint, which shows no weights")
         if self.models[self.law.probe_model].endpoint:
             raise ValueError(
                 f"law.probe_model names {self.law.probe_model}, which has an endpoint and shows no hidden states"
@@ -519,82 +516,13 @@ class Params(Section):
         return self
 
 
-def _did_you_mean(name: str, names: Any) -> str:
-    close = difflib.get_close_matches(name, names, n=1)
-    return f"; did you mean {close[0]}?" if close else f" (known: {', '.join(names)})"
-
-
-def _keys_beside(error: Any) -> list[str]:
-    """The keys that would have been allowed where pydantic met an unknown one."""
-    section: Any = Params
-    for part in error["loc"][:-1]:
-        if isinstance(part, int) or section is None:
-            continue
-        field = section.model_fields.get(part) if hasattr(section, "model_fields") else None
-        section = next((t for t in _section_types(field.annotation)), None) if field else section
-    return list(section.model_fields) if section else []
-
-
-def _section_types(annotation: Any) -> list[type[Section]]:
-    if isinstance(annotation, type) and issubclass(annotation, Section):
-        return [annotation]
-    return [section for part in getattr(annotation, "__args__", ()) for section in _section_types(part)]
-
-
-class WrittenOut(Composer):
-    """YAML without tags, which make other things than values, and without aliases, which can grow without end."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        event = self.parser.peek_event()
-        if isinstance(event, AliasEvent) or event.tag is not None:
-            raise ComposerError(None, None, "tags (!) and aliases (*) are not read: write the value", event.start_mark)
-        return super().compose_node(parent, index)
-
-
-def _load(path: Path) -> Any:
-    """The values of a YAML file. YAML 1.2 (ruamel), since DVC writes `lr: 2e-05`, which YAML 1.1 reads as a string."""
-    yaml = YAML(typ="safe", pure=True)
-    yaml.Composer = WrittenOut
-    try:
-        if path.stat().st_size > LARGEST:
-            raise click.ClickException(f"{path} is larger than {LARGEST} bytes")
-        return yaml.load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise click.ClickException(f"{path} is missing: run stages from the project's root") from error
-    except OSError as error:
-        raise click.ClickException(f"{path} can't be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise click.ClickException(f"{path} is not UTF-8: byte {error.start}") from error
-    except MarkedYAMLError as error:
-        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise click.ClickException(_one_line(f"{path}{line} is not YAML: {error.problem}")) from error
-    except RecursionError as error:
-        raise click.ClickException(f"{path} is nested too deep") from error
-    except (YAMLError, ValueError) as error:  # such as a date in a 13th month, or a number of 5,000 digits
-        raise click.ClickException(_one_line(f"{path} is not YAML: {error}")) from error
-
-
-def _one_line(text: str) -> str:
-    """Of what may stand in a file: printable, and cut."""
-    line = "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
-    return line if len(line) <= 300 else f"{line[:300]}…"
-
-
 def params(path: str | Path = "params.yaml") -> Params:
-    """Read and check params.yaml. Raises click.ClickException with one line for each wrong key."""
-    raw = _load(Path(path))
-    try:
-        return Params.model_validate(raw)
-    except ValidationError as error:
-        lines = []
-        for one in error.errors(include_url=False, include_input=False):
-            key = ".".join(str(part) for part in one["loc"])
-            if one["type"] == "extra_forbidden":
-                lines.append(f"  {key}: unknown key{_did_you_mean(str(one['loc'][-1]), _keys_beside(one))}")
-            else:
-                lines.append(f"  {key}: {one['msg']}" if key else f"  {one['msg']}")
-        more = [f"  and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
-        raise click.ClickException("\n".join([f"{path}:", *map(_one_line, lines[:SHOWN]), *more])) from error
+    """Read and check params.yaml; its folder is the project's. Raises click.ClickException with one line for each
+    wrong key.
+    """
+    p = checked(Path(path), Params)
+    p.question._project = Path(path).parent
+    return p
 
 
 def cache_directory(what: str) -> Path:

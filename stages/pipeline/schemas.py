@@ -5,6 +5,7 @@ leave out; an `open` table may have more columns, which are passed over.
 Field names are the paper's; `group`, `position`, `messages` and the scorers' booleans are ours.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -17,9 +18,8 @@ NO_ANSWERS = (
     "refused",
     "cut_off",
 )  # in place of a model's answer: the members of stages.llm.no_answers.NoAnswer
-ANSWERS = ("needed", "not_needed", "dont_know", *NO_ANSWERS)
+ANSWERS = ("positive", "negative", "dont_know", *NO_ANSWERS)
 ANSWER_OF_SEED = "answer_of_seed_"  # and the seed: columns of predictions that are of several trainings
-LABELS = ("needed", "not_needed", "not_question")
 BY_READERS = "readers"
 WAYS_OF_CHOICE = ("random", "in_order", "queue", "like", BY_READERS)  # how an item came to an annotator
 CHOSEN_BY_READERS = "chosen_by_readers"  # a column of labelled items, and the reason why one is in no split
@@ -98,9 +98,11 @@ def windows_are_whole(windows: Any) -> Any:
 
 
 class Inquiry(Turn):
-    """A turn that passed the filter, with up to 12 turns before it, oldest first."""
+    """A turn that the question is asked of, with up to 12 turns before it, oldest first. One that passed the filter
+    has a true for each scorer; one that was drawn at random has none.
+    """
 
-    scorers: Series[bool] = pa.Field(alias=r"^([a-z]+_)?is_question$", regex=True, eq=True)
+    scorers: Series[bool] | None = pa.Field(alias=r"^([a-z]+_)?is_question$", regex=True, eq=True)
     cr_window: Series[object]
 
     @pa.check("cr_window")
@@ -109,12 +111,12 @@ class Inquiry(Turn):
 
 
 class Labelled(Inquiry):
-    """An inquiry and whether it needs its context to be understood.
+    """An inquiry and its label: whether the question's answer is the positive one.
 
     `chosen_by_readers` says that it is no random item; the column is there where this holds for any item.
     """
 
-    cr_need_gt: Series[bool]
+    label: Series[bool]
     chosen_by_readers: Series[bool] | None = pa.Field(alias=rf"^{CHOSEN_BY_READERS}$", regex=True)
 
 
@@ -128,18 +130,19 @@ class Item(Labelled):
 
 
 class Label(Table):
-    """One line of data/annotations/ANNOTATOR.jsonl.
+    """One line of data/annotations/QUESTION/ANNOTATOR.jsonl.
 
-    `label` is null where a label was taken back or there is only a note. `at` is epoch seconds, `seconds` the time
-    taken (null if not measured), `guideline` the start of the sha256 of the guideline that the annotator followed.
-    `given` is when the label was given, if that was before: a line with a note, or one that takes a later label back.
-    `chosen` is how the item came to the annotator, null where that is not known: in the order of ids, which is random,
-    in that of the log, from a queue, like another annotator's, or by readers (labels/readers.py).
+    `label` is one of the question's values, which `label_of` checks, and null where a label was taken back or there is
+    only a note. `at` is epoch seconds, `seconds` the time taken (null if not measured), `guideline` the start of the
+    sha256 of the guideline that the annotator followed. `given` is when the label was given, if that was before: a
+    line with a note, or one that takes a later label back. `chosen` is how the item came to the annotator, null where
+    that is not known: in the order of ids, which is random, in that of the log, from a queue, like another
+    annotator's, or by readers (labels/readers.py).
     """
 
     id: Series[int] = pa.Field(**ID)
     annotator: Series[str] = pa.Field(str_matches=r"^[a-z][a-z0-9_]*$")
-    label: Series[str] = pa.Field(isin=LABELS, nullable=True)
+    label: Series[str] = pa.Field(nullable=True)
     at: Series[int] = pa.Field(gt=0)  # labels/store.py says why another time can't be
     seconds: Series[pd.Float64Dtype] = pa.Field(nullable=True, ge=0)
     guideline: Series[str] = pa.Field(str_matches=r"^[0-9a-f]{12}$")
@@ -149,6 +152,15 @@ class Label(Table):
 
     class Config:
         metadata = BY_ANNOTATOR
+
+
+def label_of(values: Sequence[str]) -> type[Label]:
+    """The table of the labels of a question whose labels have these values."""
+
+    class LabelOfQuestion(Label):
+        label: Series[str] = pa.Field(isin=tuple(values), nullable=True)
+
+    return LabelOfQuestion
 
 
 class Queue(Table):
@@ -165,29 +177,24 @@ class Queue(Table):
 class Reannotate(Queue):
     """Every labelled item, the likeliest wrong first, with what speaks for and against its label.
 
-    `doubt` is the probability that the label is wrong, as far as the evidence goes: `needed_by_NAME`, each model's
-    probability of needed (null where it gave none), and `cross_validated`, that of one that hasn't seen the label;
-    `votes` of annotators for the label and `against` it, the adjudicator's left out; `biggest_wrong`, whether the two
-    biggest models both answer otherwise (the paper's rule). `reason` names the first that speaks against the label.
+    `doubt` is the probability that the label is wrong, as far as the evidence goes: `positive_by_NAME`, each model's
+    probability of the positive answer (null where it gave none), and `cross_validated`, that of one that hasn't seen
+    the label; `votes` of annotators for the label and `against` it, the adjudicator's left out; `biggest_wrong`,
+    whether the two biggest models both answer otherwise (the paper's rule). `reason` names the first that speaks
+    against the label.
     """
 
     rank: Series[int] = pa.Field(ge=1)
-    label: Series[str] = pa.Field(isin=LABELS[:2])
+    label: Series[str]
     doubt: Series[float] = pa.Field(ge=0, le=1)
     biggest_wrong: Series[bool]
     votes: Series[int] = pa.Field(ge=0)
     against: Series[int] = pa.Field(ge=0)
     cross_validated: Series[float] = pa.Field(ge=0, le=1)
-    probabilities: Series[pd.Float64Dtype] = pa.Field(alias=r"^needed_by_.+$", regex=True, nullable=True, ge=0, le=1)
+    probabilities: Series[pd.Float64Dtype] = pa.Field(alias=r"^positive_by_.+$", regex=True, nullable=True, ge=0, le=1)
 
     class Config:
         metadata = {"order": ["rank"], "key": ["id"]}  # noqa: RUF012
-
-
-class QuestionLabel(Label):
-    """A label on a random sample of all turns, which tells how good the question filter is."""
-
-    label: Series[str] = pa.Field(isin=("question", "not_question"), nullable=True)
 
 
 class Reject(Table):
@@ -216,9 +223,9 @@ class Prediction(Table):
 
     id: Series[int] = pa.Field(**ID)
     prompt: Series[str] = pa.Field(str_matches=r"^[a-z][a-z0-9_]*$")
-    cr_need_gt: Series[bool]
-    needed: Series[pd.Float64Dtype] = pa.Field(nullable=True, le=0)
-    not_needed: Series[pd.Float64Dtype] = pa.Field(nullable=True, le=0)
+    label: Series[bool]
+    positive: Series[pd.Float64Dtype] = pa.Field(nullable=True, le=0)
+    negative: Series[pd.Float64Dtype] = pa.Field(nullable=True, le=0)
     dont_know: Series[pd.Float64Dtype] = pa.Field(nullable=True, le=0)
     letters: Series[str] = pa.Field(str_matches=r"^[ABC-]+$")
     said: Series[str] = pa.Field(nullable=True)

@@ -61,7 +61,7 @@ def compare_answers(before: Rows, after: Rows, resamples: int, seed: int) -> Com
         return None
     answers = np.array([[old["answer"], new["answer"]] for old, new in pairs]).T
     rankings = np.array([[log_odds_of(old), log_odds_of(new)] for old, new in pairs]).T
-    truth = np.array([new["cr_need_gt"] for _, new in pairs])
+    truth = np.array([new["label"] for _, new in pairs])
     observed = weighted_scores(answers, rankings, truth, np.ones((1, len(truth))))
     scores = {name: observed[name][0].tolist() for name in SCORES}
     chance = differences_by_chance(answers, rankings, truth, resamples, seed)
@@ -78,7 +78,7 @@ def compare_answers(before: Rows, after: Rows, resamples: int, seed: int) -> Com
         n=len(pairs),
         few_labels=few_labels,
         other_answers=int((answers[0] != answers[1]).sum()),
-        other_labels=sum(old["cr_need_gt"] != new["cr_need_gt"] for old, new in pairs),
+        other_labels=sum(old["label"] != new["label"] for old, new in pairs),
     )
 
 

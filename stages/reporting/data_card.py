@@ -40,6 +40,7 @@ def main(metrics: Path, annotations: Path, lock: Path, template: Path, card: Pat
     import jinja2
 
     p = with_window(params())
+    question = p.question.definition
     locked = locked_stages(lock)
     values = {file.stem: read_json(file) for file in metrics.glob("*.json")}
     counts = values.get("export", {})
@@ -49,8 +50,8 @@ def main(metrics: Path, annotations: Path, lock: Path, template: Path, card: Pat
     try:
         text = form.from_string(template.read_text(encoding="utf-8")).render(
             metrics=values,
-            few_labels=" ".join(few_labels_in_words(name, counts[name]) for name in splits),
-            labels=dict(Counter(chain.from_iterable(votes(load(annotations.glob("*.jsonl"))).values()))),
+            few_labels=" ".join(few_labels_in_words(name, counts[name], question) for name in splits),
+            labels=dict(Counter(chain.from_iterable(votes(load(annotations, question)).values()))),
             hashes=of_the_labels(locked, p),
             params=p,
             question=asked(p.question),

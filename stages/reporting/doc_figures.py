@@ -4,7 +4,7 @@
 
 Each function is called by a block in those pages, and its result replaces the block's text. `make figures` runs this
 for all pages. A test fails on a page whose figures are out of date. Shares are in percent, with 95% bounds. The pages
-describe the sample: with another chat they stay as they are.
+describe the sample: with another chat or question they stay as they are.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,9 +25,9 @@ from stages.reporting.law_text import VERDICTS
 from stages.reporting.tables import FLOOR, bounded, f1_over_seeds, gain, has_seeds, shown
 
 METRICS = Path("metrics")
-SAMPLE = "data/raw/chitchat.json"
+SAMPLE, QUESTION = "data/raw/chitchat.json", "needs_context"
 FLOOR_NAMES = {
-    "always_needed": 'always "needed"',
+    "always_positive": 'always "needed"',
     "tfidf_lr": "TF-IDF, logistic regression",
     "probe": "a probe of hidden states",
 }
@@ -386,8 +386,9 @@ def share(values: Mapping[str, Any], name: str) -> str:
 def main(pages: tuple[str, ...]) -> None:
     from cogapp import Cog
 
-    if params().ingest.path != SAMPLE:
-        click.echo(f"{', '.join(pages)} keep the figures of the sample: ingest.path is another chat")
+    p = params()
+    if p.ingest.path != SAMPLE or p.question.name != QUESTION:
+        click.echo(f"{', '.join(pages)} keep the figures of the sample: params.yaml has another chat or question")
         return
     if status := Cog().main(["cog", "-r", *pages]):
         raise SystemExit(status)

@@ -7,13 +7,13 @@ import ibis
 import numpy as np
 
 from stages.judging.metrics import wilson
-from stages.judging.predictions import has_probability, log_odds_of, share_of_needed
+from stages.judging.predictions import has_probability, log_odds_of, share_of_positive
+from stages.pipeline.definition import NEGATIVE, POSITIVE, Definition
 from stages.pipeline.params import Model, Params
-from stages.pipeline.schemas import NO_ANSWERS
+from stages.pipeline.schemas import ANSWERS
 from stages.reporting.run import Answers, Rows, Run, Scores
 
 VANILLA, TUNED = "vanilla", "tuned"
-ANSWERS = ("needed", "not_needed", "dont_know", *NO_ANSWERS)
 BINS = 10  # of probability, each as wide
 LEVELS = 50  # of recall, each as far from the next
 EDGES = [round(10 * (i / 20) ** 2, 4) for i in range(21)]  # of scores from 0 to 10: finer where throttles of odds lie
@@ -24,7 +24,7 @@ def figures_of_run(run: Run, scores: ibis.Table, p: Params) -> dict[str, Rows]:
     answers = {VANILLA: run.vanilla_answers, TUNED: run.tuned_answers}
     return {
         "size": size(run.vanilla, run.tuned, run.floors, p.models),
-        "confusion": confusion(answers),
+        "confusion": confusion(answers, p.question.definition),
         "reliability": reliability(answers),
         "precision_recall": precision_recall(answers),
         "scores": histogram(scores, p.filter.throttles),
@@ -50,15 +50,16 @@ def size(
     ]
 
 
-def confusion(answers_by_state: Mapping[str, Answers]) -> Rows:
+def confusion(answers_by_state: Mapping[str, Answers], question: Definition) -> Rows:
     """How many items with each label got each answer that occurs, and that as a share of the label."""
     occurring = {row["answer"] for _state, _model, rows in _each(answers_by_state) for row in rows}
     points = []
     for state, model, rows in _each(answers_by_state):
-        for label in ("needed", "not_needed"):
-            counts = Counter(row["answer"] for row in rows if row["cr_need_gt"] == (label == "needed"))
+        for label in (POSITIVE, NEGATIVE):
+            counts = Counter(row["answer"] for row in rows if row["label"] == (label == POSITIVE))
             points += [
-                {"state": state, "model": model, "label": label, "answer": answer, "items": counts[answer]}
+                {"state": state, "model": model, "label": question.words(label), "answer": question.words(answer)}
+                | {"items": counts[answer]}
                 | {"share": round(counts[answer] / max(counts.total(), 1), 4)}
                 for answer in ANSWERS
                 if answer in occurring
@@ -67,21 +68,21 @@ def confusion(answers_by_state: Mapping[str, Answers]) -> Rows:
 
 
 def reliability(answers_by_state: Mapping[str, Answers]) -> Rows:
-    """Of items with about the same probability of needed, how many are: mean probability, share, 95% bounds (Wilson)
+    """Of items with about the same probability of positive, how many are: mean probability, share, 95% bounds (Wilson)
     and n of each bin that holds any. Answers without log-probabilities are left out.
     """
     points = []
     for state, model, rows in _each(answers_by_state):
         with_probability = [row for row in rows if has_probability(row)]
-        probabilities = np.array([share_of_needed(row) for row in with_probability])
-        truth = np.array([row["cr_need_gt"] for row in with_probability])
+        probabilities = np.array([share_of_positive(row) for row in with_probability])
+        truth = np.array([row["label"] for row in with_probability])
         bins = np.minimum((probabilities * BINS).astype(int), BINS - 1)
         for bin in sorted(set(bins.tolist())):
             in_bin = bins == bin
             low, high = wilson(int(truth[in_bin].sum()), int(in_bin.sum()))
             points.append(
                 {"state": state, "model": model, "probability": round(float(probabilities[in_bin].mean()), 4)}
-                | {"needed": round(float(truth[in_bin].mean()), 4), "low": round(low, 4), "high": round(high, 4)}
+                | {"positive": round(float(truth[in_bin].mean()), 4), "low": round(low, 4), "high": round(high, 4)}
                 | {"items": int(in_bin.sum())}
             )
     return points
@@ -93,7 +94,7 @@ def precision_recall(answers_by_state: Mapping[str, Answers]) -> Rows:
 
     points = []
     for state, model, rows in _each(answers_by_state):
-        truth = [row["cr_need_gt"] for row in rows]
+        truth = [row["label"] for row in rows]
         precision, recall, _ = precision_recall_curve(truth, [log_odds_of(row) for row in rows])
         for level in np.linspace(0, 1, LEVELS + 1):
             best = float(precision[recall >= level - 1e-9].max())

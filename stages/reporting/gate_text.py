@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from stages.judging.metrics import too_few
+from stages.pipeline.definition import POSITIVE, Definition
 from stages.pipeline.markdown import in_percent, markdown_table, plural
 from stages.reporting.few_labels import few_labels_in_words
 
@@ -15,7 +16,7 @@ NAMES = {
     "tfidf_lr": "TF-IDF, logistic regression",
     "probe": "a probe of hidden states",
 }
-HEAD = ("gate", "recall", "precision", "F1", "AUC", "rewrites saved")
+HEAD = ("gate", "recall", "precision", "F1", "AUC", "saved")
 Scores = Mapping[str, float]
 
 
@@ -31,18 +32,19 @@ def gate_rows(gates: Mapping[str, Scores]) -> list[list[str]]:
     return rows
 
 
-def gate_table(gates: Mapping[str, Scores], recall: float, split: str, dev_count: int) -> str:
-    """The gates as Markdown, with what the columns mean."""
+def gate_table(gates: Mapping[str, Scores], recall: float, split: str, dev_count: int, question: Definition) -> str:
+    """The gates as Markdown, with what the columns mean; without scores where there are too few items of a label."""
     [n, *_] = [int(scores["n"]) for scores in gates.values()]
+    label = question.words(POSITIVE)
+    positives = round(gates["always"]["precision"] * n)
+    if too_few(positives, n):
+        return few_labels_in_words(split, {"positive_share": positives / n, "n": n}, question) + "\n"
     parts = [
-        f"Gates on {plural(n, 'question')} of {split}, percent with 95% bounds. Recall is the share of the needed"
-        " questions that a gate has rewritten. Rewrites saved is the share of all questions that it sends on as they"
-        f" are. Classifiers and models have the threshold that keeps {100 * recall:g}% of the needed questions of dev"
-        f" (n = {dev_count:,})."
+        f"Gates on {plural(n, 'item')} of {split}, percent with 95% bounds. Recall is the share of the items with the"
+        f" label {label} that a gate finds. Saved is the share of all items that it doesn't take for such, as of"
+        " rewrites that are saved. Classifiers and models have the threshold that keeps"
+        f" {100 * recall:g}% of the items of dev with this label (n = {dev_count:,})."
     ]
-    needed = round(gates["always"]["precision"] * n)
-    if too_few(needed, n):
-        parts.append(few_labels_in_words(split, {"needed_share": needed / n, "n": n}))
     parts.append(markdown_table(HEAD, gate_rows(gates)))
     calibrated = {name: scores for name, scores in gates.items() if "brier" in scores}
     if calibrated:

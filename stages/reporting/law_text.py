@@ -21,6 +21,7 @@ from stages.judging.ladder import (
     labels_to_change,
 )
 from stages.judging.metrics import SCORES, too_few
+from stages.pipeline.definition import NEGATIVE, POSITIVE, Definition
 from stages.pipeline.markdown import in_percent, markdown_table, plural
 from stages.reporting.few_labels import LABEL_MORE, TOO_FEW, label_counts
 
@@ -50,14 +51,14 @@ def change_in_points(law: Mapping[str, float], name: str) -> str:
     return f"{100 * law[name]:+.2f} points (95% bounds {low:+.2f} to {high:+.2f})"
 
 
-def in_brief(law: Mapping[str, Any]) -> str:
+def in_brief(law: Mapping[str, Any], question: Definition) -> str:
     """What a verdict rests on, in a line."""
     if law["verdict"] == TOO_FEW_LABELS:
-        reason = label_counts(law["needed"], law["n"])
+        reason = label_counts(law["positive"], law["n"], question)
     elif law["verdict"] == TOO_FEW_MODELS:
         reason = f"{plural(law['models'], 'dense model')}, and a trend needs {MIN_MODELS}"
     elif law["verdict"] == NO_SIGNAL:
-        reason = f"{law['counted']} of {plural(law['models'], 'model')} can tell needed from not needed"
+        reason = f"{law['counted']} of {plural(law['models'], 'model')} can tell {both_labels(question)}"
     else:
         reason = f"with each doubling of parameters precision changes by {change_in_points(law, 'slope')}"
     return f"{reason}; n = {law['n']:,}"
@@ -80,6 +81,7 @@ def verdict_in_words(
     law: Mapping[str, Any],
     max_letter_share: float,
     prompt: str,
+    question: Definition,
     reference: Sequence[Sequence[str]] = (),
 ) -> str:
     """The verdict for a reader: what was found, which pair breaks the law and by how much, what to do next.
@@ -97,24 +99,28 @@ def verdict_in_words(
         markdown_table(columns, [*table_rows(ladder, scores, signals), *reference]),
     ]
     if law["verdict"] == TOO_FEW_LABELS:
-        paragraphs.append(
-            f"Nothing can be read off these models: they were asked {label_counts(law['needed'], law['n'])}."
-        )
+        counts = label_counts(law["positive"], law["n"], question)
+        paragraphs.append(f"Nothing can be read off these models: they were asked {counts}.")
     elif law["verdict"] == TOO_FEW_MODELS:
         paragraphs.append(f"The ladder has {plural(law['models'], 'dense model')}; a trend needs {MIN_MODELS}.")
     elif law["verdict"] == NO_SIGNAL:
-        paragraphs.append(missing_signal_in_words(law, max_letter_share))
+        paragraphs.append(missing_signal_in_words(law, max_letter_share, question))
     else:
         paragraphs += trend_in_words(ladder, np.flatnonzero(signal).tolist(), law)
     return "\n\n".join([*paragraphs, f"Next: {NEXT[law['verdict']]}"]) + "\n"
 
 
-def missing_signal_in_words(law: Mapping[str, Any], max_letter_share: float) -> str:
+def both_labels(question: Definition) -> str:
+    """As in needed from not needed."""
+    return f"{question.words(POSITIVE)} from {question.words(NEGATIVE)}"
+
+
+def missing_signal_in_words(law: Mapping[str, Any], max_letter_share: float, question: Definition) -> str:
     return (
-        f"Models that tell needed from not needed: {law['counted']} of {law['models']}. The others give one"
+        f"Models that tell {both_labels(question)}: {law['counted']} of {law['models']}. The others give one"
         f" letter more than {max_letter_share:.0%} of the time, or the bounds of their AUC cover 50%. A model that"
-        " always gives one letter scores the share of needed items (or 0) whatever the labels, so it says nothing"
-        " about them."
+        f" always gives one letter scores the share of {question.words(POSITIVE)} items (or 0) whatever the labels, so"
+        " it says nothing about them."
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from stages.llm import prompts
 from stages.llm.training_settings import hyperparameters, missing_sequences
+from stages.pipeline.definition import POSITIVE
 from stages.pipeline.files import read_yaml
 from stages.pipeline.markdown import markdown_table
 from stages.pipeline.params import Model, Params, Question, Wheel
@@ -36,7 +37,7 @@ def of_the_labels(locked: Stages, p: Params) -> dict[str, str]:
     [export] = (
         path for path in hash_by_path if Path(path).resolve() == Path(p.ingest.path).resolve()
     )  # ./ or absolute
-    return {path: hash_by_path[path] for path in (export, "data/annotations", "data/alpaca")}
+    return {path: hash_by_path[path] for path in (export, f"data/annotations/{p.question.name}", "data/alpaca")}
 
 
 def settings(stage: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -64,7 +65,7 @@ def source(model: Model, base: Wheel, sha256: str | None = None) -> str:
 
 def asked(how: Question) -> str:
     """The question that a model is asked, with `$history` and `$message` still in it."""
-    prompt = prompts.load(how.prompt)
+    prompt = prompts.load(how.definition, how.prompt)
     return prompt.task.replace("$options", prompts.option_list(prompt, prompts.OPTIONS))
 
 
@@ -129,7 +130,7 @@ def card(
     tuned = next(iter(rows.values()))
     model = p.models[name]
     how = p.question
-    few_labels = few_labels_in_words(p.evaluate.split, tuned) if has_few_labels(tuned) else ""
+    few_labels = few_labels_in_words(p.evaluate.split, tuned, how.definition) if has_few_labels(tuned) else ""
     results = [
         EvalResult(
             task_type="text-classification",
@@ -168,6 +169,9 @@ def card(
         settings=settings(locked[f"train@{name}"], name),
         versions=versions(),
         how=how,
+        asks=how.definition.asks,
+        positive=how.definition.words(POSITIVE),
+        history=how.definition.history,
         question=asked(how),
     )
     return str(card)

@@ -24,7 +24,7 @@ TITLE = "F1 of the readers by number of labels"
 
 
 def points(curve: ReaderCurve) -> list[dict[str, Any]]:
-    """What the figure draws: F1 by the number of labels with bounds, the forecast, and a line for "always needed"."""
+    """What the figure draws: F1 by the number of labels with bounds, the forecast, and a line for one answer alone."""
     measured = [
         {"kind": "measured", "labels": labels, "f1": f1.value, "low": f1.low, "high": f1.high}
         for labels, f1 in curve.f1_by_size.items()
@@ -33,7 +33,7 @@ def points(curve: ReaderCurve) -> list[dict[str, Any]]:
     later = curve.labels + MORE
     forecast = {"kind": "forecast", "labels": later, "f1": value, "low": low, "high": high}
     ends = (min(curve.f1_by_size), later)
-    floor = [{"kind": "always needed", "labels": labels, "f1": curve.always_needed} for labels in ends]
+    floor = [{"kind": "one answer", "labels": labels, "f1": curve.always_positive} for labels in ends]
     return [*measured, forecast, *floor]
 
 

@@ -17,9 +17,10 @@ from typing import Any, NamedTuple
 
 import click
 
-from stages.judging.predictions import has_probability, load_predictions, log_odds_of, share_of_needed
+from stages.judging.predictions import has_probability, load_predictions, log_odds_of, share_of_positive
 from stages.llm import prompts
 from stages.pipeline.command import Command
+from stages.pipeline.definition import NEGATIVE, POSITIVE
 from stages.pipeline.files import read_json, read_yaml, write_text
 from stages.pipeline.markdown import plural
 from stages.pipeline.model_sizes import with_sizes
@@ -98,15 +99,15 @@ def row_counts(metrics_by_stage: Mapping[str, Mapping[str, Any]]) -> Rows:
 def wrong_answers(model: str, answers: Rows, items: Rows, window: int) -> dict[str, Any]:
     """The items that a model gets wrong, those first that it is surest of, each with the turns before it."""
     item_by_id = {item["id"]: item for item in items}
-    right_answers = {True: "needed", False: "not_needed"}
-    misses = [row for row in answers if row["answer"] != right_answers[row["cr_need_gt"]]]
+    right_answers = {True: POSITIVE, False: NEGATIVE}
+    misses = [row for row in answers if row["answer"] != right_answers[row["label"]]]
     misses.sort(key=lambda row: (-abs(log_odds_of(row)), row["id"]))
     examples = []
     for row in misses[:EXAMPLES]:
         item = item_by_id[row["id"]]
         lines = prompts.lettered([*item["cr_window"], item])
-        probability_of_needed = share_of_needed(row) if has_probability(row) else None
-        examples.append({"row": row, "lines": lines, "probability": probability_of_needed})
+        probability_of_positive = share_of_positive(row) if has_probability(row) else None
+        examples.append({"row": row, "lines": lines, "probability": probability_of_positive})
     return {"model": model, "examples": examples, "count": len(misses), "n": len(answers), "window": window}
 
 
@@ -199,7 +200,7 @@ def tables_and_sources(
 
 def page_values(metrics: Path, data: Path, revisions: Sequence[str], p: Params) -> dict[str, Any]:
     """What the page shows, by the names in page.html."""
-    details = metrics / "details"
+    details, question = metrics / "details", p.question.definition
     items = split_items(data / "items.jsonl", p.evaluate.split)
     run = load_unfinished_run(details, data, items, p)
     stages = read_yaml(Path("dvc.lock"))["stages"]
@@ -210,14 +211,15 @@ def page_values(metrics: Path, data: Path, revisions: Sequence[str], p: Params) 
     laws = {"vanilla": read_if_there(details / "law.json"), "tuned": read_if_there(details / "law_tuned.json")}
     agreement = read_if_there(details / "agreement.json")
     markdown_files = {name: metrics / f"{name}.md" for name in ("law", "law_tuned", "ablation")}
-    points = picture_points(run.vanilla, run.tuned, run.floors, p.models)
+    points = picture_points(run.vanilla, run.tuned, run.floors, p.models, question)
     summary_spec = read_json(Path(__file__).with_name("summary.json")) | {"data": {"values": points}}
-    summary_title = reached(run.vanilla, run.tuned, run.floors, p.evaluate.split)
+    summary_title = reached(run.vanilla, run.tuned, run.floors, p.evaluate.split, question)
     return {
         "revision": git("describe", "--always", "--dirty", "--abbrev=12"),
         "date": git("log", "-1", "--format=%cs"),
+        "question": question,
         "labels": counts["annotate"],
-        "findings": findings(laws, counts["annotate"], agreement),
+        "findings": findings(laws, counts["annotate"], agreement, question),
         "picture": figure(summary_spec, summary_title, "summary") if run.vanilla else None,
         "next_steps": next_steps(laws, counts["annotate"], read_if_there(details / "reannotate.json")),
         "texts": {name: file.read_text(encoding="utf-8") for name, file in markdown_files.items() if file.exists()},

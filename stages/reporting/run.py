@@ -12,7 +12,7 @@ from stages.pipeline.tables import split_items
 Rows = list[dict[str, Any]]
 Scores = Mapping[str, Any]  # a metrics file of a model
 Answers = Mapping[str, Rows]  # predictions by model
-FLOORS = ("always_needed", "tfidf_lr", "probe")  # of the stage floor, which learn in seconds or not at all
+FLOORS = ("always_positive", "tfidf_lr", "probe")  # of the stage floor, which learn in seconds or not at all
 
 
 class Run(NamedTuple):

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from stages.judging.ladder import HOLDS, INCONCLUSIVE, TOO_FEW_LABELS, VIOLATED
+from stages.pipeline.definition import POSITIVE, Definition
 from stages.pipeline.markdown import plural
 from stages.pipeline.params import Model
 from stages.reporting.few_labels import few_labels_in_words, has_few_labels
@@ -13,11 +14,6 @@ from stages.reporting.run import Rows, Scores
 from stages.reporting.tables import has_seeds
 
 TONES = {HOLDS: "good", VIOLATED: "bad"}  # of verdicts; the others leave the question open
-BASELINE_NAMES = {
-    "always_needed": "always “needed”",
-    "tfidf_lr": "words alone (TF-IDF)",
-    "probe": "a probe of hidden states",
-}
 LABEL = "`python -m stages.labels label NAME`"
 Metrics = Mapping[str, Any]  # of a stage; empty where it has not run
 
@@ -31,21 +27,29 @@ class Finding(NamedTuple):
     tone: str = ""
 
 
-def findings(laws: Mapping[str, Metrics], annotate: Metrics, agreement: Metrics) -> list[Finding]:
+def baseline_names(question: Definition) -> dict[str, str]:
+    return {
+        "always_positive": f"always “{question.words(POSITIVE)}”",
+        "tfidf_lr": "words alone (TF-IDF)",
+        "probe": "a probe of hidden states",
+    }
+
+
+def findings(
+    laws: Mapping[str, Metrics], annotate: Metrics, agreement: Metrics, question: Definition
+) -> list[Finding]:
     """What the labels are worth; `laws` are the law's metrics by the models that it judged, vanilla and tuned."""
-    return [
-        *(law_finding(models, law) for models, law in laws.items()),
-        agreement_finding(agreement),
-        filter_finding(annotate),
-    ]
+    of_filter = [filter_finding(annotate)] if question.judges_filter else []
+    of_law = [law_finding(models, law, question) for models, law in laws.items()]
+    return [*of_law, agreement_finding(agreement), *of_filter]
 
 
-def law_finding(models: str, law: Metrics) -> Finding:
+def law_finding(models: str, law: Metrics, definition: Definition) -> Finding:
     question = f"The law on {models} models"
     if not law:
         return Finding(question, "not judged yet", f"{models} models have not been asked", "open")
     others = [f"prompt {prompt}: {VERDICTS[verdict['verdict']]}" for prompt, verdict in law.get("prompts", {}).items()]
-    detail = "; ".join([in_brief(law), *others])
+    detail = "; ".join([in_brief(law, definition), *others])
     return Finding(question, VERDICTS[law["verdict"]], detail, TONES.get(law["verdict"], "open"))
 
 
@@ -87,12 +91,12 @@ def next_steps(laws: Mapping[str, Metrics], annotate: Metrics, doubts: Metrics) 
         models_by_step.setdefault(f"**{VERDICTS[verdict]}**: {NEXT[verdict]}", []).append(models)
     steps = [f"The law on {' and '.join(models)} models, {step}" for step, models in models_by_step.items()]
     if unlabelled := annotate.get("unlabelled", 0):
-        steps.append(f"{plural(unlabelled, 'question')} without a label: {LABEL}.")
+        steps.append(f"{plural(unlabelled, 'item')} without a label: {LABEL}.")
     contradicting = annotate.get("rejected", {}).get("contradicting_labels", 0)
     outdated = annotate.get("older_guideline", 0)
     if contradicting or outdated:
         steps.append(
-            f"{plural(contradicting, 'question')} with contradicting labels, {outdated} with labels under another"
+            f"{plural(contradicting, 'item')} with contradicting labels, {outdated} with labels under another"
             f" guideline: {LABEL[:-1]} --queue data/queue.jsonl`."
         )
     if suspects := sum(doubts.get(reason, 0) for reason in ("annotators_disagree", "biggest_models_disagree")):
@@ -104,7 +108,11 @@ def next_steps(laws: Mapping[str, Metrics], annotate: Metrics, doubts: Metrics) 
 
 
 def reached(
-    vanilla: Mapping[str, Scores], tuned: Mapping[str, Scores], floors: Mapping[str, Scores], split: str
+    vanilla: Mapping[str, Scores],
+    tuned: Mapping[str, Scores],
+    floors: Mapping[str, Scores],
+    split: str,
+    question: Definition,
 ) -> str:
     """The F1 of the best tuned model beside the same model untrained and the best baseline, in a sentence; or why
     nothing can be said of the evaluated split.
@@ -114,13 +122,13 @@ def reached(
     state, scores = ("tuned", tuned) if tuned else ("vanilla", vanilla)
     best = max(scores, key=lambda name: scores[name]["f1"])
     if has_few_labels(scores[best]):
-        return few_labels_in_words(split, scores[best])
+        return few_labels_in_words(split, scores[best], question)
     parts = [f"The best {state} model, {best}, has F1 {in_points(scores[best])}"]
     if tuned and best in vanilla:
         parts.append(f"the same model before tuning {in_points(vanilla[best])}")
     if floors:
         baseline = max(floors, key=lambda name: floors[name]["f1"])
-        parts.append(f"the best baseline, {BASELINE_NAMES[baseline]}, {in_points(floors[baseline])}")
+        parts.append(f"the best baseline, {baseline_names(question)[baseline]}, {in_points(floors[baseline])}")
         if tuned and scores[best]["f1"] <= floors[baseline]["f1"]:
             parts.append("tuning doesn't beat it")
     return "; ".join(parts) + f". n = {scores[best]['n']:,}."
@@ -137,10 +145,12 @@ def picture_points(
     tuned: Mapping[str, Scores],
     floors: Mapping[str, Scores],
     models: Mapping[str, Model],
+    question: Definition,
 ) -> Rows:
     """What the picture of the answer draws: F1 in percent with bounds, models by size and then the baselines."""
     points = [point for point in size(vanilla, tuned, floors, models) if point["score"] == "F1 score"]
+    names = baseline_names(question)
     for point in points:
-        point["name"] = BASELINE_NAMES.get(point["model"], point["model"])
+        point["name"] = names.get(point["model"], point["model"])
         point["state"] = "baseline" if point["state"] == "floor" else point["state"]
     return sorted(points, key=lambda point: point["parameters"] or float("inf"))

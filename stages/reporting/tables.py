@@ -8,6 +8,7 @@ import numpy as np
 from stages.judging.bootstrap import bootstrap_scores, bounds
 from stages.judging.metrics import Floats
 from stages.judging.predictions import answers_of_seeds
+from stages.pipeline.definition import POSITIVE
 from stages.pipeline.markdown import in_percent, markdown_table, percent, plural
 from stages.pipeline.params import Model, Params
 from stages.reporting.few_labels import TOO_FEW, few_labels_in_words, has_few_labels
@@ -59,7 +60,7 @@ def improvements(before: Answers, after: Answers, resamples: int, seed: int) -> 
 def resampled_f1(predictions: Rows, resamples: int, seed: int) -> Floats:
     """F1 of bootstrap resamples of the items, [resamples]; with several seeds of training their mean."""
     answers = np.array([answers_of_seeds(row) for row in predictions]).T
-    truth = np.array([row["cr_need_gt"] for row in predictions])
+    truth = np.array([row["label"] for row in predictions])
     no_ranking = np.zeros(answers.shape)  # which F1 doesn't look at
     return bootstrap_scores(answers, no_ranking, truth, resamples, seed).resampled["f1"].mean(1)
 
@@ -131,15 +132,16 @@ def tables_of_run(run: Run, p: Params) -> dict[str, Rows]:
 
 def tables_in_markdown(tables: Mapping[str, Rows], run: Run, p: Params) -> str:
     """Both tables, with what their numbers are of, or why they have none."""
-    first = next(iter(run.vanilla.values()))
+    first, question = next(iter(run.vanilla.values())), p.question.definition
     items = (
-        f"n = {plural(first['n'], 'item')} of {p.evaluate.split}, {percent(first['needed_share'])}% of them needed;"
+        f"n = {plural(first['n'], 'item')} of {p.evaluate.split}, {percent(first['positive_share'])}% of them"
+        f" {question.words(POSITIVE)};"
         " 95% bounds by bootstrap, by Wilson where all resamples have one score, of improvements by paired bootstrap."
         " In bold: the best model. In italics: floors, which learn in seconds or not at all."
     )
     few = has_few_labels(first)
     return (
-        f"{few_labels_in_words(p.evaluate.split, first) if few else items}\n\n"
+        f"{few_labels_in_words(p.evaluate.split, first, question) if few else items}\n\n"
         f"**Table 1.** Vanilla models.\n\n{markdown_1(tables['table_1'], few)}\n\n"
         f"**Table 2.** Tuned models.\n\n{markdown_2(tables['table_2'], few)}\n"
         f"{'' if few else seeds_in_words(tables['table_2']) + floors_in_words(tables['table_2'])}"

@@ -78,7 +78,7 @@ def main(name: str, metrics: str, plot: str, lr: float) -> None:
     p = with_learning_rate(params(), name, lr)
     base, alpaca = Path("data/base") / name, Path("data/alpaca")
     items = split_items("data/items.jsonl", "dev")
-    truth = [item["cr_need_gt"] for item in items]
+    truth = [item["label"] for item in items]
     seed = p.seeds[0]
     tuned = cache_directory("full_rank") / f"{training_fingerprint(name, base, p, alpaca)}_{seed}"
     if not (tuned / "done").exists():

@@ -92,9 +92,7 @@ def vanilla_ladder(items: Items, p: Params) -> Ladder:
     answers = {}
     for name in p.ladder:
         predictions = predict(items, engine(name, Path("data/base") / name, p), p, name)
-        answers[name] = [
-            row | {"cr_need_gt": item["cr_need_gt"]} for item, row in zip(items, predictions, strict=True)
-        ]
+        answers[name] = [row | {"label": item["label"]} for item, row in zip(items, predictions, strict=True)]
     return ladder_of(p.ladder, answers, p.models)
 
 

@@ -40,7 +40,7 @@ Orders = dict[str, list[int]]  # ids of train as they come, by the name of the o
 
 def replay(items: Items, usefulness: Usefulness, p: Export) -> list[int]:
     """The ids of train in the order in which an annotator gets them, one batch behind the readers."""
-    answers = {item["id"]: item["cr_need_gt"] for item in items}
+    answers = {item["id"]: item["label"] for item in items}
     batches = Batches(list(items), {item["id"]: item["split"] for item in items}, usefulness, p)
     labels: dict[int, bool] = {}
     pending: list[int] = []
@@ -62,7 +62,7 @@ def orders(items: Items, readers: Readers, seed: int, p: Export) -> Orders:
 
 
 def f1(log_odds: Floats, truth: Bools) -> float:
-    answers = np.where(log_odds > 0, "needed", "not_needed")
+    answers = np.where(log_odds > 0, "positive", "negative")
     return float(weighted_scores(answers[None], log_odds[None], truth, np.ones((1, len(truth))))["f1"][0, 0])
 
 
@@ -70,7 +70,7 @@ def f1_by_model(learnt: Items, items: Items, readers: Readers, states: HiddenSta
     """F1 on `evaluate.split` of the readers and of the probe that have learnt some items of train."""
     dev, evaluation = ([item for item in items if item["split"] == name] for name in ("dev", p.evaluate.split))
     truth = truth_of(evaluation)
-    labels = {item["id"]: item["cr_need_gt"] for item in learnt}
+    labels = {item["id"]: item["label"] for item in learnt}
     of_readers = readers.log_odds(labels, [item["id"] for item in evaluation])
     _, of_probe = probe_of_best_layer(states, learnt, dev, evaluation)
     return {"readers": f1(of_readers, truth), "probe": f1(of_probe, truth)}

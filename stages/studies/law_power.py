@@ -39,7 +39,7 @@ class Quality(NamedTuple):
 
     @property
     def false_alarms(self) -> float:
-        """The share of the items that are not needed for which the model answers "needed"."""
+        """The share of the items that are not needed for which the model answers "positive"."""
         return self.recall * (1 / self.precision - 1) * NEEDED / (1 - NEEDED)
 
 
@@ -88,11 +88,11 @@ def simulate_ladder(models: Sequence[Quality], n: int, seed: int, kind: str = "c
     needed = rng.random(n) < NEEDED
     ease, shortness = rng.normal(size=(2, n))
     normal = NormalDist(sigma=float(np.sqrt(SHARED**2 + LEANING**2 + 1)))
-    rates = [(model.false_alarms, model.recall) for model in models]  # of the answer "needed"
+    rates = [(model.false_alarms, model.recall) for model in models]  # of the answer "positive"
     means = np.array([[normal.inv_cdf(rate) for rate in pair] for pair in rates])[:, needed.astype(int)]
     noise = rng.normal(size=(len(models), n))
     log_odds = means + SHARED * np.where(needed, ease, -ease) + LEANING * shortness + noise
-    answers = np.where(log_odds > 0, "needed", "not_needed")
+    answers = np.where(log_odds > 0, "positive", "negative")
     return Ladder(
         names=[f"m{i}" for i in range(len(models))],
         sizes=10**8 * 3 ** np.arange(len(models)),
@@ -117,10 +117,10 @@ def labels_of_kind(kind: str, needed: Bools, ease: Floats, shortness: Floats, rn
 
 
 def bootstrap_by_pattern(ladder: Ladder, resamples: int, seed: int) -> BootstrapScores:
-    """The same as bootstrap_ladder, many times faster, for models that answer "needed" or "not needed" and
+    """The same as bootstrap_ladder, many times faster, for models that answer "positive" or "negative" and
     have no other log-odds: items with the same answers and label are drawn as one pattern.
     """
-    answers_and_label = np.vstack([ladder.answers == "needed", ladder.truth])
+    answers_and_label = np.vstack([ladder.answers == "positive", ladder.truth])
     patterns = 2 ** np.arange(len(answers_and_label)) @ answers_and_label
     _, items, counts = np.unique(patterns, return_index=True, return_counts=True)
     resampled_counts = np.random.default_rng(seed).multinomial(counts.sum(), counts / counts.sum(), resamples)

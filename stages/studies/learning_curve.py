@@ -55,7 +55,7 @@ def subset(examples: list[dict[str, Any]], part: int, seed: int) -> list[dict[st
 def fit(labels: NDArray[Any], answers: NDArray[Any], log_odds: Floats, truth: Bools, seed: int) -> dict[str, float]:
     """The power law through all trainings, F1 at twice the labels, and bounds of both.
 
-    labels [sizes]; answers and log_odds of needed [sizes, seeds, items]; truth [items].
+    labels [sizes]; answers and log_odds of positive [sizes, seeds, items]; truth [items].
     """
     twice = 2 * labels.max(keepdims=True)
     observed = extrapolate(labels, observed_f1(answers, log_odds, truth), twice)
@@ -104,7 +104,7 @@ class Probes(NamedTuple):
     dev: list[dict[str, Any]]
 
     def log_odds(self, examples: list[dict[str, Any]], items: list[dict[str, Any]]) -> Floats:
-        """Log-odds of needed [items] by the probe that has learnt these examples."""
+        """Log-odds of positive [items] by the probe that has learnt these examples."""
         return probe_of_best_layer(self.states, self._items_of(examples)[0], self.dev, items)[1]
 
     def label_the_others(self, examples: list[dict[str, Any]], p: Params) -> list[dict[str, Any]]:
@@ -164,10 +164,10 @@ def main(name: str, metrics: str, plot: str) -> None:
     parts = product(PARTS, SEEDS)
     by_probes = [probes.log_odds(subset(all_examples, part, seed), items) for part, seed in parts]
     probe_log_odds = np.reshape(by_probes, (len(PARTS), len(SEEDS), len(items)))
-    truth = np.array([item["cr_need_gt"] for item in items])
+    truth = np.array([item["label"] for item in items])
     result: dict[str, Any] = fit(np.array(sizes), answers, log_odds, truth, p.seed)
     f1_of_tuned = observed_f1(answers, log_odds, truth)
-    f1_of_probes = observed_f1(np.where(probe_log_odds > 0, "needed", "not_needed"), probe_log_odds, truth)
+    f1_of_probes = observed_f1(np.where(probe_log_odds > 0, "positive", "negative"), probe_log_odds, truth)
     points = []
     for size, *scores_by_model in zip(sizes, f1_of_tuned.round(6), f1_of_probes.round(6), strict=True):
         for model, scores in zip(("tuned", "probe"), scores_by_model, strict=True):

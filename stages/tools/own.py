@@ -14,17 +14,27 @@ from typing import Any
 
 import click
 
+from stages.chat.fingerprint import ANNOTATIONS
 from stages.pipeline.command import Command
 from stages.pipeline.files import read_yaml, write_text
+from stages.pipeline.params import params
 from stages.pipeline.shell import output_of
 
 TEMPLATES = Path(__file__).parent / "templates"
 WRITTEN = {  # templates by the file that they become
-    "data/annotations/GUIDELINE.md": "GUIDELINE.md",
-    "data/annotations/filter/GUIDELINE.md": "filter_GUIDELINE.md",
+    "questions/needs_context/GUIDELINE.md": "needs_context.md",
+    "questions/is_question/GUIDELINE.md": "is_question.md",
     "data/card.md": "card.md",
 }
-SAMPLES = ("data/annotations", "data/README.md", "data/card.md", "metrics", "dvc.lock")  # in git
+QUESTIONS = Path("questions")
+SAMPLES = (  # in git
+    "data/annotations",
+    "data/README.md",
+    "data/card.md",
+    "metrics",
+    "dvc.lock",
+    *(file for file in WRITTEN if file.startswith("questions/")),
+)
 SETTINGS: tuple[tuple[str, str, Any], ...] = (
     ("ingest", "format", "auto"),
     ("ingest", "limit", None),
@@ -78,8 +88,11 @@ def main(chat: Path) -> None:
         remove(path)
     for target, template in WRITTEN.items():
         write_text(target, (TEMPLATES / template).read_text(encoding="utf-8"))
+    for question in QUESTIONS.glob("*/question.yaml"):
+        write_text(ANNOTATIONS / question.parent.name / ".gitignore", "")  # so that git and DVC have the folder
     write_text("params.yaml", text)
-    click.echo(f"params.yaml reads {chat}. Next: write data/annotations/GUIDELINE.md, and run dvc repro filter.")
+    guideline = params().question.definition.guideline
+    click.echo(f"params.yaml reads {chat}. Next: write {guideline}, and run dvc repro filter.")
 
 
 if __name__ == "__main__":

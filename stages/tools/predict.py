@@ -1,14 +1,16 @@
-"""A tuned model's answers for a chat log: which questions need their context to be understood.
+"""A tuned model's answers for a chat log, such as which questions need their context to be understood.
 
     python -m stages.tools.predict chat.jsonl answers.jsonl smollm2_135m [--adapter data/adapters/smollm2_135m]
 
 The log is read whole, joined and filtered as params.yaml says; its format is detected where it isn't that of
 `ingest.format`. Messages and turns that are left out on the way are counted; they stand with their reasons in a folder
-beside the answers. Each line of the answers has a question's id, its text, the probability that it needs its context
-(against that it doesn't; null with protocol generate, which gives none) and the model's answer.
+beside the answers. Each line of the answers has a message's id, its text, the probability of the positive label
+(against the negative one; null with protocol generate, which gives none) and the model's answer. A question that is
+asked of turns is answered for all of them.
 
 Where params.yaml names a model as `gate.resolve`, a line also has `question`, the question to go on with: the text, or
-this model's rewrite where the answer isn't not_needed. `resolve_fallback` says why a rewrite was refused, or is null.
+this model's rewrite where the answer isn't the negative one. `resolve_fallback` says why a rewrite was refused, or is
+null.
 """
 
 import json
@@ -33,6 +35,7 @@ from stages.llm.catalogue import engine
 from stages.llm.predictions import predict
 from stages.llm.scoring import collected, score_parts
 from stages.pipeline.command import Command
+from stages.pipeline.definition import NEGATIVE
 from stages.pipeline.params import Ingest, Params, params
 from stages.pipeline.schemas import Inquiry, Message, Reject, Turn
 from stages.pipeline.tables import compute_on, in_memory, materialize, read, rows, write
@@ -71,13 +74,15 @@ def inquiries_in(messages: Path, message_count: int, base: Path, rejects: Path, 
     turn_count = write(turns_file, turns_of(read(messages, Message), p.concat.gap_seconds, folder), Turn)
     turns = read(turns_file, Turn)
     check_turns(turns, message_count)
-    scores = in_memory(collected(score_parts(turns, base, p)))
-    turns_with_reason = materialize(filter_turns(turns, scores, p.score.scorers, p.filter))
+    if p.question.definition.asked_of == "turns":
+        turns_with_reason = turns.mutate(reason=ibis.null("string"))
+    else:
+        turns_with_reason = materialize(filter_turns(turns, in_memory(collected(score_parts(turns, base, p))), p))
     other_turns = turns_with_reason.filter(_.reason.notnull())
     reject_count = write(rejects, other_turns.select("id", "reason", at=ibis.null("string")), Reject)
     inquiry_turns = turns_with_reason.filter(_.reason.isnull())
     inquiries_file = folder / "inquiries.jsonl"
-    parts = inquiries_of(turns, inquiry_turns, p.score.scorers, p.filter.window, folder)
+    parts = inquiries_of(turns, inquiry_turns, p, folder)
     check_filtered(turn_count, write(inquiries_file, parts, Inquiry), reject_count)
     click.echo(counted("filter", "turns", "left out", turn_count, count_reasons(other_turns)), err=True)
     return rows(read(inquiries_file, Inquiry))
@@ -89,13 +94,18 @@ def resolutions_of(items: Rows, predictions: Rows, base: Path, p: Params) -> lis
     if not resolver:
         return None
     resolutions = [Resolution(item["text"], None) for item in items]
-    needed = [index for index, prediction in enumerate(predictions) if prediction["answer"] != "not_needed"]
-    rewritten = resolve_all([items[index] for index in needed], resolver, p.filter.window, str(p.gate.resolve))
-    for index, resolution in zip(needed, rewritten, strict=True):
+    positive = [index for index, prediction in enumerate(predictions) if prediction["answer"] != NEGATIVE]
+    rewritten = resolve_all([items[index] for index in positive], resolver, p.filter.window, str(p.gate.resolve))
+    for index, resolution in zip(positive, rewritten, strict=True):
         resolutions[index] = resolution
-    counts = counted("resolve", "needed questions", "kept as they are", len(needed), count_fallbacks(rewritten))
+    counts = counted("resolve", "messages", "kept as they are", len(positive), count_fallbacks(rewritten))
     click.echo(counts, err=True)
     return resolutions
+
+
+def probability_of(prediction: Mapping[str, Any]) -> float | None:
+    """The probability of the positive label against the negative one; None where the model gave none."""
+    return round(float(sigmoid(log_odds_of(prediction))), 4) if has_probability(prediction) else None
 
 
 def counted(stage: str, noun: str, what: str, total: int, reasons: Mapping[str, int]) -> str:
@@ -113,6 +123,7 @@ def counted(stage: str, noun: str, what: str, total: int, reasons: Mapping[str, 
 def main(log: Path, answers: Path, name: str, adapter: Path | None, base: Path) -> None:
     p = with_window(params())
     p.named(name)
+    question = p.question.definition
     ingest_params = with_format(log, p.ingest)
     if stored_fingerprint(ANNOTATIONS) != SAMPLE_FINGERPRINT:  # models of the sample answer for any chat
         check_key(ANNOTATIONS, ingest_params.format)
@@ -129,8 +140,8 @@ def main(log: Path, answers: Path, name: str, adapter: Path | None, base: Path) 
             line = {
                 "id": item["id"],
                 "text": item["text"],
-                "needed": round(float(sigmoid(log_odds_of(prediction))), 4) if has_probability(prediction) else None,
-                "answer": prediction["answer"],
+                "probability": probability_of(prediction),
+                "answer": question.value(prediction["answer"]),
             }
             if resolutions:
                 line |= {"question": resolutions[index].text, "resolve_fallback": resolutions[index].reason}

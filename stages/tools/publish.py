@@ -22,15 +22,16 @@ HASH = re.compile(r"^\| (.+) \| (md5 [0-9a-f]{32}(?:\.dir)?) \|$", re.MULTILINE)
 Files = dict[str, Path]
 
 
-def contents(adapter: Path, card: Path, data: Path) -> dict[str, Files]:
+def contents(adapter: Path, card: Path, data: Path, guideline: Path) -> dict[str, Files]:
     """The files of the model's repository and of the dataset's, by their path there; the latter is laid out as `data`
     is, which the head of its card counts on.
     """
     adapter_files = [path for path in sorted(adapter.iterdir()) if path.is_file()]  # folders are other seeds' adapters
     weights = {path.name: path for path in adapter_files if path.name != "README.md"}  # peft's, empty
-    shared = ["README.md", "dataset_info.json", "annotations/GUIDELINE.md"]
+    shared = ["README.md", "dataset_info.json"]
     shared += [f"alpaca/{path.name}" for path in sorted((data / "alpaca").glob("*.json"))]
-    return {"model": {"README.md": card} | weights, "dataset": {place: data / place for place in shared}}
+    dataset = {place: data / place for place in shared} | {"GUIDELINE.md": guideline}
+    return {"model": {"README.md": card} | weights, "dataset": dataset}
 
 
 def stale(card: Path, locked: Mapping[str, str]) -> list[str]:
@@ -66,7 +67,8 @@ def check_cards(name: str, card: Path, data_card: Path) -> None:
 def main(name: str, repository: str, push: bool) -> None:
     from huggingface_hub import CommitOperationAdd, HfApi
 
-    uploads = contents(Path("data/adapters") / name, Path(f"metrics/cards/{name}.md"), Path("data"))
+    guideline = params().question.definition.guideline
+    uploads = contents(Path("data/adapters") / name, Path(f"metrics/cards/{name}.md"), Path("data"), guideline)
     needed = [path for files in uploads.values() for path in files.values()]
     if missing := [str(path) for path in (*needed, LOCK) if not path.exists()]:
         raise click.ClickException(f"{', '.join(missing)} is missing: dvc repro, or make figures, makes it")

@@ -56,7 +56,7 @@ def precision_of(model: str, labels: Mapping[int, bool]) -> float:
 def current_state() -> State:
     """The state after the law and the queue have been brought up to date."""
     run_module("dvc", "repro", "--quiet", "law", "reannotate")
-    labels = {item["id"]: item["cr_need_gt"] for item in rows(read(VALID, Labelled))}
+    labels = {item["id"]: item["label"] for item in rows(read(VALID, Labelled))}
     precision = {model: precision_of(model, labels) for model in params().ladder}
     return State(read_json(LAW), labels, precision)
 

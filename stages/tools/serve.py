@@ -1,4 +1,4 @@
-"""Answer over HTTP whether a question needs its context: docs/assistant.md.
+"""Answer over HTTP a tuned model's question, such as whether a message needs its context: docs/assistant.md.
 
     python -m stages.tools.serve data/adapters/smollm2_135m [--host 127.0.0.1] [--port 8765]
 

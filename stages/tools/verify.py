@@ -104,10 +104,12 @@ def expected_ids(clone: Path) -> dict[str, set[int]]:
     """The ids of each table from filter to export that turns and committed labels lead to."""
     annotations = clone / "data" / "annotations"
     turns = ids(clone / "data" / "turns.jsonl")
-    lines = load(sorted(annotations.glob("*.jsonl")), imported=clone / "data" / "imported.jsonl")
-    settlement = settle_inquiries(sorted(turns), votes(lines), params(clone / "params.yaml").annotate)
-    inquiries, labelled = set(settlement.votes_by_id), set(settlement.needs_context_by_id)
-    queue = annotation_queue(lines, settlement, standing_versions(annotations))
+    p = params(clone / "params.yaml")
+    question = p.question.definition
+    lines = load(annotations, question)
+    settlement = settle_inquiries(sorted(turns), votes(lines), p.annotate, question)
+    inquiries, labelled = set(settlement.votes_by_id), set(settlement.labels_by_id)
+    queue = annotation_queue(lines, settlement, standing_versions(question.guideline))
     return {
         "data/scores.jsonl": turns,
         "data/inquiries.jsonl": inquiries,

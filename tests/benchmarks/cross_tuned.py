@@ -33,11 +33,11 @@ NOISE = "random_10"
 def main(name: str, asked: int) -> None:
     p = params()
     items = rows(read("data/valid.jsonl", Labelled).order_by("id"))
-    truth = np.array([item["cr_need_gt"] for item in items])
+    truth = np.array([item["label"] for item in items])
     flipped = flip_labels(items, truth, NOISE, p.seed)
     labels = truth ^ flipped
     examples = alpaca_rows(
-        [item | {"cr_need_gt": bool(label)} for item, label in zip(items, labels, strict=True)], p.question
+        [item | {"label": bool(label)} for item, label in zip(items, labels, strict=True)], p.question
     )
     states = read_states("data/states.npz").of_middle_layer(items)
     unseen = out_of_sample(items, states, labels, p.seed)["all"]
@@ -59,7 +59,7 @@ def main(name: str, asked: int) -> None:
     for who, log_odds in rankings.items():
         doubt = np.where(labels, -1, 1)[is_predicted] * log_odds[is_predicted]
         scores = measure(
-            ["needed"] * int(is_predicted.sum()),
+            ["positive"] * int(is_predicted.sum()),
             flipped[is_predicted].tolist(),
             doubt.tolist(),
             p.evaluate.bootstrap,

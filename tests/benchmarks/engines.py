@@ -117,7 +117,7 @@ def compare(dtype: str) -> None:
     p = params(ROOT / "params.yaml")
     window = p.question.turns
     items = rows(read(ROOT / "data" / "valid.jsonl", Labelled))[:N]
-    prompt = prompts.load(p.question.prompt)
+    prompt = prompts.load(p.question.definition, p.question.prompt)
     chats = [[{"role": "user", "content": prompts.render(item, prompt, prompts.OPTIONS, window)}] for item in items]
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump(chats, file)

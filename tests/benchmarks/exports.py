@@ -24,7 +24,7 @@ import click
 
 from stages.chat import Message
 from tests.chat_exports import FORMATS, Utterance, array, export, read_export
-from tests.conftest import ROOT, change_params
+from tests.conftest import ROOT, change_params, copy_settings
 
 TEXT = "the ferry runs at nine who has bread for lunch it works on my laptop why not try again later maybe"
 START = 1_499_990_400
@@ -134,7 +134,7 @@ def ingest_all(megabytes: int, shapes: tuple[str, ...]) -> None:
             path = SHAPES[shape](megabytes * 10**6, folder)
             files = path.iterdir() if path.is_dir() else [path]
             size = sum(file.stat().st_size for file in files) / 10**9
-            (folder / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+            copy_settings(folder)
             changes = {"path": path.name, "format": "auto", "limit": None, "min_senders": 1}
             change_params(folder, {f"ingest.{key}": value for key, value in changes.items()})
             seconds, peak = measured([sys.executable, "-m", "stages.ingest", *OUTPUTS], folder)

@@ -22,7 +22,7 @@ from typing import Any
 
 import click
 
-from tests.conftest import ROOT, RULES_ALONE, change_params
+from tests.conftest import ROOT, RULES_ALONE, change_params, copy_settings
 
 EXPORT = "data/export.json"
 PARTIAL_SCORES = "data/partial_scores.jsonl"
@@ -52,7 +52,7 @@ def conversations(message_count: int) -> dict[str, Any]:
 
 def make_project(folder: Path, message_count: int) -> None:
     """A project with the log as its export and the sample's models."""
-    shutil.copy(ROOT / "params.yaml", folder)
+    copy_settings(folder)
     change_params(folder, {"ingest.path": EXPORT, "ingest.limit": None})
     (folder / "data").mkdir()
     (folder / EXPORT).write_text(json.dumps(conversations(message_count)), encoding="utf-8")

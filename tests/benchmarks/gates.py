@@ -4,7 +4,7 @@
 
 The first chat is the sample, with its split and its tuned model. Each file has the labelled items of another chat; its
 conversations are split as the stage export does, and a model is tuned on at most 500 of its items. TF-IDF, the probe
-and tuned models have the threshold that keeps `gate.recall` of the needed questions of their chat's dev part. A model
+and tuned models have the threshold that keeps `gate.recall` of the positive items of their chat's dev part. A model
 of another chat has it from its own chat. The milliseconds are the median of one question at a
 time, with the model's dtype and with auto.
 """
@@ -18,7 +18,7 @@ import click
 import numpy as np
 
 from stages.gating.gate import Gate
-from stages.gating.rules import RULES
+from stages.gating.rules import rules_of
 from stages.gating.threshold import Threshold, measure_gate, threshold_for
 from stages.judging.classifiers import fit_states, fit_words, log_odds_from_words
 from stages.judging.hidden_states import HiddenStates, read_states, write_states
@@ -33,6 +33,7 @@ from stages.llm.states import StateReader
 from stages.llm.training import train
 from stages.llm.training_cache import train_once, training_fingerprint
 from stages.llm.training_examples import TrainingRows
+from stages.pipeline.definition import POSITIVE
 from stages.pipeline.files import write_json
 from stages.pipeline.markdown import markdown_table
 from stages.pipeline.params import Params, cache_directory, params
@@ -101,7 +102,7 @@ def milliseconds(ask: Callable[[dict[str, Any]], Any], items: Items) -> str:
 
 
 def ask_words(learnt: Items) -> Callable[[dict[str, Any]], Any]:
-    classifier = fit_words([item["text"] for item in learnt], [item["cr_need_gt"] for item in learnt])
+    classifier = fit_words([item["text"] for item in learnt], [item["label"] for item in learnt])
     return lambda item: classifier.decision_function([item["text"]])
 
 
@@ -136,15 +137,15 @@ def ask_gate(gate: Gate) -> Callable[[dict[str, Any]], Any]:
 
 def compare(title: str, chats: Mapping[str, Chat], name: str, p: Params) -> str:
     """The table of gates on the test part of the chat `title`."""
-    chat = chats[title]
+    chat, question = chats[title], p.question.definition
     truth, truth_of_dev = truth_of(chat.test), truth_of(chat.dev)
     lines = []
-    for rule, is_needed in RULES.items():
-        decisions = np.array([is_needed(item) for item in chat.test])
+    for rule, is_positive in rules_of(question).items():
+        decisions = np.array([is_positive(item) for item in chat.test])
         scores = measure_gate(decisions, decisions.astype(float), truth, p.evaluate.bootstrap, p.seed)
-        lines += [[*row, milliseconds(is_needed, chat.test)] for row in gate_rows({rule: scores})]
+        lines += [[*row, milliseconds(is_positive, chat.test)] for row in gate_rows({rule: scores})]
 
-    texts, labels = [item["text"] for item in chat.train], [item["cr_need_gt"] for item in chat.train]
+    texts, labels = [item["text"] for item in chat.train], [item["label"] for item in chat.train]
     gate = gate_of(name, chat.adapter, p)
     layer, from_states = probe_of_best_layer(chat.states, chat.train, chat.dev, chat.asked)
     tuned = f"{name}, tuned on this chat"
@@ -176,7 +177,8 @@ def compare(title: str, chats: Mapping[str, Chat], name: str, p: Params) -> str:
             ]
     faster = milliseconds(ask_gate(gate_of(name, chat.adapter, with_dtype(name, "auto", p))), chat.test)
     counts = f"{len(chat.train)} items to learn, {len(chat.dev)} of dev, n = {len(chat.test)} of test"
-    return f"**{title}**: {counts}, {np.mean(truth):.0%} of them needed.\n\n{markdown_table([*HEAD, 'ms'], lines)}\n\nWith dtype auto: {faster} ms.\n"
+    counts += f", {np.mean(truth):.0%} of them {question.words(POSITIVE)}"
+    return f"**{title}**: {counts}.\n\n{markdown_table([*HEAD, 'ms'], lines)}\n\nWith dtype auto: {faster} ms.\n"
 
 
 @click.command(help=__doc__)

@@ -35,9 +35,7 @@ def items(dialogues: list[dict[str, Any]]) -> list[dict[str, Any]]:
                 if who == "usr":
                     need = bare(text) != bare(turn["usr"]["transcript_complete"])
                     fields = {"id": len(rows), "group": str(number), "position": len(turns), "messages": 1}
-                    rows.append(
-                        message | fields | {"is_question": True, "cr_window": turns[-WINDOW:], "cr_need_gt": need}
-                    )
+                    rows.append(message | fields | {"is_question": True, "cr_window": turns[-WINDOW:], "label": need})
                 turns.append(message)
     return rows
 
@@ -48,7 +46,7 @@ def items(dialogues: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def main(dialogues: Path, labelled: str) -> None:
     rows = items(json.loads(dialogues.read_text(encoding="utf-8")))
     write(labelled, from_rows(rows, Labelled), Labelled)
-    click.echo(f"{len(rows)} turns, {sum(item['cr_need_gt'] for item in rows)} of them need their context")
+    click.echo(f"{len(rows)} turns, {sum(item['label'] for item in rows)} of them need their context")
 
 
 if __name__ == "__main__":

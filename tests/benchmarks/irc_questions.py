@@ -40,7 +40,7 @@ def items(folder: Path) -> list[dict[str, Any]]:
         turn = {"sender": pseudonym(message["sender"]), "text": text, "timestamp": message["timestamp"]}
         if message["id"] in is_reply and text.strip():
             fields = {"id": message["id"], "group": message["group"], "position": len(turns), "messages": 1}
-            label = {"is_question": True, "cr_need_gt": is_reply[message["id"]]}
+            label = {"is_question": True, "label": is_reply[message["id"]]}
             rows.append(turn | fields | label | {"cr_window": turns[-WINDOW:]})
         turns.append(turn)
     return rows
@@ -52,7 +52,7 @@ def items(folder: Path) -> list[dict[str, Any]]:
 def main(folder: Path, labelled: str) -> None:
     rows = items(folder)
     write(labelled, from_rows(rows, Labelled), Labelled)
-    click.echo(f"{len(rows)} questions, {sum(item['cr_need_gt'] for item in rows)} of them answer an earlier message")
+    click.echo(f"{len(rows)} questions, {sum(item['label'] for item in rows)} of them answer an earlier message")
 
 
 if __name__ == "__main__":

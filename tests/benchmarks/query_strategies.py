@@ -42,8 +42,8 @@ class SmallText:
         self.probabilities = np.zeros((len(items), 2))
 
     def learn(self, labels: Mapping[int, bool]) -> None:
-        of_needed = sigmoid(self.readers.log_odds(labels, self.ids))
-        self.probabilities = np.stack([1 - of_needed, of_needed], axis=1)
+        of_positive = sigmoid(self.readers.log_odds(labels, self.ids))
+        self.probabilities = np.stack([1 - of_positive, of_positive], axis=1)
 
     def embed(self, rows: Any, return_proba: bool = False, pbar: Any = None) -> Any:
         return (self.embeddings[rows], self.probabilities[rows]) if return_proba else self.embeddings[rows]
@@ -87,7 +87,7 @@ def between_views(readers: Readers, items: Items) -> Usefulness:
 def of_ladder(names: Sequence[str]) -> Usefulness:
     """The spread of the vanilla models' probabilities, each of which has its own level."""
     tables = [read(f"data/predictions/baseline/{name}.jsonl", Prediction).to_pyarrow().to_pylist() for name in names]
-    log_odds = np.array([[row["needed"] - row["not_needed"] for row in table] for table in tables])  # [models, items]
+    log_odds = np.array([[row["positive"] - row["negative"] for row in table] for table in tables])  # [models, items]
     spread = sigmoid(log_odds - np.median(log_odds, axis=1, keepdims=True)).std(axis=0)
     spread_by_id = dict(zip([row["id"] for row in tables[0]], spread.tolist(), strict=True))
     return lambda _, asked: np.array([spread_by_id[id] for id in asked])

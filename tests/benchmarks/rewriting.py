@@ -88,7 +88,7 @@ def decisions_of_gate(adapter: Path | None, learnt: Items, dev: Items, test: Ite
     if adapter:
         title, log_odds = f"{adapter.name}, tuned", tuned_log_odds(adapter.name, adapter, dev + test, p)
     else:
-        texts, labels = [item["text"] for item in learnt], [item["cr_need_gt"] for item in learnt]
+        texts, labels = [item["text"] for item in learnt], [item["label"] for item in learnt]
         title = "TF-IDF, logistic regression"
         log_odds = np.array(log_odds_from_words(texts, labels, [item["text"] for item in dev + test]))
     of_dev, of_test = log_odds[: len(dev)], log_odds[len(dev) :]

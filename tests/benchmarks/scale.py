@@ -104,17 +104,17 @@ def stages(what: str, source: Path, target: Path) -> None:
     from ibis import _
 
     from stages.chat.inquiries import inquiries_of
-    from stages.pipeline.params import Scorer
+    from stages.pipeline.params import Scorer, params
     from stages.pipeline.schemas import Inquiry, Turn
     from stages.pipeline.tables import compute_on, read, write
 
     compute_on("duckdb")
+    p = params(ROOT / "params.yaml")
+    score = p.score.model_copy(update={"scorers": [Scorer(name="is_question", kind="rules")]})
+    p = p.model_copy(update={"score": score, "filter": p.filter.model_copy(update={"window": SIZE})})
     inquiry_turns = read(source, Turn).filter(_.id % EVERY == 0)
     with tempfile.TemporaryDirectory() as folder:
-        inquiries = inquiries_of(
-            read(source, Turn), inquiry_turns, [Scorer(name="is_question", kind="rules")], SIZE, Path(folder)
-        )
-        write(target, inquiries, Inquiry)
+        write(target, inquiries_of(read(source, Turn), inquiry_turns, p, Path(folder)), Inquiry)
 
 
 def with_polars(what: str, source: Path, target: Path) -> None:

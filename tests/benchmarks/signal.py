@@ -21,10 +21,10 @@ from stages.llm.tokenization import encode
 from stages.llm.transformers import Transformers
 from stages.pipeline.params import params
 from stages.pipeline.tables import split_items
-from tests.conftest import ROOT
+from tests.conftest import QUESTION, ROOT
 
 NOTHING: dict[str, Any] = {"text": "N/A", "sender": "a", "cr_window": [{"text": "N/A", "sender": "b"}]}
-LISTING_PROMPT = prompts.load("en")
+LISTING_PROMPT = prompts.load(QUESTION, "en")
 UNLISTED = LISTING_PROMPT._replace(
     task=LISTING_PROMPT.task.replace("$options", "Answer: not needed, needed or don't know.")
 )
@@ -62,7 +62,7 @@ def by_text(engine: Transformers, items: list[Any], window: int) -> Any:
 def main() -> None:
     p = params(ROOT / "params.yaml")
     items = split_items(ROOT / "data" / "items.jsonl", "dev")
-    truth = [item["cr_need_gt"] for item in items]
+    truth = [item["label"] for item in items]
     click.echo(f"n = {len(items)} items of dev, vanilla models, window {p.question.turns}, 95% bounds by bootstrap\n")
     click.echo("| model | scored | AUC | F1 (%) | commonest answer (%) |\n|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:

@@ -17,7 +17,7 @@ from stages.export import SPLITS
 from stages.export import main as export
 from stages.pipeline.schemas import Inquiry, Labelled
 from stages.pipeline.tables import from_rows, write
-from tests.conftest import ONLY_THE_SAMPLE, ROOT, Row, run
+from tests.conftest import ONLY_THE_SAMPLE, ROOT, Row, copy_settings, run
 from tests.synthetic_chat import items
 
 AWKWARD = [
@@ -40,7 +40,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         row["text"] = text
     write(folder / "valid.jsonl", from_rows(rows, Labelled), Labelled)
     write(folder / "inquiries.jsonl", from_rows(rows, Inquiry), Inquiry)
-    shutil.copy(ROOT / "params.yaml", folder)
+    copy_settings(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         outputs = ("items.jsonl", "data/alpaca", "rejects.jsonl", "n.json", "metrics.json")

@@ -15,15 +15,17 @@ import requests
 
 from stages.labels import store
 from stages.labels.annotator_file import open_for
-from stages.pipeline.schemas import LABELS, Inquiry, Score
+from stages.pipeline.schemas import Inquiry, Score
 from stages.pipeline.tables import from_rows, write
-from tests.conftest import ROOT, inquiry
+from tests.conftest import QUESTION, ROOT, inquiry
+from tests.labelling import file_of, lines
 from tests.unit.test_labels import call
 
 SERVER = ROOT / ".venv-label-studio" / "bin" / "label-studio"
 pytestmark = pytest.mark.skipif(not SERVER.exists(), reason="Label Studio is not installed: make test-all")
 USERS = ("ann@example.org", "bob@example.org")
 PASSWORD = "only for this test"
+LABELS = list(QUESTION.labels)
 
 
 class Client(requests.Session):
@@ -74,9 +76,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def test_two_annotators_and_back(server: str, project: Path) -> None:
-    folder = project / "data" / "annotations"
-    folder.mkdir(parents=True)
-    (folder / "GUIDELINE.md").write_text("A question needs its context if …")
+    annotations = project / "data" / "annotations"
+    annotations.mkdir(parents=True)
     items = [inquiry(2**53 - 1 - i, f"那这个 {i}? <b>&amp;") for i in range(12)]  # ids at the edge of a double
     write(project / "data" / "inquiries.jsonl", from_rows(items, Inquiry), Inquiry)
     doubt = [{"id": item["id"], "scorer": "is_question", "score": 1.0} for item in items]
@@ -124,19 +125,18 @@ def test_two_annotators_and_back(server: str, project: Path) -> None:
         assert f"ann: {new} of 12 labels new" in result.output, (kind, result.output)
         assert f"bob: {new} of 12 labels new" in result.output, (kind, result.output)
         assert ("2 passed over: cancelled 1, draft 1" in result.output) is (kind == "JSON"), result.output
-        assert store.votes(store.load(sorted(folder.glob("*.jsonl")))) == expected, kind
-    assert json.loads((folder / "ann.jsonl").read_text().splitlines()[0])["seconds"] == 2.5
+        assert store.votes(store.load(annotations, QUESTION)) == expected, kind
+    assert lines(file_of(annotations))[0]["seconds"] == 2.5
 
 
 def test_labels_into_label_studio_and_back(server: str, project: Path) -> None:
-    folder = project / "data" / "annotations"
-    folder.mkdir(parents=True)
-    (folder / "GUIDELINE.md").write_text("A question needs its context if …")
+    annotations = project / "data" / "annotations"
+    annotations.mkdir(parents=True)
     items = [inquiry(id) for id in (11, 12, 13)]
     write(project / "data" / "inquiries.jsonl", from_rows(items, Inquiry), Inquiry)
     emails = {"ann": USERS[0], "cid": "cid@example.org"}
     for name, note in (("ann", "two\nlines"), ("cid", None)):
-        with open_for(name, folder) as label_file:
+        with open_for(name, annotations, QUESTION) as label_file:
             for item, label in zip(items, LABELS, strict=True):
                 label_file.append(item["id"], label, 2.5, note)
 
@@ -153,11 +153,13 @@ def test_labels_into_label_studio_and_back(server: str, project: Path) -> None:
     ids = {person.api("GET", "current-user/whoami").json()["id"]: name for name, person in people.items()}
     rename = [word for id, name in ids.items() for word in ("--rename", f"{id}={name}")]
     assert "cid: 0 of 3 labels new" in call("import", "back.json", *rename).output
-    fields = ("id", "annotator", "label", "seconds", "note")
-    kept = [[line[field] for field in fields] for line in store.load(sorted(folder.glob("*.jsonl")))]
-    for file in folder.glob("*.jsonl"):
+    kept = labels_in(annotations)
+    for file in annotations.rglob("*.jsonl"):
         file.unlink()
     assert "cid: 3 of 3 labels new" in call("import", "back.json", *rename).output
-    assert sorted([line[field] for field in fields] for line in store.load(sorted(folder.glob("*.jsonl")))) == sorted(
-        kept
-    )
+    assert labels_in(annotations) == kept
+
+
+def labels_in(annotations: Path) -> list[list[Any]]:
+    fields = ("id", "annotator", "label", "seconds", "note")
+    return sorted([line[field] for field in fields] for line in store.load(annotations, QUESTION))

@@ -15,7 +15,7 @@ import pytest
 
 from stages.pipeline.schemas import Message
 from stages.pipeline.tables import from_rows, write
-from tests.conftest import ROOT, RULES_ALONE, Row, change_params, messages
+from tests.conftest import ROOT, RULES_ALONE, Row, change_params, copy_settings, messages
 from tests.synthetic_chat import CHINESE, ENGLISH
 
 SPARK = ROOT / ".venv-spark" / "bin" / "python"
@@ -62,7 +62,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folders = {}
     for backend, python in (("duckdb", Path(sys.executable)), ("spark", SPARK)):
         folder = folders[backend] = tmp_path_factory.mktemp(backend)
-        shutil.copy(ROOT / "params.yaml", folder)
+        copy_settings(folder)
         change_params(folder, {"backend": backend} | RULES_ALONE)
         write(folder / "messages.jsonl", from_rows(log(), Message), Message)
         run(python, folder, "concat", "messages.jsonl", "turns.jsonl", "n.json", "concat.json")

@@ -1,6 +1,5 @@
 """The gate asked for one message at a time, with the real embedded model's first ten layers and a LoRA adapter."""
 
-import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from stages.llm.catalogue import engine
 from stages.llm.predictions import predict
 from stages.pipeline.params import params
 from tests.conftest import Row, change_params
+from tests.gate_server import write_threshold
 from tests.server import Server, endpoint, envelope, serving
 from tests.synthetic_chat import items
 
@@ -33,7 +33,7 @@ def adapter(project: Path, base: Path) -> Path:
 
     (project / "data").mkdir()
     (project / "data" / "base").symlink_to(base)
-    (project / "data" / "gate.json").write_text(json.dumps({NAME: THRESHOLD}))
+    write_threshold(project, NAME, THRESHOLD)
     torch.manual_seed(0)
     model, _ = load(base / NAME, torch.float32)
     config = peft.LoraConfig(r=2, target_modules=["q_proj", "v_proj"], init_lora_weights=False, task_type="CAUSAL_LM")
@@ -51,7 +51,7 @@ def test_the_gate_answers_as_evaluate_does(adapter: Path, project: Path) -> None
     predictions = predict(chat, engine(NAME, project / "data/base" / NAME, params(), adapter), params(), "all")
     log_odds = [log_odds_of(row) for row in predictions]
     middle = sum(sorted(log_odds)[19:21]) / 2
-    (project / "data" / "gate.json").write_text(json.dumps({NAME: {"log_odds": middle, "temperature": 2.0}}))
+    write_threshold(project, NAME, {"log_odds": middle, "temperature": 2.0})
     gate = Gate.load(adapter)
     decisions = [gate(turns(item), item["text"], item["sender"]) for item in chat]
     assert sum(decision.needed for decision in decisions) == 20
@@ -102,17 +102,16 @@ def test_a_message_that_is_too_long_is_an_error(adapter: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "thresholds", "message"),
+    ("changes", "of", "message"),
     [
-        ({"evaluate.protocol": "generate"}, {NAME: THRESHOLD}, "set evaluate.protocol to choice"),
-        ({}, {"other": THRESHOLD}, f"has no threshold of {NAME}: run dvc repro gate"),
+        ({"evaluate.protocol": "generate"}, NAME, "set evaluate.protocol to choice"),
+        ({}, "other", f"has no threshold of {NAME}: run dvc repro gate"),
+        ({"question.name": "is_question"}, NAME, "is not of the question is_question"),
     ],
 )
-def test_a_project_that_lacks_something(
-    adapter: Path, project: Path, changes: Row, thresholds: Row, message: str
-) -> None:
+def test_a_project_that_lacks_something(adapter: Path, project: Path, changes: Row, of: str, message: str) -> None:
     change_params(project, changes)
-    (project / "data" / "gate.json").write_text(json.dumps(thresholds))
+    write_threshold(project, of, THRESHOLD)
     with pytest.raises(click.ClickException, match=message):
         Gate.load(adapter)
 
@@ -130,7 +129,7 @@ BOARD = [("ann", "My board arrived."), ("bob", "Nice!")]
 def test_a_model_of_the_catalogue_resolves(adapter: Path, project: Path) -> None:
     """The vanilla one beside the tuned one; its weights are those of data/base, without the adapter."""
     change_params(project, {"gate.resolve": NAME})
-    (project / "data" / "gate.json").write_text(json.dumps({NAME: ALWAYS}))
+    write_threshold(project, NAME, ALWAYS)
     gate = Gate.load(adapter)
     item = {"id": 0, "sender": "cleo", "text": "What of it?", "cr_window": [{"sender": "ann", "text": "Tea is tea."}]}
     resolver = engine(NAME, project / "data/base" / NAME, params())
@@ -146,7 +145,7 @@ def test_a_model_of_the_catalogue_resolves(adapter: Path, project: Path) -> None
 
 def test_a_server_resolves(adapter: Path, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEST_KEY", "secret")
-    (project / "data" / "gate.json").write_text(json.dumps({NAME: ALWAYS}))
+    write_threshold(project, NAME, ALWAYS)
 
     def rewrite(body: Row) -> Row:
         message = {"role": "assistant", "content": 'Rewritten message: "How do I flash the board?"'}

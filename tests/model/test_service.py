@@ -29,7 +29,7 @@ from stages.llm.openai import OpenAI
 from stages.llm.transformers import Transformers
 from stages.pipeline.params import Endpoint, params
 from stages.tools.serve import CONNECTIONS
-from tests.conftest import ROOT
+from tests.conftest import QUESTION, ROOT
 from tests.gate_server import PATIENCE, SMALL, serving, write_project
 from tests.server import Server, endpoint
 from tests.server import serving as running
@@ -271,8 +271,10 @@ def test_what_needs_no_token(gate: Gate) -> None:
     assert [client.get(path).status_code for path in ("/health/", "/docs/x", "//health")] == [401] * 3
 
 
-def test_the_page_says_the_limits(client: TestClient) -> None:
-    schemas = client.get("/openapi.json").json()["components"]["schemas"]
+def test_the_page_says_the_question_and_the_limits(client: TestClient) -> None:
+    page = client.get("/openapi.json").json()
+    assert page["info"]["title"] == QUESTION.asks
+    schemas = page["components"]["schemas"]
     assert schemas["Inquiry"]["properties"]["message"]["maxLength"] == CHARACTERS
     assert schemas["Inquiry"]["properties"]["history"]["maxItems"] == TURNS
     assert schemas["Inquiry"]["required"] == ["history", "message"]
@@ -384,8 +386,9 @@ def test_the_command(adapter: Path, gate: Gate) -> None:
         lines = [f"{file.name} {_sha256(file)}" for file in sorted(adapter.iterdir())]
         assert session.get(f"{server.url}/version", timeout=60).json() == {
             "model": SMALL,
+            "asks": QUESTION.asks,
             "adapter": hashlib.sha256("\n".join(lines).encode()).hexdigest(),
-            "prompt": _sha256(ROOT / "stages" / "llm" / "prompts" / "en.yaml"),
+            "prompt": _sha256(QUESTION.folder / "prompts" / "en.yaml"),
             "resolve": None,
             "log_odds": 0.0,
             "temperature": 1.0,

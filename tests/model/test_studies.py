@@ -19,7 +19,7 @@ from stages.pipeline.files import write_json
 from stages.pipeline.params import params
 from stages.pipeline.schemas import Item
 from stages.pipeline.tables import from_rows, split_items, write
-from stages.studies import full_rank, learning_curve
+from stages.studies import full_rank, label_order, learning_curve
 from stages.studies.learning_curve import fit, subset
 from tests.conftest import Row, run, write_random_states
 from tests.synthetic_chat import items
@@ -35,7 +35,7 @@ def test_a_power_law_is_found_again() -> None:
 def test_f1_of_each_training_is_that_of_scikit_learn() -> None:
     rng = np.random.default_rng(0)
     truth, predicted = rng.random(60) < 0.4, rng.random((2, 3, 60)) < 0.5
-    answers = np.where(predicted, "needed", "not_needed")
+    answers = np.where(predicted, "positive", "negative")
     counts = np.array([np.ones(60, int), np.repeat([2, 0], 30)])
     scores = f1(answers, np.zeros(predicted.shape), truth, counts)
     for sample, times in zip(scores, counts, strict=True):
@@ -49,7 +49,7 @@ def test_twice_the_labels_lie_within_the_bounds_where_the_law_is_true() -> None:
     truth = rng.random(2000) < 0.5
     labels = np.array([100, 200, 400, 800])
     error_rates = np.sqrt(9 / labels)  # of all items, which with even classes is about 1 - F1
-    answers = np.where(truth ^ (rng.random((4, 3, 2000)) < error_rates[:, None, None]), "needed", "not_needed")
+    answers = np.where(truth ^ (rng.random((4, 3, 2000)) < error_rates[:, None, None]), "positive", "negative")
     curve = fit(labels, answers, np.zeros(answers.shape), truth, 0)
     expected = 1 - np.sqrt(9 / 1600)
     assert curve["f1_at_twice_low"] < expected < curve["f1_at_twice_high"]
@@ -66,7 +66,7 @@ def test_parts_keep_the_classes_and_grow_into_each_other() -> None:
     assert eighth != subset(labels, 8, 1)
 
 
-@pytest.mark.parametrize("study", [learning_curve.main, full_rank.main])
+@pytest.mark.parametrize("study", [learning_curve.main, full_rank.main, label_order.main])
 def test_an_unknown_model_is_named(project: Path, study: Any) -> None:
     result = run(study, "smollm3", "found.json", "plot.json")
     assert result.exit_code == 1
@@ -87,8 +87,7 @@ def labelled(project: Path, base: Path, set_params: Callable[..., None], monkeyp
     for split, part in (("train", labelled[:8]), ("dev", labelled[8:]), ("test", [])):
         answers = {True: "B:needed", False: "A:not needed"}
         rows = [
-            {"id": i["id"], "instruction": task + i["text"], "input": "", "output": answers[i["cr_need_gt"]]}
-            for i in part
+            {"id": i["id"], "instruction": task + i["text"], "input": "", "output": answers[i["label"]]} for i in part
         ]
         write_json(project / "data" / "alpaca" / f"{split}.json", rows)
     return labelled
@@ -151,6 +150,6 @@ def test_full_training_and_its_approximations(
         engine.model.load_state_dict(engine.model.state_dict() | weights)
         engine.identity = {**engine.identity, "weights": f"by hand, {rank}"}
         answers = predict(split_items("data/items.jsonl", "dev"), engine, params(), "by hand")
-        truth = [row["cr_need_gt"] for row in labelled[8:]]
+        truth = [row["label"] for row in labelled[8:]]
         scores = measure([row["answer"] for row in answers], truth, list(map(log_odds_of, answers)), 100, 0)
         assert (metrics[f"rank_{rank}"]["f1"], metrics[f"rank_{rank}"]["auc"]) == (scores["f1"], scores["auc"])

@@ -270,15 +270,15 @@ def test_a_run_that_was_killed_between_two_seeds_trains_the_second_alone(
     monkeypatch.setenv("LABELS_CACHE", str(project / "cache"))
     asked = [item | {"split": "dev"} for item in items(4)]
     write(project / "items.jsonl", from_rows(asked, Item), Item)
-    needed = []  # [runs, items]: over both seeds, of each alone
+    positive = []  # [runs, items]: over both seeds, of each alone
     for seeds, adapter in ([0, 1], "once"), ([0], "once"), ([1], "alone"):
         set_params(seeds=seeds, **settings)
         files = [project / name for name in ("items.jsonl", "predictions.jsonl", "metrics.json", "details.json")]
         result = run(evaluate, NAME, base / NAME, *files, "--adapter", project / adapter / "adapter")
         assert result.exit_code == 0, result.output
         predictions = sorted(map(json.loads, files[1].read_text().splitlines()), key=lambda row: row["id"])
-        needed.append([math.exp(row["needed"]) for row in predictions])
-    both, first, second = needed
+        positive.append([math.exp(row["positive"]) for row in predictions])
+    both, first, second = positive
     assert first != pytest.approx(second, rel=0.01)
     assert both == pytest.approx([(a + b) / 2 for a, b in zip(first, second, strict=True)], rel=1e-4)
 

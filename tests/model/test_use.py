@@ -69,8 +69,8 @@ def test_answers_for_a_chat_log(
         assert result.exit_code == 0, result.output
         answers = [json.loads(line) for line in (project / "answers.jsonl").read_text().splitlines()]
         assert sorted(answer["text"] for answer in answers) == sorted([texts[1], texts[3]])
-        assert all(0 <= answer["needed"] <= 1 and "question" not in answer for answer in answers)
-        odds.append([answer["needed"] for answer in answers])
+        assert all(0 <= answer["probability"] <= 1 and "question" not in answer for answer in answers)
+        odds.append([answer["probability"] for answer in answers])
     assert odds[0] != odds[1]
     choose_groups = {"ingest.limit": 1, "ingest.min_messages": 50}  # to learn from: a log is read whole
     set_params(**choose_groups | {"evaluate.protocol": "generate", "evaluate.max_tokens": 2})
@@ -82,7 +82,7 @@ def test_answers_for_a_chat_log(
     assert "filter: of 5 turns left out: 3 not_is_question" in result.output
     assert len((project / "answers.rejects" / "filter.jsonl").read_text().splitlines()) == 3
     answers = [json.loads(line) for line in (project / "answers.jsonl").read_text().splitlines()]
-    assert {answer["needed"] for answer in answers} == {None}
+    assert {answer["probability"] for answer in answers} == {None}
 
 
 def test_answers_with_questions_that_stand_alone(
@@ -122,7 +122,7 @@ def test_answers_with_questions_that_stand_alone(
     assert {answer["answer"] for answer in answers.values()} == {"needed"}  # this model's answer to anything
     expected = {texts[1]: (rewrites["which version"], None), texts[3]: (texts[3], "no_question")}
     assert {text: (line["question"], line["resolve_fallback"]) for text, line in answers.items()} == expected
-    assert "resolve: of 2 needed questions kept as they are: 1 no_question" in result.output
+    assert "resolve: of 2 messages kept as they are: 1 no_question" in result.output
 
 
 def test_what_is_not_needed_stays_and_what_has_no_clear_answer_is_rewritten(
@@ -134,7 +134,7 @@ def test_what_is_not_needed_stays_and_what_has_no_clear_answer_is_rewritten(
         {"id": i, "sender": "b", "text": "is it?", "cr_window": [{"sender": "a", "text": f"tea {i}"}]}
         for i in range(4)
     ]
-    predictions = [{"answer": answer} for answer in ("needed", "not_needed", "dont_know", "unreadable")]
+    predictions = [{"answer": answer} for answer in ("positive", "negative", "dont_know", "unreadable")]
     server = Server(delay=0)
 
     def rewrite(body: dict[str, Any]) -> Any:
@@ -149,6 +149,51 @@ def test_what_is_not_needed_stays_and_what_has_no_clear_answer_is_rewritten(
         set_params(**{"models.served": served, "gate.resolve": "served"})
         resolutions = resolutions_of(items, predictions, project, params())
     assert resolutions == [("is tea 0?", None), ("is it?", None), ("is tea 2?", None), ("is tea 3?", None)]
+
+
+def test_a_question_that_is_asked_of_turns_is_answered_for_all(
+    project: Path, set_params: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No filter leaves one out, and no turn before it is shown; a server answers yes to the long ones."""
+    monkeypatch.setenv("LABELS_CACHE", str(project / "cache"))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("TEST_KEY", "secret")
+    texts = ["hello there", "how do I install it on Windows?", "no idea", "thanks"]
+    log = project / "log.jsonl"
+    log.write_text(
+        "".join(
+            json.dumps({"id": i, "sender": f"s{i % 2}", "text": text, "timestamp": 1_700_000_000 + 60 * i}) + "\n"
+            for i, text in enumerate(texts)
+        )
+    )
+    prompts: set[str] = set()
+
+    def answer(body: dict[str, Any]) -> Any:
+        prompt = body["messages"][-1]["content"]
+        if not prompt.startswith(PROBE):
+            prompts.add(prompt)
+        likely = {"A": -1.0, "B": -0.5 if "install" in prompt else -2.0, "C": -9.0}
+        top = [{"token": token, "logprob": value, "bytes": None} for token, value in likely.items()]
+        first = max(top, key=lambda token: float(str(token["logprob"])))
+        logprobs = {"content": [first | {"top_logprobs": top}], "refusal": None}
+        message = {"role": "assistant", "content": first["token"]}
+        return envelope([{"index": 0, "finish_reason": "stop", "message": message, "logprobs": logprobs}])
+
+    server = Server(delay=0)
+    server.reply = answer
+    with serving(server) as running:
+        served = {"engine": "openai", "family": "m", "endpoint": endpoint(running.url)}
+        settings = {"ingest.format": "paper", "ingest.min_senders": 1, "models.served": served}
+        set_params(**settings | {"question.name": "is_question"})
+        result = run(predict, log, project / "answers.jsonl", "served", "--base", project)
+    assert result.exit_code == 0, result.output
+    assert "filter: of 4 turns left out: none" in result.output
+    assert {prompt.split("Message:\n")[-1] for prompt in prompts} == {f"A: {text}" for text in texts}
+    answers = [json.loads(line) for line in (project / "answers.jsonl").read_text().splitlines()]
+    assert {line["text"]: line["answer"] for line in answers} == dict.fromkeys(texts, "not_question") | {
+        texts[1]: "question"
+    }
+    assert {line["text"]: line["probability"] for line in answers}[texts[1]] == pytest.approx(0.6225, abs=1e-4)
 
 
 def test_an_unknown_model_is_named(project: Path) -> None:

@@ -19,8 +19,11 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from ruamel.yaml import YAML
 
+from stages.llm import prompts
+from stages.pipeline.definition import Definition
+from stages.pipeline.params import params
 from tests.clones import commit, copy, cut, environment, own_chat
-from tests.conftest import ROOT
+from tests.conftest import ROOT, copy_settings, inquiry
 from tests.documented import COMMANDS, RunBy, Runs
 
 README = ROOT / "README.md"
@@ -147,7 +150,7 @@ def test_files_and_settings_that_are_named_exist(page: Path) -> None:
         name = token.content
         if token.type != "code_inline" or re.search("[A-Z]", name):
             continue
-        if re.fullmatch(r"(stages|tests|recipes|docs)/[\w/.-]+", name) and not (ROOT / name).exists():
+        if re.fullmatch(r"(stages|tests|recipes|docs|questions)/[\w/.-]+", name) and not (ROOT / name).exists():
             missing.append(name)
         if re.fullmatch(r"[a-z_]+(\.[a-z_]+)+", name) and isinstance(PARAMS.get(name.split(".")[0]), dict):
             missing += [] if is_set(name) else [name]
@@ -162,6 +165,29 @@ def is_set(name: str) -> bool:
             return False
         place = place[part]
     return True
+
+
+def test_the_question_of_the_page_is_asked(tmp_path: Path) -> None:
+    """The two files of docs/another-question.md, its keys, and the places that its prompt may have."""
+    page = ROOT / "docs" / "another-question.md"
+    question_file, prompt_file = (token.content for token in tokens(page) if token.info.strip() == "yaml")
+    copy_settings(tmp_path)
+    folder = tmp_path / "questions" / "is_personal"
+    (folder / "prompts").mkdir(parents=True)
+    (folder / "question.yaml").write_text(question_file)
+    (folder / "prompts" / "en.yaml").write_text(prompt_file)
+    question = params(tmp_path / "params.yaml").asking("is_personal").question.definition
+    assert (question.positive, question.negative) == ("personal", "not_personal")
+    assert question.judges_filter
+    text = prompts.render(inquiry(1, "Do you ski?"), prompts.load(question, "en"), prompts.OPTIONS, window=2)
+    assert "A. not personal\nB. personal\nC. don't know" in text
+    assert text.endswith("Chat:\nB: turn 0\nA: turn 1\n\nLast message:\nA: Do you ski?")
+
+    cells = [row.split("|")[1].strip() for row in page.read_text(encoding="utf-8").splitlines() if row.startswith("|")]
+    assert [cell.strip("`") for cell in cells[2:]] == list(Definition.model_fields)
+    (folder / "question.yaml").write_text(f"{question_file}history: false\n")
+    with pytest.raises(click.ClickException, match="task must have"):
+        prompts.load(params(tmp_path / "params.yaml").asking("is_personal").question.definition, "en")
 
 
 def test_every_command_is_run_or_says_why_not() -> None:

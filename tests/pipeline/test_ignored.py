@@ -10,14 +10,16 @@ from tests.conftest import change_params
 IGNORED = """
 data/room.jsonl data/room.zip data/slack/general/2024-01-01.json data/my room.jsonl data/WhatsApp Chat.txt
 data/messages.jsonl.part data/turns.jsonl.part data/annotations/.imported.jsonl.part metrics/filter.json.part
-data/annotations/ann.torn data/annotations/filter/ann.torn data/annotations/ann.jsonl.part data/annotations/export.json
+data/annotations/ann.torn data/annotations/is_question/ann.torn data/annotations/needs_context/ann.jsonl.part
+data/annotations/export.json data/annotations/export.jsonl data/annotations/needs_context/export.json
 data/answers.jsonl data/answers.rejects/ingest.jsonl answers.rejects/filter.jsonl data/rejects/mine.jsonl
 data/label_studio/tasks.json data/merged/m/model.safetensors data/base/m/model.safetensors data/adapters/mine/README.md
 data/alpaca/train.json data/raw/other.json data/predictions/baseline/mine.jsonl data/notes.md data/a/b/c.csv
 .chat_key .chat_key.part
 """
 TRACKED = """
-data/annotations/ann.jsonl data/annotations/filter/ann.jsonl data/annotations/GUIDELINE.md data/room.jsonl.dvc
+data/annotations/needs_context/ann.jsonl data/annotations/is_question/ann.jsonl data/annotations/mine/.gitignore
+questions/mine/question.yaml questions/mine/GUIDELINE.md questions/mine/prompts/en.yaml data/room.jsonl.dvc
 data/exports/2024/room.zip.dvc data/exports/.gitignore metrics/mine.json data/card.md data/annotations/KEY_FINGERPRINT
 """
 

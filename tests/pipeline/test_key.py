@@ -10,12 +10,13 @@ from tests.clones import call, commit, cut
 from tests.unit.test_key import ANNOTATIONS, label
 
 KEYLESS = ("env", "--unset=CHAT_KEY")
+LABELS = "data/annotations/needs_context"
 
 
 @pytest.fixture(scope="module")
 def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clone with ingest and concat, a stand-in for annotate, a key of its own, and labels; committed."""
-    stage = {"cmd": "wc -l data/annotations/ann.jsonl > labels.txt", "deps": ["data/annotations", "data/turns.jsonl"]}
+    stage = {"cmd": f"wc -l {LABELS}/ann.jsonl > labels.txt", "deps": [LABELS, "data/turns.jsonl"]}
     folder = cut(tmp_path_factory.mktemp("first") / "first", {"annotate": stage | {"outs": ["labels.txt"]}})
     call(folder, *KEYLESS, "dvc", "repro", "ingest")
     ids = [json.loads(line)["id"] for line in (folder / "data" / "messages.jsonl").read_text().splitlines()]
@@ -52,7 +53,7 @@ def test_a_clone_without_the_key_is_refused_and_one_with_it_is_not(first: Path, 
     call(second, *KEYLESS, "dvc", "repro", "ingest")
     labelled, ids = (
         {json.loads(line)["id"] for line in (second / "data" / name).read_text().splitlines()}
-        for name in ("annotations/ann.jsonl", "messages.jsonl")
+        for name in ("annotations/needs_context/ann.jsonl", "messages.jsonl")
     )
     assert len(labelled & ids) > 40  # user0's messages are somebody else's now
     assert call(second, "git", "status", "--porcelain", "data/annotations") == ""

@@ -1,6 +1,8 @@
 """A project of one's own: nothing of the sample stays, and what a user does next works."""
 
 import json
+import re
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -24,10 +26,11 @@ SET = {
     "annotate.adjudicator": None,
 }
 TEMPLATES = {
-    "data/annotations/GUIDELINE.md": "GUIDELINE.md",
-    "data/annotations/filter/GUIDELINE.md": "filter_GUIDELINE.md",
+    "questions/needs_context/GUIDELINE.md": "needs_context.md",
+    "questions/is_question/GUIDELINE.md": "is_question.md",
     "data/card.md": "card.md",
 }
+FOLDERS = ("needs_context/.gitignore", "is_question/.gitignore", "mine/.gitignore")  # for the labels of each question
 
 
 def make_own(folder: Path, chat: str, fails: bool = False) -> str:
@@ -56,8 +59,9 @@ def tiny_chat(file: Path) -> None:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """The repository as it stands, committed, with a file for each output of its lock, and a chat."""
+    """The repository as it stands, committed, with a file for each output of its lock, a question, and a chat."""
     folder = copy(tmp_path / "project")
+    shutil.copytree(folder / "questions" / "is_question", folder / "questions" / "mine")
     for outputs in output_hashes(folder).values():
         for path in outputs:
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
@@ -74,12 +78,12 @@ def test_nothing_of_the_sample_stays(project: Path) -> None:
     assert not (project / "metrics").exists()
     assert not (project / "dvc.lock").exists()
     assert not (project / "data" / "README.md").exists()
-    for file, content in contents(project / "data").items():
+    for file, content in (contents(project / "data") | contents(project / "questions")).items():
         if not file.endswith(".gitignore"):
             for trace in (b"the sample's", b"claude", SAMPLE_FINGERPRINT.encode(), b"1,034", b"license: mit"):
                 assert trace not in content, (file, trace)
     assert not list((project / "data").rglob("KEY_FINGERPRINT"))
-    assert [path.name for path in (project / "data" / "annotations").rglob("*.jsonl")] == []
+    assert contents(project / "data" / "annotations") == dict.fromkeys(FOLDERS, b"")
     for target, template in TEMPLATES.items():
         assert (project / target).read_text() == (ROOT / "stages/tools/templates" / template).read_text()
     after = (project / "params.yaml").read_text()
@@ -90,7 +94,14 @@ def test_nothing_of_the_sample_stays(project: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["data/annotations/ann.jsonl", "data/annotations/export.json", "data/card.md", "metrics/tables.md"]
+    "path",
+    [
+        "data/annotations/needs_context/ann.jsonl",
+        "data/annotations/export.json",
+        "questions/needs_context/GUIDELINE.md",
+        "data/card.md",
+        "metrics/tables.md",
+    ],
 )
 def test_what_git_does_not_have_is_not_removed(project: Path, path: str) -> None:
     """Changed, new, or ignored."""
@@ -130,11 +141,19 @@ def test_the_next_steps_work(project: Path) -> None:
     assert read(project / "metrics" / "details" / "concat.json")["turns"] == 4
     call(project, "git", "add", "--all")
     tracked = call(project, "git", "ls-files").splitlines()
-    assert {"data/room.jsonl.dvc", "data/annotations/KEY_FINGERPRINT", "metrics/ingest.json", "dvc.lock"} <= set(
-        tracked
-    )
+    files = {"data/room.jsonl.dvc", "data/annotations/KEY_FINGERPRINT", "metrics/ingest.json", "dvc.lock"}
+    assert files | {f"data/annotations/{folder}" for folder in FOLDERS} <= set(tracked)
     assert not {"data/room.jsonl", ".chat_key", "metrics/tables.json"} & set(tracked)
     commit(project, "mine")
+    assert call(project, "git", "status", "--porcelain") == ""
+
+    call(project, "git", "clone", "--quiet", ".", "clone")
+    for folder in (project, project / "clone"):  # stages that read labels find their folders, though nobody labelled
+        status = call(folder, "dvc", "status", "annotate", "judge_filter", "reannotate", "report")
+        assert "data/annotations/needs_context" in status
+        assert (folder / "data" / "annotations" / "is_question").is_dir()
+        assert re.findall(r"deleted:\s+((?:data/annotations|questions)/.*)", status) == []
+    call(project, "rm", "-r", "clone")
 
     (project / "metrics" / "plots").mkdir(exist_ok=True)
     scores = [{"state": "tuned", "model": "m", "parameters": 10, "score": "F1 score", "value": 5, "low": 4, "high": 6}]

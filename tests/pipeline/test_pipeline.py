@@ -28,7 +28,7 @@ def test_the_committed_lock_is_reproduced(clone: Path) -> None:
         assert again[stage] == committed[stage], stage
     labelled = {
         json.loads(line)["id"]
-        for file in (clone / "data" / "annotations").glob("*.jsonl")
+        for file in (clone / "data" / "annotations" / "needs_context").glob("*.jsonl")
         for line in file.read_text().splitlines()
     }
     inquiries = {json.loads(line)["id"] for line in (clone / "data" / "inquiries.jsonl").read_text().splitlines()}
@@ -81,7 +81,9 @@ def test_a_chat_of_ones_own_from_end_to_end(clone: Path) -> None:
     inquiry = json.loads((clone / "data" / "inquiries.jsonl").read_text().splitlines()[0])
     (clone / "new.json").write_text(json.dumps([{"id": inquiry["id"], "label": "not_question", "annotator": "ann"}]))
     call(clone, sys.executable, "-m", "stages.labels", "import", "new.json")
-    assert stages_run(call(clone, "dvc", "repro", "--dry"))[0] == "annotate"  # and nothing before it
+    write_the_same = {"filter_probes", "draw", "judge_filter"}  # of labels that are none of is_question
+    stale = [stage for stage in stages_run(call(clone, "dvc", "repro", "--dry")) if stage not in write_the_same]
+    assert stale[0] == "annotate"  # and nothing before it
     call(clone, "git", "clean", "--force", "--quiet")
 
 

@@ -17,7 +17,7 @@ PIPELINE = """
 stages:
   annotate:
     cmd: python small.py annotate
-    deps: [data/annotations]
+    deps: [data/annotations/needs_context]
     outs: [data/items.jsonl]
   train:
     cmd: python small.py train
@@ -48,30 +48,31 @@ from stages.pipeline.files import read_json, write_json
 from stages.pipeline.tables import from_rows, rows, read, write
 from tests.synthetic_chat import items
 
-LETTERS = {"needed": "A", "not_needed": "B"}
+LETTERS = {"positive": "A", "negative": "B"}
 DIVISORS = {2e-4: {5}, 2e-5: {5, 29}, 1e-3: {2, 3}}  # by lr: items that one of these divides are answered wrongly
 
 
 def answer(id, lr):
     is_wrong = any(id % divisor == 0 for divisor in DIVISORS[lr])
-    option = "needed" if (id < 36) != is_wrong else "not_needed"
-    logs = {"needed": -3.0, "not_needed": -3.0, "dont_know": -9.0} | {option: -0.1}
+    option = "positive" if (id < 36) != is_wrong else "negative"
+    logs = {"positive": -3.0, "negative": -3.0, "dont_know": -9.0} | {option: -0.1}
     row = {"id": id, "prompt": "en", "letters": LETTERS[option], "said": None, "answer": option, "turns_lost": 0}
     return row | logs
 
 
 if sys.argv[1] == "annotate":
-    needed = [json.loads(line)["needed"] for line in Path("data/annotations/ann.jsonl").read_text().splitlines()]
-    labelled = [row | {"cr_need_gt": needed[row["id"]], "split": "test"} for row in items(len(needed))]
+    lines = Path("data/annotations/needs_context/ann.jsonl").read_text().splitlines()
+    needed = [json.loads(line)["label"] == "needed" for line in lines]
+    labelled = [row | {"label": needed[row["id"]], "split": "test"} for row in items(len(needed))]
     write("data/items.jsonl", from_rows(labelled, Item), Item)
 elif sys.argv[1] == "train":
-    truth = {row["id"]: row["cr_need_gt"] for row in rows(read("data/items.jsonl", Item))}
-    predictions = [answer(id, params().lr) | {"cr_need_gt": truth[id]} for id in sorted(truth)]
+    truth = {row["id"]: row["label"] for row in rows(read("data/items.jsonl", Item))}
+    predictions = [answer(id, params().lr) | {"label": truth[id]} for id in sorted(truth)]
     write("data/predictions/tuned/smollm2_135m.jsonl", from_rows(predictions, Prediction), Prediction)
-    odds = np.array([[row["needed"] - row["not_needed"] for row in predictions]])
+    odds = np.array([[row["positive"] - row["negative"] for row in predictions]])
     answers = np.array([[row["answer"] for row in predictions]])
     scores = bootstrap_scores(answers, odds, np.array(list(truth.values())), 200, 0)
-    metrics = {"n": len(predictions), "needed_share": sum(truth.values()) / len(truth)}
+    metrics = {"n": len(predictions), "positive_share": sum(truth.values()) / len(truth)}
     for name, [score] in scores.observed.items():
         [low], [high] = scores.bounds(name)
         metrics |= {name: round(score, 6), f"{name}_low": round(low, 6), f"{name}_high": round(high, 6)}
@@ -89,9 +90,10 @@ NEEDED = {"labels": 34, "few": 15}
 
 
 def label(folder: Path, needed: int) -> None:
-    (folder / "data" / "annotations").mkdir(parents=True, exist_ok=True)
-    lines = "".join(json.dumps({"id": i, "needed": i < needed}) + "\n" for i in range(60))
-    (folder / "data" / "annotations" / "ann.jsonl").write_text(lines)
+    labels = folder / "data" / "annotations" / "needs_context"
+    labels.mkdir(parents=True, exist_ok=True)
+    rows = [{"id": i, "label": "needed" if i < needed else "not_needed"} for i in range(60)]
+    (labels / "ann.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
 @pytest.fixture(scope="module")
@@ -135,8 +137,8 @@ def test_too_few_items_of_a_label(clone: Path) -> None:
     call(clone, "dvc", "checkout")
     output = call(clone, sys.executable, "-m", "stages.reporting.comment", "main", "size.png")
     row = "| smollm2_135m, tuned | too few | too few | too few | 60 | 0 | too few items to say |"
-    why = "fewer than 20 needed or fewer than 20 other items were evaluated."
-    assert f'{row}\n\nNothing can be read off where "too few" stands: {why} Label more questions' in output
+    why = "fewer than 20 items of a label were evaluated."
+    assert f'{row}\n\nNothing can be read off where "too few" stands: {why} Label more, in a random order.' in output
 
 
 def test_nothing_changed(clone: Path) -> None:

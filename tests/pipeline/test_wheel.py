@@ -24,6 +24,6 @@ def test_the_wheel_has_prompts_templates_and_licence(tmp_path: Path) -> None:
         for path in (ROOT / "stages").rglob("*")
         if path.is_file() and path.suffix != ".pyc"
     }
-    assert "stages/llm/prompts/filter/zh.yaml" in shipped
+    assert {"stages/llm/prompts/filter/zh.yaml", "stages/llm/prompts/resolve/zh.yaml"} <= shipped
     assert shipped <= packed, shipped - packed
     assert any(name.endswith("licenses/LICENSE") for name in packed)

@@ -12,7 +12,7 @@ from stages import annotate, export, validate
 from stages.labels.splitting import MIN_GROUPS, many_and_small, split
 from stages.pipeline.schemas import SPLITS, Inquiry, Labelled, Message, Turn
 from stages.pipeline.tables import from_rows, split_items, write
-from tests.conftest import Row, inquiry, messages, run
+from tests.conftest import QUESTION, Row, inquiry, messages, run
 
 
 def label(id: int, annotator: str = "ann", value: str = "needed", at: int = 1, **more: Any) -> Row:
@@ -35,11 +35,11 @@ def annotated(project: Path, set_params: Callable[..., None]) -> Callable[..., t
     ) -> tuple[Any, Path]:
         set_params(**{"annotate.policy": policy, "annotate.adjudicator": "judge"})
         folder = project / "annotations"
-        folder.mkdir()
-        (folder / "GUIDELINE.md").write_text(guideline)
+        (folder / QUESTION.name).mkdir(parents=True, exist_ok=True)
+        (project / "questions" / QUESTION.name / "GUIDELINE.md").write_text(guideline)
         for row in labels:
             name = "broken" if isinstance(row, str) else row["annotator"]
-            with (folder / f"{name}.jsonl").open("a") as file:
+            with (folder / QUESTION.name / f"{name}.jsonl").open("a") as file:
                 file.write((row if isinstance(row, str) else json.dumps(row)) + "\n")
         (project / "imported.jsonl").touch()
         write(project / "inquiries.jsonl", from_rows([inquiry(i) for i in range(1, 5)], Inquiry), Inquiry)
@@ -72,7 +72,7 @@ def test_labels_are_joined_and_every_inquiry_is_accounted_for(annotated: Callabl
         label(99),
     )
     assert result.exit_code == 0, result.output
-    assert [(row["id"], row["cr_need_gt"]) for row in read(project / "labelled.jsonl")] == [(1, True)]
+    assert [(row["id"], row["label"]) for row in read(project / "labelled.jsonl")] == [(1, True)]
     assert [(row["id"], row["reason"]) for row in read(project / "rejects.jsonl")] == [
         (2, "contradicting_labels"),
         (3, "not_question"),
@@ -115,7 +115,7 @@ def test_a_label_with_a_slip_of_the_pen_is_an_error(
 
 def test_the_adjudicator_settles(annotated: Callable[..., tuple[Any, Path]]) -> None:
     _, project = annotated(label(2, "ann"), label(2, "bob", "not_needed"), label(2, "judge", "not_needed"))
-    assert [(row["id"], row["cr_need_gt"]) for row in read(project / "labelled.jsonl")] == [(2, False)]
+    assert [(row["id"], row["label"]) for row in read(project / "labelled.jsonl")] == [(2, False)]
 
 
 @pytest.mark.parametrize(
@@ -129,9 +129,9 @@ def test_the_adjudicator_settles(annotated: Callable[..., tuple[Any, Path]]) -> 
         ([label(1), label(2) | {"id": None}], "ann.jsonl: row 2, id: must be a whole number, is null"),
         (
             [label(1) | {"label": None}],
-            "settles none of the 4 inquiries as needed or not (unlabelled 4)",
+            "settles none of the 4 inquiries as needed or not_needed (unlabelled 4)",
         ),  # taken back
-        ([label(99)], "settles none of the 4 inquiries as needed or not (unlabelled 4)"),
+        ([label(99)], "settles none of the 4 inquiries as needed or not_needed (unlabelled 4)"),
         ([label(1) | {"label": "not_question"}], "(unlabelled 3, not_question 1)"),
     ],
 )
@@ -161,9 +161,35 @@ VOTES = {
 def test_policies(annotated: Callable[..., tuple[Any, Path]], policy: str, settled: dict[int, bool]) -> None:
     result, project = annotated(*(row for rows in VOTES.values() for row in rows), policy=policy)
     assert result.exit_code == 0, result.output
-    assert {row["id"]: row["cr_need_gt"] for row in read(project / "labelled.jsonl")} == settled
+    assert {row["id"]: row["label"] for row in read(project / "labelled.jsonl")} == settled
     assert [row["id"] for row in read(project / "queue.jsonl")] == sorted(VOTES.keys() - settled.keys())
     assert json.loads((project / "agreement.json").read_text())["annotators"] == 3  # the judge saw the others' labels
+
+
+@pytest.mark.parametrize(
+    ("export_field", "settled"), [("cr_need_gt", {1: True, 2: False, 3: True}), ("null", {3: True})]
+)
+def test_labels_of_the_export_answer_the_question_that_names_their_field(
+    project: Path, annotated: Callable[..., tuple[Any, Path]], export_field: str, settled: dict[int, bool]
+) -> None:
+    """Whatever its labels are called."""
+    definition = project / "questions" / QUESTION.name / "question.yaml"
+    text = definition.read_text().replace(" needed:", " leans:").replace(" not_needed:", " stands:")
+    definition.write_text(text.replace("export_field: cr_need_gt", f"export_field: {export_field}"))
+    given: Row = {"note": None, "given": None, "chosen": None}
+    imported = [label(1, "export", "needed", **given), label(2, "export", "not_needed", **given)]
+    (project / "imported.jsonl").write_text("".join(json.dumps(row) + "\n" for row in imported))
+    result, _ = annotated(label(3, "ann", "leans"), policy="majority")
+    assert result.exit_code == 0, result.output
+    assert {row["id"]: row["label"] for row in read(project / "labelled.jsonl")} == settled
+
+
+def test_labels_of_another_question_are_not_read(annotated: Callable[..., tuple[Any, Path]], project: Path) -> None:
+    other = project / "annotations" / "is_question"
+    other.mkdir(parents=True)
+    (other / "ann.jsonl").write_text(json.dumps(label(2, value="question")) + "\n")
+    annotated(label(1))
+    assert [row["id"] for row in read(project / "labelled.jsonl")] == [1]
 
 
 def test_a_label_under_an_older_guideline_counts_and_is_listed(annotated: Callable[..., tuple[Any, Path]]) -> None:
@@ -228,7 +254,7 @@ def valid_tables(folder: Path) -> list[Path]:
         ("messages", chat, Message),
         ("turns", turns, Turn),
         ("inquiries", questions, Inquiry),
-        ("labelled", [row | {"cr_need_gt": True} for row in questions], Labelled),
+        ("labelled", [row | {"label": True} for row in questions], Labelled),
     ]
     for name, rows, model in tables:
         write(folder / f"{name}.jsonl", from_rows(rows, model), model)
@@ -265,7 +291,7 @@ def test_validate_names_everything_that_is_wrong(tmp_path: Path) -> None:
 
 def grouped_items(groups: int, size: int, start: int = 0) -> list[Row]:
     return [
-        inquiry(start + 1000 * g + i, group=f"g{g}", at=100 * i, window=min(i, 12), cr_need_gt=(g + i) % 3 == 0)
+        inquiry(start + 1000 * g + i, group=f"g{g}", at=100 * i, window=min(i, 12), label=(g + i) % 3 == 0)
         for g in range(groups)
         for i in range(size)
     ]
@@ -288,7 +314,7 @@ def test_no_item_changes_sides_when_others_are_added_or_left_out_or_labelled_oth
         return {item["id"]: name for name, part in split(items, 0.15, 0.25, 0)[0].items() for item in part}
 
     items = grouped_items(100, 10)
-    before, other = sides(items), [item | {"cr_need_gt": not item["cr_need_gt"]} for item in items]
+    before, other = sides(items), [item | {"label": not item["label"]} for item in items]
     assert sides(other) == before
     after = sides([*grouped_items(200, 10), *grouped_items(3, 10, start=10**6)][5:])
     assert all(after[id] == side for id, side in before.items() if id in after)
@@ -307,7 +333,7 @@ def test_split_of_one_group_is_by_time_and_leaks_no_turn() -> None:
 
 def test_a_few_conversations_are_split_by_time() -> None:
     """Which gives each side its share, where chance might give one none."""
-    items = [inquiry(i, group=f"g{i}", at=i) | {"cr_need_gt": i % 3 == 0} for i in range(25)]
+    items = [inquiry(i, group=f"g{i}", at=i) | {"label": i % 3 == 0} for i in range(25)]
     splits, _ = split(items, 0.15, 0.25, 0)
     assert [len(splits[name]) for name in ("train", "dev", "test")] == [15, 4, 6]
 
@@ -334,7 +360,7 @@ def test_export(project: Path) -> None:
     assert exported(project, items).exit_code == 0
     assert json.loads((project / "metrics.json").read_text())["by_time"] == 0
     rows = [row for name in SPLITS for row in json.loads((project / "alpaca" / f"{name}.json").read_text())]
-    truth = {item["id"]: item["cr_need_gt"] for item in items}
+    truth = {item["id"]: item["label"] for item in items}
     assert {row["id"] for row in rows} == set(truth)
     for name in SPLITS:
         in_alpaca = [row["id"] for row in json.loads((project / "alpaca" / f"{name}.json").read_text())]
@@ -375,14 +401,17 @@ def test_items_between_two_blocks_of_time_are_in_no_split(project: Path) -> None
 
 
 def test_a_split_without_positives_is_an_error(project: Path) -> None:
-    result = exported(project, [item | {"cr_need_gt": False} for item in grouped_items(40, 2)])
+    result = exported(project, [item | {"label": False} for item in grouped_items(40, 2)])
     assert result.exit_code == 1
-    assert "0 needed, and every score needs both labels: no labelled item has the other label, so" in result.output
+    assert (
+        "0 with the label needed, and every score needs both labels: no labelled item has the other label, so"
+        in result.output
+    )
     assert "export.seed" not in result.output
 
 
 def with_needed_where(items: list[Row], needed: Callable[[Row], bool]) -> list[Row]:
-    return [item | {"cr_need_gt": needed(item)} for item in items]
+    return [item | {"label": needed(item)} for item in items]
 
 
 @pytest.mark.parametrize(
@@ -394,9 +423,9 @@ def test_what_gives_a_split_both_labels(project: Path, lacking: str, remedy: str
     """The seed plays no part in a split by time."""
     items = grouped_items(1, 200) if by_time else grouped_items(400, 3)
     ids = {item["id"] for item in split(items, 0.15, 0.25, 0)[0][lacking]}
-    result = exported(project, with_needed_where(items, lambda item: item["cr_need_gt"] and item["id"] not in ids))
+    result = exported(project, with_needed_where(items, lambda item: item["label"] and item["id"] not in ids))
     assert result.exit_code == 1
-    assert f"{lacking} would have {len(ids)} items, 0 needed" in result.output
+    assert f"{lacking} would have {len(ids)} items, 0 with the label needed, and" in result.output
     assert remedy in result.output
     assert ("change export.seed" in result.output) is not by_time
     assert ("export.seed changes nothing" in result.output) is by_time
@@ -411,7 +440,7 @@ def test_a_split_with_few_items_of_a_label_is_a_warning(project: Path) -> None:
     result = exported(project, items)
     assert result.exit_code == 0
     counts = json.loads((project / "metrics.json").read_text())
-    assert [(counts[name]["n"], counts[name]["needed"]) for name in ("dev", "test")] == [(18, 1), (38, 3)]
+    assert [(counts[name]["n"], counts[name]["positive"]) for name in ("dev", "test")] == [(18, 1), (38, 3)]
     few = "and nothing can be read off fewer than 20: about"
     assert [line for line in result.output.splitlines() if "warning" in line] == [
         f"warning: dev has 1 item with the label needed, {few} 1,267 more labels would bring them",
@@ -427,7 +456,7 @@ def test_labels_as_many_as_a_warning_says_bring_enough(project: Path) -> None:
     more = int(warning.split("about ")[1].split()[0])
     enough = with_needed_where(grouped_items(1, 200 + more), lambda item: item["id"] % 5 == 0)
     counts = export.split_counts(split(enough, 0.15, 0.25, 0)[0]["test"])
-    assert counts["needed"] == pytest.approx(20, abs=3)
+    assert counts["positive"] == pytest.approx(20, abs=3)
 
 
 def test_enough_labels_are_no_warning(project: Path) -> None:

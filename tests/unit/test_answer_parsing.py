@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.llm import answer_parsing, prompts
+from tests.conftest import QUESTION
 
-ENGLISH_PROMPTS = [prompts.load("en"), prompts.load("paper_en")]
-CHINESE_PROMPTS = [prompts.load("zh"), prompts.load("paper_zh")]
-N, Y, D, X = "not_needed", "needed", "dont_know", "unreadable"  # A, B and C in the fixed order
+ENGLISH_PROMPTS = [prompts.load(QUESTION, "en"), prompts.load(QUESTION, "paper_en")]
+CHINESE_PROMPTS = [prompts.load(QUESTION, "zh"), prompts.load(QUESTION, "paper_zh")]
+N, Y, D, X = "negative", "positive", "dont_know", "unreadable"  # A, B and C in the fixed order
 
 ENGLISH = [
     ("A", N),

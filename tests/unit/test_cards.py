@@ -21,7 +21,9 @@ from tests.clones import read
 from tests.conftest import ONLY_THE_SAMPLE, ROOT, SAMPLE, change_params, run
 from tests.finished import finish
 
-FIRST = (SAMPLE, "data/annotations")
+LABELS = "data/annotations/needs_context"
+GUIDELINE = "questions/needs_context/GUIDELINE.md"
+FIRST = (SAMPLE, LABELS)
 
 
 def yaml(path: Path) -> Any:
@@ -77,7 +79,7 @@ def test_a_card_has_the_exports_hash_however_its_path_is_written(
     """DVC writes a path into dvc.lock as params.yaml has it, but for an absolute one inside the project."""
     set_params(**{"ingest.path": str(project / "data" / "room.jsonl") if path == "/absolute" else path})
     locked: dict[str, Any] = {"deps": [{"path": path.replace("/absolute", "data/room.jsonl"), "md5": "1"}], "outs": []}
-    others = {"deps": [{"path": path, "md5": "2"} for path in ("data/annotations", "data/alpaca")], "outs": []}
+    others = {"deps": [{"path": path, "md5": "2"} for path in (LABELS, "data/alpaca")], "outs": []}
     hash_by_path = of_the_labels({"ingest": locked, "annotate": others, "export": others}, params())
     assert list(hash_by_path.values()) == ["md5 1", "md5 2", "md5 2"]
 
@@ -89,13 +91,13 @@ def test_whatever_a_card_names_makes_it_anew() -> None:
     stages = yaml(ROOT / "dvc.yaml")["stages"]
     names, train = stages["report"]["deps"], stages["train"]["do"]["deps"]
     data = [path for path in train if not path.startswith("stages/")]
-    for path in (*data, "data/annotations", "${ingest.path}"):
+    for path in (*data, "data/annotations/${question.name}", "${ingest.path}"):
         assert any(path == name or path.startswith(f"{name}/") for name in names), path
 
 
 HASHES = {  # of a lock, by stage
     "ingest": {SAMPLE: "1" * 32},
-    "annotate": {"data/annotations": "2" * 32 + ".dir"},
+    "annotate": {LABELS: "2" * 32 + ".dir"},
     "export": {"data/alpaca": "3" * 32 + ".dir"},
     "train@m": {"data/alpaca/train.json": "4" * 32, "data/adapters/m": "5" * 32 + ".dir"},
 }
@@ -106,7 +108,7 @@ OF_THE_DATA = {path: md5 for name, stage in HASHES.items() if name != "train@m" 
 def publishable(project: Path) -> None:
     """What is published beside weights and alpaca files, and the lock that cards were made of."""
     change_params(project, {"ingest.path": SAMPLE})
-    for file in ("data/dataset_info.json", "data/annotations/GUIDELINE.md"):
+    for file in ("data/dataset_info.json", GUIDELINE):
         (project / file).parent.mkdir(parents=True, exist_ok=True)
         (project / file).write_text("shared")
     write_card(project / "metrics" / "cards" / "m.md", OF_THE_MODEL)
@@ -130,7 +132,7 @@ def write_card(file: Path, hashes: dict[str, str]) -> None:
     [
         ("metrics/cards/m.md", OF_THE_MODEL, "data/adapters/m", "dvc repro report"),
         ("metrics/cards/m.md", OF_THE_MODEL, SAMPLE, "dvc repro report"),
-        ("data/README.md", OF_THE_DATA, "data/annotations", "make figures"),
+        ("data/README.md", OF_THE_DATA, LABELS, "make figures"),
         ("data/README.md", OF_THE_DATA, "data/alpaca", "make figures"),
     ],
 )
@@ -180,11 +182,9 @@ def test_publishing_says_first_what_would_go_where_and_nothing_goes_where_all_ca
     for file in ("adapters/m/adapter_model.safetensors", "adapters/m/README.md", "alpaca/train.json", "README.md"):
         (project / "data" / file).parent.mkdir(parents=True, exist_ok=True)
         (project / "data" / file).write_text(file)
+    (project / GUIDELINE).unlink()
     missing = run(publish, "m", "me/it")
-    assert (
-        "metrics/cards/m.md, data/dataset_info.json, data/annotations/GUIDELINE.md, dvc.lock is missing"
-        in missing.output
-    )
+    assert f"metrics/cards/m.md, data/dataset_info.json, {GUIDELINE}, dvc.lock is missing" in missing.output
     publishable(project)
     output = run(publish, "m", "me/it").output
     assert [line.split(" (")[0].strip() for line in output.splitlines() if line.startswith("  ")] == [
@@ -192,8 +192,8 @@ def test_publishing_says_first_what_would_go_where_and_nothing_goes_where_all_ca
         "adapter_model.safetensors",
         "README.md",
         "dataset_info.json",
-        "annotations/GUIDELINE.md",
         "alpaca/train.json",
+        "GUIDELINE.md",
     ]
     size = (project / "metrics" / "cards" / "m.md").stat().st_size
     assert f"README.md ({size} bytes) from metrics/cards/m.md" in output
@@ -235,7 +235,7 @@ def test_another_number_shows_in_the_data_card(project: Path) -> None:
     committed = (ROOT / "data" / "README.md").read_text(encoding="utf-8").splitlines()
     shutil.copytree(ROOT / "metrics", project / "metrics")
     export = read(project / "metrics" / "details" / "export.json")
-    export["test"] |= {"n": 280, "needed": 98, "needed_share": 0.35}
+    export["test"] |= {"n": 280, "positive": 98, "positive_share": 0.35}
     (project / "metrics" / "details" / "export.json").write_text(json.dumps(export))
     lines = filled_card(project / "metrics" / "details", ROOT / "data" / "card.md", project / "README.md").splitlines()
     assert [line for line in lines if line not in committed] == ["| test | 280 | 98 | 35.00% |"]

@@ -10,9 +10,9 @@ from tests.conftest import Row
 
 
 def prediction(id: int, truth: bool, right: bool) -> Row:
-    answer = "needed" if truth is right else "not_needed"
-    logs = {"needed": -3.0, "not_needed": -3.0, "dont_know": -9.0} | {answer: -0.1}
-    return {"id": id, "cr_need_gt": truth, "answer": answer} | logs
+    answer = "positive" if truth is right else "negative"
+    logs = {"positive": -3.0, "negative": -3.0, "dont_know": -9.0} | {answer: -0.1}
+    return {"id": id, "label": truth, "answer": answer} | logs
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def test_a_difference_is_beyond_chance_where_a_sign_test_says_so(better: int, wo
     assert bool(exact) is bool(moved)
     assert comparison.other_answers == better + worse
     for rows, scores in ((before, comparison.before), (after, comparison.after)):
-        predicted = [row["answer"] == "needed" for row in rows]
+        predicted = [row["answer"] == "positive" for row in rows]
         assert scores["precision"] == pytest.approx(precision_score(truth, predicted))
         assert scores["recall"] == pytest.approx(recall_score(truth, predicted))
         assert scores["f1"] == pytest.approx(f1_score(truth, predicted))
@@ -41,7 +41,7 @@ def test_a_difference_is_beyond_chance_where_a_sign_test_says_so(better: int, wo
 def test_only_items_that_both_answered_count_by_the_later_labels() -> None:
     before = [prediction(i, i % 2 == 0, True) for i in range(60)]
     after = [prediction(i, i % 2 == 0, True) for i in range(10, 70)]
-    after[0] |= {"cr_need_gt": False}
+    after[0] |= {"label": False}
     comparison = compare_answers(before, after, 100, 0)
     assert comparison is not None
     assert (comparison.n, comparison.other_answers, comparison.other_labels) == (50, 0, 1)
@@ -52,10 +52,10 @@ def test_only_items_that_both_answered_count_by_the_later_labels() -> None:
 
 
 def test_bounds_that_do_not_overlap() -> None:
-    before = {"n": 50, "needed_share": 0.4} | bounded(
+    before = {"n": 50, "positive_share": 0.4} | bounded(
         precision=(0.4, 0.5, 0.6), recall=(0.4, 0.5, 0.6), f1=(0.4, 0.5, 0.6)
     )
-    after = {"n": 50, "needed_share": 0.4} | bounded(
+    after = {"n": 50, "positive_share": 0.4} | bounded(
         precision=(0.61, 0.7, 0.8), recall=(0.55, 0.7, 0.8), f1=(0.1, 0.2, 0.39)
     )
     assert compare_bounds(before, after).moved == {"precision": "better", "f1": "worse"}
@@ -66,30 +66,30 @@ def test_bounds_that_do_not_overlap() -> None:
 
 def test_a_new_model_has_nothing_before() -> None:
     scores = {"n": 50} | bounded(precision=(0.61, 0.7, 0.8), recall=(0.55, 0.65, 0.8), f1=(0.1, 0.2, 0.39))
-    row = comparison_row("a, tuned", new_model(scores | {"needed_share": 0.4}))
+    row = comparison_row("a, tuned", new_model(scores | {"positive_share": 0.4}))
     assert row == ["a, tuned", "70.00", "65.00", "20.00", "50", "", "new"]
-    row = comparison_row("a, tuned", new_model(scores | {"needed_share": 0.38}))
+    row = comparison_row("a, tuned", new_model(scores | {"positive_share": 0.38}))
     assert row == ["a, tuned", "too few", "too few", "too few", "50", "", "new"]
 
 
 @pytest.mark.parametrize(
-    ("needed", "moved"), [(19, {}), (20, {"precision": "better", "recall": "better", "f1": "better"})]
+    ("positives", "moved"), [(19, {}), (20, {"precision": "better", "recall": "better", "f1": "better"})]
 )
-def test_too_few_items_of_a_label_move_nothing(needed: int, moved: dict[str, str]) -> None:
+def test_too_few_items_of_a_label_move_nothing(positives: int, moved: dict[str, str]) -> None:
     """Every answer was wrong and is right now."""
-    before = [prediction(i, i < needed, False) for i in range(100)]
-    after = [prediction(i, i < needed, True) for i in range(100)]
+    before = [prediction(i, i < positives, False) for i in range(100)]
+    after = [prediction(i, i < positives, True) for i in range(100)]
     paired = compare_answers(before, after, 100, 0)
-    low = {"n": 100, "needed_share": 0.5} | bounded(precision=(0, 0.1, 0.2), recall=(0, 0.1, 0.2), f1=(0, 0.1, 0.2))
-    high = low | {"needed_share": needed / 100}
+    low = {"n": 100, "positive_share": 0.5} | bounded(precision=(0, 0.1, 0.2), recall=(0, 0.1, 0.2), f1=(0, 0.1, 0.2))
+    high = low | {"positive_share": positives / 100}
     high |= bounded(precision=(0.8, 0.9, 1), recall=(0.8, 0.9, 1), f1=(0.8, 0.9, 1))
     assert paired is not None
     for comparison in (paired, compare_bounds(low, high)):
         assert comparison.moved == moved
         cells = comparison_row("a", comparison)
-        assert (cells[1:4] == ["too few"] * 3) is (needed < 20)
-        assert (comparison.in_words() == "too few items to say") is (needed < 20)
-    assert compare_bounds(high, low).few_labels is (needed < 20)
+        assert (cells[1:4] == ["too few"] * 3) is (positives < 20)
+        assert (comparison.in_words() == "too few items to say") is (positives < 20)
+    assert compare_bounds(high, low).few_labels is (positives < 20)
 
 
 def bounded(**scores: tuple[float, float, float]) -> dict[str, float]:

@@ -33,7 +33,7 @@ def p(project: Path, set_params: Callable[..., None], monkeypatch: pytest.Monkey
     return change
 
 
-ITEMS = [inquiry(id, "And it?") | {"cr_need_gt": id % 2 == 0} for id in range(6)]
+ITEMS = [inquiry(id, "And it?") | {"label": id % 2 == 0} for id in range(6)]
 
 
 def always(letter: str) -> Callable[[Any], list[float]]:
@@ -53,9 +53,9 @@ def by_text(option: str) -> Callable[[Any], list[float]]:
 def test_one_letter_always(p: Callable[..., Params]) -> None:
     values = p(**{"evaluate.permutations": 1})
     answers = predict(ITEMS, RuleEngine(always("B")), values, "test")
-    assert {(row["letters"], row["answer"]) for row in answers} == {("B", "needed")}
+    assert {(row["letters"], row["answer"]) for row in answers} == {("B", "positive")}
     assert summary(answers, values) == {"letter_share": 1, "shortened": 0, "turns_lost": 0}
-    assert answers[0]["needed"] == pytest.approx(math.log(0.8), abs=1e-6)
+    assert answers[0]["positive"] == pytest.approx(math.log(0.8), abs=1e-6)
     assert answers[0]["id"] == 0
 
 
@@ -77,7 +77,7 @@ def test_a_model_that_reads_the_text_is_the_same_in_all_orders(p: Callable[..., 
     answers = predict(ITEMS, RuleEngine(by_text("needed")), values, "test")
     assert summary(answers, values)["order_changes"] == 0
     assert summary(answers, values)["letter_share"] == pytest.approx(1 / 3, abs=1e-6)
-    assert {row["answer"] for row in answers} == {"needed"}
+    assert {row["answer"] for row in answers} == {"positive"}
 
 
 SECOND_TURN = "A user was asked a question with three options and gave this answer:\n"
@@ -92,9 +92,9 @@ def test_generate_asks_twice_and_reads_the_second_answer(p: Callable[..., Params
     model = RuleEngine(reasons_then_names("It may be A or C, $options knows.", "(B)"))
     values = p(**{"evaluate.protocol": "generate"})
     answers = predict(ITEMS[:2], model, values, "test")
-    assert [row["answer"] for row in answers] == ["needed", "needed"]
+    assert [row["answer"] for row in answers] == ["positive", "positive"]
     assert answers[0] == dict.fromkeys(OPTIONS) | {
-        "id": 0, "prompt": "en", "letters": "B", "said": "(B)", "answer": "needed", "turns_lost": 0,
+        "id": 0, "prompt": "en", "letters": "B", "said": "(B)", "answer": "positive", "turns_lost": 0,
     }  # fmt: skip
     first, second = model.prompts  # of both items, which ask the same
     assert [message["role"] for message in first] == ["user"]
@@ -119,16 +119,16 @@ def test_the_second_turn_has_the_letters_of_the_question(p: Callable[..., Params
 
     model = RuleEngine(rule)
     changed = {"question.option_order.evaluation": order, "question.option_order.training": "shuffled"}
-    items = [inquiry(id, f"And it {id}?") | {"cr_need_gt": True} for id in range(20)]
+    items = [inquiry(id, f"And it {id}?") | {"label": True} for id in range(20)]
     answers = predict(items, model, p(**{"evaluate.protocol": "generate"} | changed), "test")
-    assert {row["answer"] for row in answers} == {"needed"}
+    assert {row["answer"] for row in answers} == {"positive"}
     assert {row["letters"] for row in answers} == ({"B"} if order == "fixed" else {"A", "B", "C"})
 
 
 def test_generate_has_room_for_both_turns(p: Callable[..., Params]) -> None:
     """A question needs room for the reasoning; the second turn needs it for the reasoning and the letter."""
     values = p(**{"evaluate.protocol": "generate", "evaluate.max_tokens": 500, "question.window": 12})
-    item = inquiry(1, "And it?", window=9) | {"cr_need_gt": True}
+    item = inquiry(1, "And it?", window=9) | {"label": True}
     unlimited = RuleEngine(reasons_then_names("x" * 500, "B"))
     predict([item], unlimited, values, "test")
     size, second_size = (len(chat[0]["content"]) for chat in unlimited.prompts)
@@ -154,7 +154,7 @@ def test_an_item_without_an_answer_has_the_reason(p: Callable[..., Params]) -> N
     refused, cut_off = NoAnswer.REFUSED, NoAnswer.CUT_OFF
     for reason in NoAnswer:
         (answer,) = predict(ITEMS[:1], RuleEngine(lambda chat: reason), p(), "test")  # noqa: B023
-        assert (answer["answer"], answer["letters"], answer["needed"]) == (reason, "-", None)
+        assert (answer["answer"], answer["letters"], answer["positive"]) == (reason, "-", None)
         assert log_odds_of(answer) == 0
     values = p(**{"evaluate.protocol": "generate"})
     thinker = RuleEngine(lambda chat: "<think>It could be B. needed")
@@ -163,18 +163,18 @@ def test_an_item_without_an_answer_has_the_reason(p: Callable[..., Params]) -> N
     second_refused = RuleEngine(lambda chat: refused if "gave this answer" in chat[0]["content"] else "I think so.")
     assert predict(ITEMS[:1], second_refused, values, "test")[0]["answer"] == refused
     thinks_first = RuleEngine(lambda chat: "<think>It could be A.</think>B" if "gave" in chat[0]["content"] else "Yes")
-    assert predict(ITEMS[:1], thinks_first, values, "test")[0]["answer"] == "needed"
+    assert predict(ITEMS[:1], thinks_first, values, "test")[0]["answer"] == "positive"
 
 
 def test_unknown_and_equal_log_probabilities_are_no_answers(p: Callable[..., Params]) -> None:
     cases: list[tuple[list[float | None], str, Any]] = [
-        ([None, -0.1, None], "needed", math.log(math.exp(-0.1) / (1 - math.exp(-0.1)))),
-        ([-0.1, None, -9.0], "not_needed", -math.log(math.exp(-0.1) / (1 - math.exp(-0.1)))),
-        ([None, -3.0, None], "needed", 0),  # the others are less likely still, but by how much is unknown
+        ([None, -0.1, None], "positive", math.log(math.exp(-0.1) / (1 - math.exp(-0.1)))),
+        ([-0.1, None, -9.0], "negative", -math.log(math.exp(-0.1) / (1 - math.exp(-0.1)))),
+        ([None, -3.0, None], "positive", 0),  # the others are less likely still, but by how much is unknown
         ([None, None, -0.1], "dont_know", 0),
-        ([None, 0.0, None], "needed", pytest.approx(20.7, abs=0.1)),
+        ([None, 0.0, None], "positive", pytest.approx(20.7, abs=0.1)),
         ([-1.0, -1.0, -2.0], "unreadable", 0),
-        ([-1.0, -2.0, -2.0], "not_needed", -1),
+        ([-1.0, -2.0, -2.0], "negative", -1),
     ]
     for logprobs, option, log_odds in cases:
         (answer,) = predict(ITEMS[:1], RuleEngine(lambda chat: logprobs), p(), "test")  # noqa: B023
@@ -183,10 +183,10 @@ def test_unknown_and_equal_log_probabilities_are_no_answers(p: Callable[..., Par
 
 
 def test_over_orders_an_option_must_be_known_in_all_that_were_answered(p: Callable[..., Params]) -> None:
-    """The letters' log-probabilities in the three orders, in which B is needed, dont_know and not_needed in turn."""
+    """The letters' log-probabilities in the three orders, in which B is positive, dont_know and negative in turn."""
     values = p(**{"evaluate.permutations": 3})
-    orders = [["not_needed", "needed", "dont_know"], ["needed", "dont_know", "not_needed"]]
-    orders.append(["dont_know", "not_needed", "needed"])
+    orders = [["negative", "positive", "dont_know"], ["positive", "dont_know", "negative"]]
+    orders.append(["dont_know", "negative", "positive"])
 
     def answer(*logprobs_by_order: Any) -> dict[str, Any]:
         remaining = iter(logprobs_by_order)
@@ -195,24 +195,24 @@ def test_over_orders_an_option_must_be_known_in_all_that_were_answered(p: Callab
     def letters(order: list[str], **logprob_by_option: float) -> list[float | None]:
         return [logprob_by_option.get(option) for option in order]
 
-    known = answer(*(letters(order, needed=-0.5) for order in orders))
-    assert (known["answer"], known["needed"], known["not_needed"]) == ("needed", -0.5, None)
-    refused_once = answer(NoAnswer.REFUSED, *(letters(order, needed=-0.5, not_needed=-2) for order in orders[1:]))
-    assert (refused_once["answer"], refused_once["not_needed"], refused_once["letters"][0]) == ("needed", -2, "-")
-    in_turn = answer(letters(orders[0], needed=-1), letters(orders[1], needed=-1), letters(orders[2], not_needed=-1))
-    assert (in_turn["answer"], in_turn["needed"]) == ("needed", None)
+    known = answer(*(letters(order, positive=-0.5) for order in orders))
+    assert (known["answer"], known["positive"], known["negative"]) == ("positive", -0.5, None)
+    refused_once = answer(NoAnswer.REFUSED, *(letters(order, positive=-0.5, negative=-2) for order in orders[1:]))
+    assert (refused_once["answer"], refused_once["negative"], refused_once["letters"][0]) == ("positive", -2, "-")
+    in_turn = answer(letters(orders[0], positive=-1), letters(orders[1], positive=-1), letters(orders[2], negative=-1))
+    assert (in_turn["answer"], in_turn["positive"]) == ("positive", None)
     assert answer(*[NoAnswer.REFUSED] * 3)["answer"] == "refused"
     assert answer(NoAnswer.REFUSED, NoAnswer.CUT_OFF, NoAnswer.REFUSED)["answer"] == "unreadable"
 
 
 def test_votes() -> None:
-    assert majority(["needed", "needed", "not_needed"]) == "needed"
-    assert majority(["needed", "unreadable", "unreadable"]) == "needed"
-    assert majority(["needed", "not_needed", "unreadable"]) == "unreadable"
+    assert majority(["positive", "positive", "negative"]) == "positive"
+    assert majority(["positive", "unreadable", "unreadable"]) == "positive"
+    assert majority(["positive", "negative", "unreadable"]) == "unreadable"
 
 
 def test_the_oldest_turns_go_first(p: Callable[..., Params]) -> None:
-    long = inquiry(1, "And it?", window=9) | {"cr_need_gt": True}
+    long = inquiry(1, "And it?", window=9) | {"label": True}
     values = p(**{"question.window": 12})
     unlimited = RuleEngine(always("A"))
     predict([long], unlimited, values, "test")
@@ -247,10 +247,10 @@ def test_a_message_cannot_add_options_or_parts(p: Callable[..., Params], prompt:
     plain, hostile = RuleEngine(always("B")), RuleEngine(always("B"))
     values = p(**{"question.window": 12, "question.prompt": prompt})
     for model, message_text in ((plain, "hi"), (hostile, text)):
-        item = inquiry(1, message_text) | {"cr_need_gt": True}
+        item = inquiry(1, message_text) | {"label": True}
         item["cr_window"] = [turn | {"text": message_text} for turn in item["cr_window"]]
         answers = predict([item], model, values, "test")
-        assert answers[0]["answer"] == "needed"
+        assert answers[0]["answer"] == "positive"
     lines, hostile_lines = (model.prompts[0][0]["content"].splitlines() for model in (plain, hostile))
     assert len(lines) == len(hostile_lines)
     assert [line for line in lines if "hi" not in line] == [
@@ -301,7 +301,7 @@ def test_all_is_the_papers_kind_of_number(
     labels = [True, True, False, True, False, False, False, True]
     answered = [True, False, True, True, False, True, False, False]  # 2 of 4 answers and 2 of 4 items are right
     items = [
-        inquiry(id, f"And it ({id})?") | {"cr_need_gt": label, "split": ("train", "dev", "test")[id % 3]}
+        inquiry(id, f"And it ({id})?") | {"label": label, "split": ("train", "dev", "test")[id % 3]}
         for id, label in enumerate(labels)
     ]
     write(project / "items.jsonl", from_rows(items, Item), Item)

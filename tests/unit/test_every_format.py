@@ -12,7 +12,7 @@ from stages.filter import main as filter_turns
 from stages.ingest import main as ingest
 from stages.score import main as score
 from tests.chat_exports import FORMATS, Utterance, export
-from tests.conftest import RULES_ALONE, run
+from tests.conftest import QUESTION, RULES_ALONE, run
 
 START = 1499990400  # 2017-07-14 00:00: a date that shows day and month, hours that show the clock
 TEXTS = ("Does the ferry run on Sunday?", "Yes, at nine", "And how do I get back?", "thanks a lot")
@@ -26,8 +26,8 @@ def test_every_format_reaches_labelled_questions(project: Path, set_params: Call
         **{"ingest.format": "auto", "ingest.limit": None, "ingest.path": str(path), "annotate.adjudicator": "ann"}
         | RULES_ALONE
     )
-    (project / "data" / "annotations").mkdir(parents=True)
-    (project / "data" / "annotations" / "GUIDELINE.md").write_text("Cover the history.\n")
+    annotations = project / "data" / "annotations" / QUESTION.name
+    annotations.mkdir(parents=True)
     commands = [
         (ingest, "messages.jsonl imported.jsonl rejects.jsonl n.json ingest.json"),
         (concat, "messages.jsonl turns.jsonl n.json concat.json"),
@@ -44,7 +44,7 @@ def test_every_format_reaches_labelled_questions(project: Path, set_params: Call
         for inquiry in inquiries
     ]
     lines = "".join(json.dumps(label) + "\n" for label in labels)
-    (project / "data" / "annotations" / "ann.jsonl").write_text(lines)
+    (annotations / "ann.jsonl").write_text(lines)
     files = (
         "inquiries.jsonl data/annotations imported.jsonl labelled.jsonl queue.jsonl rejects.jsonl n.json annotate.json"
     )

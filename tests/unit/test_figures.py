@@ -11,28 +11,28 @@ from stages.pipeline.params import params
 from stages.pipeline.schemas import Score
 from stages.pipeline.tables import from_rows
 from stages.reporting.figures import confusion, histogram, precision_recall, reliability, size
-from tests.conftest import ROOT, Row
+from tests.conftest import QUESTION, ROOT, Row
 
 
 def answers(n: int = 300, seed: int = 0) -> list[Row]:
-    """Predictions whose probability of needed is true: an item is needed as often as it says."""
+    """Predictions whose probability of positive is true: an item is positive as often as it says."""
     rng = np.random.default_rng(seed)
     rows = []
     for id in range(n):
         p, rest = rng.random(), rng.random() * 0.1
-        weights = {"needed": p * (1 - rest), "not_needed": (1 - p) * (1 - rest), "dont_know": rest}
+        weights = {"positive": p * (1 - rest), "negative": (1 - p) * (1 - rest), "dont_know": rest}
         logs = {name: math.log(max(weight, 1e-9)) for name, weight in weights.items()}
         answer = max(logs, key=logs.__getitem__)
-        rows.append({"id": id, "cr_need_gt": bool(rng.random() < weights["needed"]), "answer": answer} | logs)
+        rows.append({"id": id, "label": bool(rng.random() < weights["positive"]), "answer": answer} | logs)
     return rows
 
 
 def test_confusion_is_scikit_learns() -> None:
     rows = answers()
     rows[0]["answer"], rows[1]["answer"] = "refused", "dont_know"
-    points = confusion({"vanilla": {"a": rows}, "tuned": {}})
-    truth = ["needed" if row["cr_need_gt"] else "not_needed" for row in rows]
-    labels = ["needed", "not_needed", "dont_know", "refused"]  # those that occur
+    points = confusion({"vanilla": {"a": rows}, "tuned": {}}, QUESTION)
+    truth = ["positive" if row["label"] else "negative" for row in rows]
+    labels = ["positive", "negative", "dont_know", "refused"]  # those that occur
     expected = confusion_matrix(truth, [row["answer"] for row in rows], labels=labels)
     assert [point["items"] for point in points] == expected[:2].ravel().tolist()
     assert sum(point["share"] for point in points) == pytest.approx(2, abs=1e-3)
@@ -42,19 +42,19 @@ def test_true_probabilities_lie_on_the_diagonal() -> None:
     points = reliability({"tuned": {"a": answers(5000)}})
     assert sum(point["items"] for point in points) == 5000
     assert sum(point["low"] <= point["probability"] <= point["high"] for point in points) >= len(points) - 1
-    assert all(point["low"] <= point["needed"] <= point["high"] for point in points)
+    assert all(point["low"] <= point["positive"] <= point["high"] for point in points)
 
 
 def test_what_only_talked_has_no_probabilities() -> None:
-    without = dict.fromkeys(("needed", "not_needed", "dont_know"))
+    without = dict.fromkeys(("positive", "negative", "dont_know"))
     assert reliability({"vanilla": {"a": [row | without for row in answers(9)]}}) == []
 
 
 def test_precision_at_each_recall() -> None:
     """The best over all thresholds that reach the recall, one by one."""
     rows = answers(120)
-    odds = np.array([row["needed"] - row["not_needed"] for row in rows])
-    truth = [row["cr_need_gt"] for row in rows]
+    odds = np.array([row["positive"] - row["negative"] for row in rows])
+    truth = [row["label"] for row in rows]
     at = [(recall_score(truth, odds >= cut), precision_score(truth, odds >= cut)) for cut in odds]
     points = precision_recall({"tuned": {"a": rows}})
     assert points[0]["recall"] == 0
@@ -83,7 +83,7 @@ def test_size_in_percent() -> None:
     precision = {"precision": 0.5, "precision_low": 0.4, "precision_high": 0.65}
     scores = precision | {"f1": 0.7, "f1_low": 0.61234, "f1_high": 0.8}
     models = params(ROOT / "params.yaml").models
-    points = size({"qwen1_5_4b": scores}, {}, {"always_needed": scores}, models)
+    points = size({"qwen1_5_4b": scores}, {}, {"always_positive": scores}, models)
     assert [point["parameters"] for point in points] == [models["qwen1_5_4b"].size, None] * 2
     assert [(point["score"], point["low"], point["value"], point["high"]) for point in points] == [
         ("precision", 40, 50, 65),

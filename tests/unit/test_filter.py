@@ -12,17 +12,18 @@ from ibis import _
 
 from stages.chat.inquiries import PART_CHARACTERS, filter_turns, windows
 from stages.chat.turns import joined, numbered
+from stages.draw import main as draw
 from stages.filter import main
 from stages.judging.question_filter import Turn as Filtered
 from stages.judging.question_filter import filter_quality, threshold_sweep
 from stages.llm.no_answers import NoAnswer
 from stages.llm.prompts import load_filter
 from stages.llm.scorers import RATING_TOKENS, _without_final_marks, choose, mark, rate, rules
-from stages.pipeline.params import Filter, Scorer
-from stages.pipeline.schemas import Score, Turn
-from stages.pipeline.tables import from_rows, rows, write
+from stages.pipeline.params import Filter, Scorer, Scoring, params
+from stages.pipeline.schemas import Inquiry, Reject, Score, Turn
+from stages.pipeline.tables import from_rows, read, rows, write
 from stages.score import main as score
-from tests.conftest import RULES_ALONE, messages, run, table
+from tests.conftest import ROOT, RULES_ALONE, messages, run, table
 from tests.rule_engine import RuleEngine
 
 UNREADABLE = NoAnswer.UNREADABLE
@@ -30,7 +31,8 @@ SCORERS = [
     Scorer(name="is_question", kind="rules", next_from=5),
     Scorer(name="mark_is_question", kind="mark", model="m"),
 ]
-FILTER = Filter(throttles={"is_question": 5, "mark_is_question": 2}, min_chars=7, window=12)
+FILTER = Filter(throttles={"is_question": 5, "mark_is_question": 2}, min_chars=7, window=12, sample=600)
+P = params(ROOT / "params.yaml").model_copy(update={"score": Scoring(scorers=SCORERS), "filter": FILTER})
 
 
 @pytest.mark.parametrize(
@@ -140,7 +142,7 @@ def test_every_reason_once(scores: list[float | str], text: str, reason: str | N
         ],
         Score,
     )
-    (row,) = rows(filter_turns(log, table_of_scores, SCORERS, FILTER))
+    (row,) = rows(filter_turns(log, table_of_scores, P))
     assert row["reason"] == reason
 
 
@@ -164,6 +166,62 @@ def test_in_parts_the_same_bytes(
         outputs.append((project / "inquiries").read_bytes())
     assert outputs[0] == outputs[1]
     assert outputs[0].count(b"\n") == 50 * 20
+
+
+def test_nothing_is_drawn_for_a_question_of_inquiries(project: Path) -> None:
+    """And no label file is read, so that labels make no filter stale."""
+    write(
+        project / "turns.jsonl", from_rows([row | {"messages": 1} for row in messages(("a", 0, "who?"))], Turn), Turn
+    )
+    broken = project / "annotations" / "needs_context" / "ann.jsonl"
+    broken.parent.mkdir(parents=True)
+    broken.write_text("no label\n")
+    assert run(draw, "turns.jsonl", "annotations", "drawn.json").exit_code == 0
+    assert json.loads((project / "drawn.json").read_text()) == []
+
+
+@pytest.mark.parametrize("history", [False, True])
+@pytest.mark.parametrize(("sample", "drawn"), [(30, 30), (1, 1), (100, 100), (101, 100)])
+def test_a_question_of_turns_is_asked_of_a_sample(
+    project: Path, set_params: Callable[..., None], sample: int, drawn: int, history: bool
+) -> None:
+    """Of the first ids, which are hashes, and of all labelled turns, whatever the scores and the length; every turn is
+    drawn or rejected.
+    """
+    set_params(**RULES_ALONE | {"question.name": "is_question", "filter.sample": sample})
+    definition = project / "questions" / "is_question" / "question.yaml"
+    definition.write_text(definition.read_text().replace("history: false", f"history: {json.dumps(history)}"))
+    chat = [
+        row
+        for n in range(2)
+        for row in messages(*[("ab"[i % 2], 100 * i, ("who is it?", "no")[i % 2]) for i in range(50)], group=f"g{n}")
+    ]
+    turns = [row | {"id": 10 + i * 37 % 101, "messages": 1} for i, row in enumerate(chat)]
+    write(project / "turns.jsonl", from_rows(turns, Turn), Turn)
+    assert run(score, "turns.jsonl", "base", "scores.jsonl", "score.json").exit_code == 0
+    ids = sorted(turn["id"] for turn in turns)
+    labels = project / "data" / "annotations" / "is_question"
+    labels.mkdir(parents=True)
+    of_turns = [ids[-1], ids[0], 10**6]  # the last one is of no turn
+    label = {"annotator": "ann", "label": "question", "at": 5, "seconds": None, "guideline": "0" * 12}
+    (labels / "ann.jsonl").write_text("".join(json.dumps({"id": id} | label) + "\n" for id in of_turns))
+    assert run(draw, "turns.jsonl", labels.parent, "drawn.json").exit_code == 0
+    files = ("inquiries.jsonl", "rejects.jsonl", "n.json", "filter.json")
+    without = run(main, "turns.jsonl", "scores.jsonl", *files)
+    assert without.exit_code == 1 and "--drawn is missing" in without.output
+    result = run(main, "turns.jsonl", "scores.jsonl", *files, "--drawn", "drawn.json")
+    assert result.exit_code == 0, result.output
+    inquiries, rejects = rows(read("inquiries.jsonl", Inquiry)), rows(read("rejects.jsonl", Reject))
+    asked = sorted({*ids[:drawn], ids[-1]})
+    assert sorted(row["id"] for row in inquiries) == asked
+    assert sorted(row["id"] for row in rejects) == sorted({*ids} - {*asked})
+    assert {row["reason"] for row in rejects} <= {"not_drawn"}
+    details = json.loads((project / "filter.json").read_text())
+    rejected = {"not_drawn": 100 - len(asked)} if len(asked) < 100 else {}
+    assert details == {"turns": 100, "inquiries": len(asked), "messages_per_inquiry": 1, "rejected": rejected}
+    for row in inquiries:
+        assert len(row["cr_window"]) == (min(row["position"], 12) if history else 0)
+        assert not [name for name in row if name.endswith("is_question")]  # no scorer was asked
 
 
 def turn(*scores: float | None, is_inquiry: bool = False) -> Filtered:

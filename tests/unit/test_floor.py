@@ -14,7 +14,7 @@ LABELS = np.random.default_rng(1).random(300) < 0.4
 
 
 def items(start: int, end: int) -> list[dict[str, Any]]:
-    return [{"id": i, "cr_need_gt": bool(LABELS[i])} for i in range(start, end)]
+    return [{"id": i, "label": bool(LABELS[i])} for i in range(start, end)]
 
 
 def states_with_labels_at(place: int, layers: tuple[int, ...] = (3, 5, 7)) -> HiddenStates:

@@ -16,10 +16,11 @@ from typing import Any
 import click
 import pytest
 
-from stages import annotate, concat, export, filter, floor, ingest, judge_filter, score, validate
+from stages import annotate, concat, export, filter, filter_probes, floor, ingest, judge_filter, score, validate
 from stages.pipeline.command import full_disk
 from stages.pipeline.temporary import temporary_folder
-from tests.conftest import ROOT, RULES_ALONE, change_params, run, write_random_states
+from tests.conftest import RULES_ALONE, change_params, copy_settings, run, write_random_states
+from tests.labelling import file_of
 
 
 class Disk:
@@ -81,11 +82,12 @@ def lines(path: Path) -> list[dict[str, Any]]:
 STAGES: dict[str, tuple[Any, str]] = {
     "ingest": (ingest.main, "room.jsonl messages.jsonl imported.jsonl ingest_rejects.jsonl ingest_n.json ingest.json"),
     "concat": (concat.main, "messages.jsonl turns.jsonl concat_n.json concat.json"),
+    "filter_probes": (filter_probes.main, "turns.jsonl annotations base filter_probes.npz"),
     "score": (score.main, "turns.jsonl base scores.jsonl score.json"),
     "filter": (filter.main, "turns.jsonl scores.jsonl inquiries.jsonl filter_rejects.jsonl filter_n.json filter.json"),
     "judge_filter": (
         judge_filter.main,
-        "turns.jsonl scores.jsonl annotations/filter judge_filter_n.json judge_filter.json plot.json",
+        "turns.jsonl scores.jsonl filter_probes.npz annotations judge_filter_n.json judge_filter.json plot.json",
     ),
     "annotate": (
         annotate.main,
@@ -105,7 +107,7 @@ STAGES: dict[str, tuple[Any, str]] = {
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project that all of STAGES have run in."""
     folder = tmp_path_factory.mktemp("finished")
-    shutil.copy(ROOT / "params.yaml", folder)
+    copy_settings(folder)
     change_params(
         folder,
         {
@@ -117,8 +119,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         | RULES_ALONE,
     )
     (folder / "room.jsonl").write_text("".join(map(chat_line, range(1500))))
-    (folder / "annotations" / "filter").mkdir(parents=True)
-    (folder / "annotations" / "GUIDELINE.md").write_text("What needs its context.")
+    (folder / "annotations" / "needs_context").mkdir(parents=True)
     (folder / "base").mkdir()
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
@@ -126,7 +127,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for name in STAGES:
             if name == "annotate":
                 labels = "".join(label(item) for item in lines(folder / "inquiries.jsonl"))
-                (folder / "annotations" / "ann.jsonl").write_text(labels)
+                file_of(folder / "annotations").write_text(labels)
                 write_random_states(folder / "inquiries.jsonl", folder / "states.npz")
             assert_done(run_stage(name, folder))
     return folder

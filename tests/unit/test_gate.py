@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 
 from stages.gate import main
 from stages.gating.calibration import best_temperature, brier_score, calibration_error, temperature
-from stages.gating.rules import RULES
+from stages.gating.rules import RULES, TRIVIAL_RULES, rules_of
 from stages.gating.threshold import measure_gate, threshold_for, trade_off
 from stages.judging.metrics import sigmoid
 from stages.pipeline.schemas import Item, Prediction
 from stages.pipeline.tables import from_rows, write
-from tests.conftest import Row, inquiry, run, write_random_states
+from stages.reporting.gate_text import gate_table
+from tests.conftest import QUESTION, Row, inquiry, run, write_random_states
 
 SCORES = st.lists(st.tuples(st.integers(-20, 20), st.booleans()), min_size=2, max_size=60).filter(
     lambda pairs: len({truth for _, truth in pairs}) == 2
@@ -45,7 +46,14 @@ def test_rules(text: str, points: bool, short: bool) -> None:
     item = inquiry(1, text=text)
     assert RULES["pointing_words"](item) == points
     assert RULES["at_most_12_words"](item) == short
-    assert RULES["always"](item) and not RULES["never"](item)
+    assert TRIVIAL_RULES["always"](item) and not TRIVIAL_RULES["never"](item)
+
+
+def test_a_question_is_compared_with_the_rules_that_it_names() -> None:
+    trivial = ["always", "never"]
+    assert list(rules_of(QUESTION)) == [*trivial, "not_the_first_turn", "at_most_12_words", "pointing_words"]
+    assert list(rules_of(QUESTION.model_copy(update={"rules": ["pointing_words"]}))) == [*trivial, "pointing_words"]
+    assert list(rules_of(QUESTION.model_copy(update={"rules": []}))) == trivial
 
 
 def test_the_first_turn_of_a_chat_has_no_history() -> None:
@@ -76,8 +84,8 @@ def test_the_trade_off_is_that_of_the_roc_curve(pairs: list[tuple[int, bool]]) -
 
 def test_the_scores_of_a_gate_by_hand() -> None:
     truth = np.array([True] * 40 + [False] * 60)
-    is_needed = np.array([True] * 38 + [False] * 2 + [True] * 19 + [False] * 41)
-    scores = measure_gate(is_needed, is_needed.astype(float), truth, 500, 0)
+    is_positive = np.array([True] * 38 + [False] * 2 + [True] * 19 + [False] * 41)
+    scores = measure_gate(is_positive, is_positive.astype(float), truth, 500, 0)
     assert scores["recall"] == 0.95
     assert scores["precision"] == round(38 / 57, 4)
     assert scores["saved"] == 0.43
@@ -110,31 +118,46 @@ def test_the_temperature_is_the_slope_of_a_logistic_regression() -> None:
     assert 1 < bounds["temperature_low"] < 2.5 < bounds["temperature_high"]
 
 
+@pytest.mark.parametrize("positives", [19, 20, 80, 81])
+def test_too_few_items_of_a_label_have_no_table(positives: int) -> None:
+    truth = np.arange(100) < positives
+    gates = {"always": measure_gate(np.ones(100, bool), np.ones(100), truth, 50, 0)}
+    text = gate_table(gates, 0.95, "test", 50, QUESTION)
+    if positives in (20, 80):
+        assert text.startswith("Gates on 100 items of test, percent with 95% bounds.")
+        assert "the share of the items with the label needed that a gate finds" in text
+        assert "| always | 100.00 (" in text and f" | {positives}.00 (" in text
+    else:
+        counts = f"it has {positives} items with the label needed and {100 - positives} not needed, fewer than 20"
+        assert text.startswith(f"Nothing can be read off scores of test: {counts} of a label.")
+        assert "|" not in text
+
+
 def write_project(project: Path) -> list[Row]:
     """40 items a split; the model's log-odds tell the labels apart, and are three times too sure in dev."""
     rng = np.random.default_rng(5)
     items = [
-        inquiry(id, text=f"word{id % 7} and it?", group=f"g{id}") | {"cr_need_gt": bool(rng.random() < 0.5)}
+        inquiry(id, text=f"word{id % 7} and it?", group=f"g{id}") | {"label": bool(rng.random() < 0.5)}
         for id in range(240)
     ]
     for item, split in zip(items, ["train"] * 80 + ["dev"] * 80 + ["test"] * 80, strict=True):
         item["split"] = split
     write(project / "items.jsonl", from_rows(items, Item), Item)
     write_random_states(project / "items.jsonl", project / "states.npz")
-    log_odds = {item["id"]: float(3 * rng.normal(1.5 if item["cr_need_gt"] else -1.5, 1.5)) for item in items}
+    log_odds = {item["id"]: float(3 * rng.normal(1.5 if item["label"] else -1.5, 1.5)) for item in items}
     (project / "gate").mkdir()
     for name in ("smollm2_135m_10", "smollm2_135m_20", "smollm2_135m"):
         predictions = [
             {
                 "id": item["id"],
                 "prompt": "en",
-                "cr_need_gt": item["cr_need_gt"],
-                "needed": float(np.log(sigmoid(log_odds[item["id"]]))),
-                "not_needed": float(np.log(sigmoid(-log_odds[item["id"]]))),
+                "label": item["label"],
+                "positive": float(np.log(sigmoid(log_odds[item["id"]]))),
+                "negative": float(np.log(sigmoid(-log_odds[item["id"]]))),
                 "dont_know": -30.0,
                 "letters": "A",
                 "said": None,
-                "answer": "needed" if log_odds[item["id"]] > 0 else "not_needed",
+                "answer": "positive" if log_odds[item["id"]] > 0 else "negative",
                 "turns_lost": 0,
             }
             for item in items
@@ -150,17 +173,19 @@ def test_the_stage_chooses_on_dev_and_measures_on_test(project: Path, set_params
     set_params(**{"gate.recall": 0.9})
     result = run(main, *(project / file for file in files))
     assert result.exit_code == 0, result.output
-    threshold = json.loads((project / "gate.json").read_text())["smollm2_135m"]
+    written = json.loads((project / "gate.json").read_text())
+    assert written["question"] == "needs_context"
+    threshold = written["thresholds"]["smollm2_135m"]
     scores = json.loads((project / "m.json").read_text())["smollm2_135m"]
-    needed_of_dev = sorted(item["log_odds"] for item in items if item["split"] == "dev" and item["cr_need_gt"])
-    lost_of_dev = [value for value in needed_of_dev if value < threshold["log_odds"]]
-    assert len(lost_of_dev) == int(0.1 * len(needed_of_dev))
+    positive_of_dev = sorted(item["log_odds"] for item in items if item["split"] == "dev" and item["label"])
+    lost_of_dev = [value for value in positive_of_dev if value < threshold["log_odds"]]
+    assert len(lost_of_dev) == int(0.1 * len(positive_of_dev))
     test = [item for item in items if item["split"] == "test"]
     kept = [item for item in test if item["log_odds"] >= threshold["log_odds"]]
-    needed = [item for item in test if item["cr_need_gt"]]
+    positive = [item for item in test if item["label"]]
     assert scores["n"] == 80
     assert scores["saved"] == pytest.approx(1 - len(kept) / 80, abs=1e-4)
-    assert scores["recall"] == pytest.approx(sum(item["cr_need_gt"] for item in kept) / len(needed), abs=1e-4)
+    assert scores["recall"] == pytest.approx(sum(item["label"] for item in kept) / len(positive), abs=1e-4)
     details = json.loads((project / "d.json").read_text())
     assert threshold["temperature"] == details["smollm2_135m"]["temperature"] > 1.5
     assert details["smollm2_135m"]["brier_calibrated"] < details["smollm2_135m"]["brier"]

@@ -23,6 +23,7 @@ from stages.pipeline.tables import write
 from stages.tools.predict import main as predict
 from tests.clones import own_chat
 from tests.conftest import ONLY_THE_SAMPLE, ROOT, inquiries, inquiry, run
+from tests.labelling import file_of
 
 ANNOTATIONS = Path("data", "annotations")
 OUTPUTS = ("data/messages.jsonl", "data/imported.jsonl", "rejects.jsonl", "n.json", "metrics.json")
@@ -32,8 +33,8 @@ OUTPUTS = ("data/messages.jsonl", "data/imported.jsonl", "rejects.jsonl", "n.jso
 def room(project: Path, set_params: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project with a chat of its own and no key."""
     monkeypatch.delenv("CHAT_KEY", raising=False)
-    (project / ANNOTATIONS / "filter").mkdir(parents=True)
-    (project / ANNOTATIONS / "GUIDELINE.md").write_text("A question needs its context if …")
+    for name in ("needs_context", "is_question"):
+        (project / ANNOTATIONS / name).mkdir(parents=True)
     own_chat(project / "room.jsonl")
     set_params(**{"ingest.path": "room.jsonl", "ingest.format": "paper"})
     return project
@@ -41,7 +42,7 @@ def room(project: Path, set_params: Callable[..., None], monkeypatch: pytest.Mon
 
 def label(folder: Path, ids: list[int], name: str = "ann") -> Path:
     line = {"annotator": name, "label": "needed", "at": 1_600_000_000, "seconds": None, "guideline": "0" * 12}
-    file = folder / ANNOTATIONS / f"{name}.jsonl"
+    file = file_of(folder / ANNOTATIONS, name)
     file.write_text("".join(json.dumps({"id": id} | line) + "\n" for id in ids))
     return file
 
@@ -169,14 +170,14 @@ def test_another_key_is_refused_by_whoever_makes_or_joins_ids(room: Path, monkey
         (annotate, ("data/inquiries.jsonl", ANNOTATIONS, "data/imported.jsonl", "l", "q", "r", "m", "d", "a", "b")),
         (labels, ("import", "labels.csv")),
         (labels, ("label", "bob")),
-        (labels, ("questions", "bob")),
+        (labels, ("label", "bob", "--question", "is_question")),
         (labels, ("agreement",)),
         (predict, ("room.jsonl", "answers.jsonl", "smollm2_135m")),
     ]
     from stages.judge_filter import main as judge_filter
     from stages.reannotate import main as reannotate
 
-    commands.append((judge_filter, ("data/turns.jsonl", "s", ANNOTATIONS / "filter", "m", "d", "p")))
+    commands.append((judge_filter, ("data/turns.jsonl", "s", "f", ANNOTATIONS, "m", "d", "p")))
     tables = ("data/inquiries.jsonl", "data/predictions", ANNOTATIONS, "data/imported.jsonl", "params.yaml")
     commands.append((reannotate, (*tables, "q", "m")))
     for command, arguments in commands:
@@ -212,8 +213,8 @@ def test_no_new_key_where_one_was(room: Path) -> None:
     result = run(predict, "room.jsonl", "answers.jsonl", "smollm2_135m")
     assert result.exit_code == 1
     assert "a new one would orphan them" in result.output
-    file.rename(file.parent / "filter" / file.name)
-    refused("isn't here", "git rm data/annotations/filter/ann.jsonl")
+    file.rename(file.parent.with_name("is_question") / file.name)
+    refused("isn't here", "git rm data/annotations/is_question/ann.jsonl")
     assert not (room / ".chat_key").exists()
     (room / ".chat_key").write_bytes(first)
     assert secret_key("paper") == first  # a checkout from before fingerprints
@@ -223,9 +224,9 @@ def test_no_new_key_where_one_was(room: Path) -> None:
 def test_the_samples_labels_belong_to_another_chat(room: Path) -> None:
     label(room, [1], "claude_pass_1")
     assert secret_key("chitchat") == PUBLIC_KEY
-    refused("belong to another chat, the sample", "git rm data/annotations/claude_pass_1.jsonl")
+    refused("belong to another chat, the sample", "git rm data/annotations/needs_context/claude_pass_1.jsonl")
     assert not (room / ".chat_key").exists()
-    (room / ANNOTATIONS / "claude_pass_1.jsonl").unlink()
+    file_of(room / ANNOTATIONS, "claude_pass_1").unlink()
     assert stored_fingerprint(ANNOTATIONS) == SAMPLE_FINGERPRINT
     key = secret_key("paper")
     assert stored_fingerprint(ANNOTATIONS) == fingerprint.fingerprint(key)

@@ -18,29 +18,33 @@ from stages.labels import cells, exporting, importing, store
 from stages.labels.annotator_file import open_for
 from stages.labels.label_rows import FIELDS
 from stages.labels.records import json_records, table_records
-from stages.pipeline.schemas import LABELS, Inquiry
+from stages.pipeline.schemas import Inquiry
 from stages.pipeline.tables import from_rows, write
-from tests.conftest import Row, inquiry
-from tests.unit.test_labels import call, lines
+from tests.conftest import QUESTION, Row, inquiry
+from tests.labelling import file_of, lines
+from tests.unit.test_labels import call
 
 AT = "2026-01-02T03:04:05Z"
 SECONDS = 1767323045  # of AT
 UUID = "3f1f7c5e-0d6a-4d0e-9d63-1c9e9a1c7b11"
 LONG_ID = 2**53 - 1
+LABELS = list(QUESTION.labels)
 
 
 @pytest.fixture
 def room(project: Path) -> Path:
-    folder = project / "data" / "annotations"
-    folder.mkdir(parents=True)
-    (folder / "GUIDELINE.md").write_text("A question needs its context if …")
+    (project / "data" / "annotations" / QUESTION.name).mkdir(parents=True)
     items = [inquiry(id, f"And number {id}?") for id in (11, 12, 13, LONG_ID)]
     write(project / "data" / "inquiries.jsonl", from_rows(items, Inquiry), Inquiry)
     return project
 
 
 def votes(room: Path) -> dict[int, dict[str, str]]:
-    return store.votes(store.load(sorted((room / "data" / "annotations").glob("*.jsonl"))))
+    return store.votes(store.load(room / "data" / "annotations", QUESTION))
+
+
+def lines_of(room: Path, annotator: str) -> list[Row]:
+    return lines(file_of(room / "data" / "annotations", annotator))
 
 
 class Case(NamedTuple):
@@ -72,7 +76,7 @@ def check(room: Path, case: Case) -> None:
         assert result.exit_code == 0, result.output
     if result.exit_code:
         assert isinstance(result.exception, SystemExit), result.exception
-        assert not list((room / "data" / "annotations").glob("*.jsonl"))
+        assert not list((room / "data" / "annotations").rglob("*.jsonl"))
         assert case.output, "an import that is refused says why"
 
 
@@ -249,16 +253,16 @@ def test_what_label_studio_says_of_a_label(room: Path) -> None:
     tasks = [task(annotation(part(), note)), task(annotation(part(), lead_time=None, updated_at=None), id=12)]
     (room / "export.json").write_text(json.dumps(tasks))
     call("import", "export.json", *INES.split())
-    first, second = lines(room / "data" / "annotations" / "ines.jsonl")
+    first, second = lines_of(room, "ines")
     assert (first["at"], first["seconds"], first["note"]) == (SECONDS, 4.5, "too\nhard")
     assert (second["at"], second["seconds"], "note" in second) == (SECONDS, None, False)
     rows = [FLAT | {"note": note} for note in ("hm", {"text": ["two", "lines"]})]
     (room / "min.json").write_text(json.dumps([rows[0], rows[1] | {"inquiry": 12, "updated_at": "2026-01-03"}]))
     call("import", "min.json", "--rename", "1=bob")
-    assert [line["note"] for line in lines(room / "data" / "annotations" / "bob.jsonl")] == ["hm", "two\nlines"]
+    assert [line["note"] for line in lines_of(room, "bob")] == ["hm", "two\nlines"]
     (room / "own.jsonl").write_text('{"id": 11, "label": "needed", "annotator": "cid", "note": "half \\ud83d"}')
     assert "cid: 1 of 1 label new" in call("import", "own.jsonl").output
-    assert lines(room / "data" / "annotations" / "cid.jsonl")[0]["note"] == "half ?"
+    assert lines_of(room, "cid")[0]["note"] == "half ?"
 
 
 JSON_VALUES = st.recursive(
@@ -312,7 +316,7 @@ def malformed(draw: st.DrawFn) -> list[Any]:
 def test_nothing_escapes_from_a_malformed_file(tmp_path_factory: pytest.TempPathFactory, document: list[Any]) -> None:
     file = tmp_path_factory.mktemp("labels") / "export.json"
     file.write_text(json.dumps(document))
-    options = importing.Options({}, {UUID: "bob"}, {}, None)
+    options = importing.Options({}, {UUID: "bob"}, {}, None, LABELS)
     try:
         labels = importing.read_labels(file, options, "0" * 12, UTC)
     except ClickException as error:
@@ -583,7 +587,7 @@ def test_times_and_notes_of_other_tools(room: Path) -> None:
     (room / "c.jsonl").write_text(json.dumps({"external_id": "11", "responses": [updated | {"values": values}]}))
     for arguments in (("a.jsonl", "--annotator", "ann"), ("b.jsonl",), ("c.jsonl",)):
         assert "1 of 1 label new" in call("import", *arguments).output
-    [ann], [bob], [cid] = (lines(room / "data" / "annotations" / f"{name}.jsonl") for name in ("ann", "bob", "cid"))
+    [ann], [bob], [cid] = (lines_of(room, name) for name in ("ann", "bob", "cid"))
     assert ann["note"] == "too\nhard"
     assert (bob["at"], bob["note"]) == (SECONDS, "hm")
     assert (cid["at"], cid["note"]) == (SECONDS, "so so")
@@ -745,7 +749,7 @@ def test_a_spreadsheet_is_no_zip_of_labels(room: Path, name: str) -> None:
 def test_seconds_with_a_decimal_comma(room: Path) -> None:
     (room / "labels.csv").write_text("id;label;annotator;seconds\n11;needed;ines;4,5\n")
     call("import", "labels.csv")
-    assert lines(room / "data" / "annotations" / "ines.jsonl")[0]["seconds"] == 4.5
+    assert lines_of(room, "ines")[0]["seconds"] == 4.5
 
 
 # What is wrong, and what is left out
@@ -764,7 +768,7 @@ def test_what_is_wrong_is_counted_by_kind(room: Path) -> None:
         " --value 'ctx=needed'",
         "labels.csv: 2 rows, first line 50: at is 'later', no time in epoch seconds or ISO 8601",
     ]
-    assert not list((room / "data" / "annotations").glob("*.jsonl"))
+    assert not list((room / "data" / "annotations").rglob("*.jsonl"))
 
 
 def test_at_most_twenty_kinds_are_listed(room: Path) -> None:
@@ -804,7 +808,7 @@ def test_every_row_is_a_label_or_is_counted(room: Path) -> None:
 
 
 def test_an_annotator_whose_labels_contradict_keeps_the_others_out(room: Path) -> None:
-    with open_for("ines", room / "data" / "annotations") as label_file:
+    with open_for("ines", room / "data" / "annotations", QUESTION) as label_file:
         label_file.extend([line("ines", 11, "not_needed", SECONDS)])
     (room / "labels.csv").write_text(f"id,label,annotator,at\n12,needed,bob,{AT}\n11,needed,ines,{AT}\n")
     result = call("import", "labels.csv")
@@ -859,8 +863,9 @@ def test_labels_come_back_as_they_went_out(
 ) -> None:
     folder = tmp_path_factory.mktemp("exported")
     stored = [row | {"given": None, "note": row.get("note")} for row in labels]
-    exporting.write_labels(folder, tool, stored, INQUIRIES, {})
-    options = importing.Options({}, {}, {}, "all" if {row["annotator"] for row in labels} == {"all"} else None)
+    exporting.write_labels(folder, tool, stored, INQUIRIES, {}, QUESTION)
+    annotator = "all" if {row["annotator"] for row in labels} == {"all"} else None
+    options = importing.Options({}, {}, {}, annotator, LABELS)
     path = {"csv": folder / "labels.csv", "label-studio": folder / "tasks.json", "doccano": folder}[tool]
     imported = importing.read_labels(path, options, "0" * 12, UTC)
     assert imported.problems.messages() == []
@@ -870,7 +875,7 @@ def test_labels_come_back_as_they_went_out(
 @pytest.mark.parametrize("tool", exporting.TOOLS)
 def test_the_current_labels_go_out(room: Path, tool: str) -> None:
     """A label's time is that of the label, not of its note; a label that was replaced or taken back stays here."""
-    folder = room / "data" / "annotations"
+    folder = room / "data" / "annotations" / QUESTION.name
     labels = [
         line("ines", 11, "needed", SECONDS - 9),
         line("ines", 11, "not_needed", SECONDS, 2.5) | {"note": "=hm"},
@@ -895,7 +900,7 @@ def test_the_current_labels_go_out(room: Path, tool: str) -> None:
 
 
 def test_a_label_that_was_changed_in_doccano_is_a_new_one(room: Path) -> None:
-    with open_for("ines", room / "data" / "annotations") as label_file:
+    with open_for("ines", room / "data" / "annotations", QUESTION) as label_file:
         label_file.extend([line("ines", id, "needed", SECONDS) for id in (11, 12)])
     call("export", "out", "--to", "doccano")
     first, second = lines(room / "out" / "ines.jsonl")
@@ -905,7 +910,7 @@ def test_a_label_that_was_changed_in_doccano_is_a_new_one(room: Path) -> None:
 
 
 def test_what_goes_out(room: Path) -> None:
-    with open_for("ines", room / "data" / "annotations") as label_file:
+    with open_for("ines", room / "data" / "annotations", QUESTION) as label_file:
         label_file.append(11, "needed", 2.5, "+1")
     call("export", "out", "--to", "label-studio", "--rename", "ines=ines@example.org")
     [exported_task] = json.loads((room / "out" / "tasks.json").read_text())
@@ -924,23 +929,23 @@ def test_what_goes_out(room: Path) -> None:
     assert exported["text"] == "B: turn 0\nA: turn 1\nA: And number 11?"
 
 
-@pytest.mark.parametrize("folder", ["data/annotations", "data/annotations/filter", "out"])
+@pytest.mark.parametrize("folder", ["data/annotations", "data/annotations/needs_context", "out"])
 def test_what_is_not_exported(room: Path, folder: str) -> None:
     (room / "out").write_text("")  # no folder
     assert "there are no labels" in call("export", "elsewhere", "--to", "csv").output
-    with open_for("ines", room / "data" / "annotations") as label_file:
+    with open_for("ines", room / "data" / "annotations", QUESTION) as label_file:
         label_file.append(11, "needed")
-    before = lines(room / "data" / "annotations" / "ines.jsonl")
+    before = lines_of(room, "ines")
     result = call("export", folder, "--to", "doccano")
     assert result.exit_code == 1
     assert isinstance(result.exception, SystemExit)
     assert ("folder of the label files" in result.output) is (folder != "out")
-    assert lines(room / "data" / "annotations" / "ines.jsonl") == before
+    assert lines_of(room, "ines") == before
 
 
 @pytest.mark.parametrize("options", [["--to", "csv"], ["--to", "label-studio", "--rename", "bob=bob@example.org"]])
 def test_accounts_are_of_annotators_in_label_studio(room: Path, options: list[str]) -> None:
-    with open_for("ines", room / "data" / "annotations") as label_file:
+    with open_for("ines", room / "data" / "annotations", QUESTION) as label_file:
         label_file.append(11, "needed")
     options = [*options, "--rename", "ines=ines@example.org"]
     assert "--rename is for Label Studio's accounts of ines" in call("export", "out", *options).output

@@ -1,5 +1,6 @@
 """Annotation tools: nothing that was typed is lost, and what other tools say is read as they mean it."""
 
+import asyncio
 import csv
 import json
 import random
@@ -19,50 +20,55 @@ from click.testing import CliRunner, Result
 from stages.labels import agreement, label_studio, store
 from stages.labels.__main__ import main
 from stages.labels.annotator_file import open_for
-from stages.labels.settling import labelled_questions
-from stages.pipeline.schemas import Inquiry, Label, Prediction, QuestionLabel, Score
+from stages.labels.filter_labels import random_questions
+from stages.labels.terminal import Annotator
+from stages.pipeline.definition import Definition, load_definition
+from stages.pipeline.params import params
+from stages.pipeline.schemas import Inquiry, Prediction, Score, Turn
 from stages.pipeline.tables import from_rows, write
 from tests.conftest import ROOT, Row, inquiry
-from tests.labelling import KEYS, N, lines
+from tests.labelling import KEYS, N, file_of, lines
 
 # The store
 
 
-def test_the_latest_label_counts_even_within_one_second(annotations: Path) -> None:
-    with open_for("ann", annotations) as label_file:
+def test_the_latest_label_counts_even_within_one_second(annotations: Path, question: Definition) -> None:
+    with open_for("ann", annotations, question) as label_file:
         label_file.append(1, "needed", 2.5)
         label_file.append(1, "not_needed")
         label_file.append(2, "needed")
         label_file.append(2, None)
         label_file.append(3, None, note="too hard")
-    assert len(lines(annotations / "ann.jsonl")) == 5
-    assert store.votes(store.load([annotations / "ann.jsonl"])) == {1: {"ann": "not_needed"}}
+    assert len(lines(file_of(annotations))) == 5
+    assert store.votes(store.load_files([file_of(annotations)], question)) == {1: {"ann": "not_needed"}}
 
 
 @pytest.mark.parametrize(("end", "ids"), [(b'{"id":3,"lab', [1, 2]), (b"", [1, 2])])
-def test_a_line_that_a_crash_cut_is_put_aside(annotations: Path, end: bytes, ids: list[int]) -> None:
-    with open_for("ann", annotations) as label_file:
+def test_a_line_that_a_crash_cut_is_put_aside(
+    annotations: Path, question: Definition, end: bytes, ids: list[int]
+) -> None:
+    with open_for("ann", annotations, question) as label_file:
         label_file.append(1, "needed")
         label_file.append(2, "needed")
-    file = annotations / "ann.jsonl"
+    file = file_of(annotations)
     file.write_bytes(file.read_bytes() + end if end else file.read_bytes()[:-1])  # cut, or only its end never written
-    with open_for("ann", annotations) as label_file:
+    with open_for("ann", annotations, question) as label_file:
         assert sorted(label_file.lines) == ids
         label_file.append(4, "needed")
     assert [line["id"] for line in lines(file)] == [*ids, 4]
-    assert (annotations / "ann.torn").exists() is bool(end)
+    assert (annotations / question.name / "ann.torn").exists() is bool(end)
 
 
-def test_torn_lines_are_all_kept(annotations: Path) -> None:
-    file = annotations / "ann.jsonl"
+def test_torn_lines_are_all_kept(annotations: Path, question: Definition) -> None:
+    file = file_of(annotations)
     for torn in (b'{"id":3,"lab', b'{"id":4', b"\0\0"):
-        with open_for("ann", annotations) as label_file:
+        with open_for("ann", annotations, question) as label_file:
             label_file.append(1, "needed")
         with file.open("ab") as target:
             target.write(torn)
-    with open_for("ann", annotations):
+    with open_for("ann", annotations, question):
         pass
-    assert (annotations / "ann.torn").read_bytes() == b'{"id":3,"lab\n{"id":4\n\0\0\n'
+    assert (annotations / question.name / "ann.torn").read_bytes() == b'{"id":3,"lab\n{"id":4\n\0\0\n'
     assert len(lines(file)) == 3
 
 
@@ -75,23 +81,23 @@ CONFLICT = """<<<<<<< HEAD
 
 
 @pytest.mark.parametrize("before", [0, 2])
-def test_a_merge_conflict_is_named_by_its_line(annotations: Path, before: int) -> None:
-    with open_for("ann", annotations) as label_file:
+def test_a_merge_conflict_is_named_by_its_line(annotations: Path, question: Definition, before: int) -> None:
+    with open_for("ann", annotations, question) as label_file:
         for id in range(4):
             label_file.append(id, "needed")
-    file = annotations / "ann.jsonl"
+    file = file_of(annotations)
     *first, mine, theirs = file.read_text().splitlines()
     conflict_lines = [*first[:before], CONFLICT.format(mine=mine, theirs=theirs)]
     file.write_text("\n".join(conflict_lines))  # without an end, as a torn line has none
     message = rf"ann\.jsonl, line {before + 1}: a merge conflict: .* keep both sides' lines and delete the markers"
     with pytest.raises(ClickException, match=message):
-        store.load([file])
-    with pytest.raises(ClickException, match=message), open_for("ann", annotations):
+        store.load_files([file], question)
+    with pytest.raises(ClickException, match=message), open_for("ann", annotations, question):
         pass
     assert file.read_text() == "\n".join(conflict_lines)
-    assert not (annotations / "ann.torn").exists()
+    assert not (annotations / question.name / "ann.torn").exists()
     file.write_text("".join(line + "\n" for line in "\n".join(conflict_lines).splitlines() if line.startswith("{")))
-    assert len(store.load([file])) == before + 2
+    assert len(store.load_files([file], question)) == before + 2
 
 
 @pytest.mark.parametrize(
@@ -103,71 +109,78 @@ def test_a_merge_conflict_is_named_by_its_line(annotations: Path, before: int) -
     ids=["milliseconds", "future"],  # the workers must collect the same names
 )
 @pytest.mark.parametrize("field", ["at", "given"])
-def test_a_time_that_cannot_be_is_refused_by_every_reader(annotations: Path, at: int, why: str, field: str) -> None:
+def test_a_time_that_cannot_be_is_refused_by_every_reader(
+    annotations: Path, question: Definition, at: int, why: str, field: str
+) -> None:
     line = {"id": 7, "annotator": "ann", "label": "needed", "at": 1, "seconds": None, "guideline": "0" * 12}
-    for folder, label, model in ((annotations, "needed", Label), (annotations / "filter", "question", QuestionLabel)):
-        file = folder / "ann.jsonl"
+    is_question = load_definition(annotations.parent, "is_question")
+    for asked, label in ((question, "needed"), (is_question, "question")):
+        file = annotations / asked.name / "ann.jsonl"
+        file.parent.mkdir(exist_ok=True)
         file.write_text(
             json.dumps(line | {"label": label}) + "\n" + json.dumps(line | {"label": label, "at": 2, field: at})
         )
         with pytest.raises(
             ClickException, match=rf"ann\.jsonl has labels whose `{field}` {why}.*; 1 of 2, first id 7"
         ):
-            store.load([file], model)
-    with pytest.raises(ClickException, match=why), open_for("ann", annotations):
+            store.load_files([file], asked)
+    with pytest.raises(ClickException, match=why), open_for("ann", annotations, question):
         pass
     with pytest.raises(ClickException, match=why):
-        labelled_questions(annotations / "filter")
+        store.load(annotations, question)
+    with pytest.raises(ClickException, match=why):
+        random_questions(annotations, params(ROOT / "params.yaml"))
     tomorrow = int(time.time()) + 80_000  # a clock may be ahead
-    (annotations / "ann.jsonl").write_text(json.dumps(line | {field: tomorrow}))
-    assert len(store.load([annotations / "ann.jsonl"])) == 1
+    file_of(annotations).write_text(json.dumps(line | {field: tomorrow}))
+    assert len(store.load_files([file_of(annotations)], question)) == 1
 
 
-def test_another_annotators_lines_are_refused_by_every_reader(annotations: Path) -> None:
+def test_another_annotators_lines_are_refused_by_every_reader(annotations: Path, question: Definition) -> None:
     line = {"id": 7, "annotator": "ann", "label": "needed", "at": 1, "seconds": None, "guideline": "0" * 12}
     text = json.dumps(line | {"annotator": "bob"}) + "\n" + json.dumps(line) + "\n"
     for name in ("bob", "imported"):
-        (annotations / f"{name}.jsonl").write_text(text)
+        file_of(annotations, name).write_text(text)
     message = r"bob\.jsonl has labels by ann: a file is one annotator's; 1 of 2, first id 7"
     with pytest.raises(ClickException, match=message):
-        store.load(sorted(annotations.glob("*.jsonl")))
-    with pytest.raises(ClickException, match=message), open_for("bob", annotations):
+        store.load(annotations, question)
+    with pytest.raises(ClickException, match=message), open_for("bob", annotations, question):
         pass
-    (annotations / "bob.jsonl").unlink()
-    (annotations / "imported.jsonl").write_text(json.dumps(line | {"annotator": "export"}))
+    file_of(annotations, "bob").unlink()
+    file_of(annotations, "imported").write_text(json.dumps(line | {"annotator": "export"}))
     with pytest.raises(ClickException, match=r"imported\.jsonl has labels by export"):
-        store.load([annotations / "imported.jsonl"])
-    assert len(store.load([], imported=annotations / "imported.jsonl")) == 1
-    (annotations / "imported.jsonl").write_text(json.dumps(line))
+        store.load_files([file_of(annotations, "imported")], question)
+    assert len(store.load_files([], question, file_of(annotations, "imported"))) == 1
+    file_of(annotations, "imported").write_text(json.dumps(line))
     with pytest.raises(ClickException, match=r"imported\.jsonl has labels by ann"):
-        store.load([], imported=annotations / "imported.jsonl")
-    (annotations / "filter" / "cid.jsonl").write_text(json.dumps(line | {"label": "question"}))
+        store.load_files([], question, file_of(annotations, "imported"))
+    (annotations / "is_question").mkdir()
+    (annotations / "is_question" / "cid.jsonl").write_text(json.dumps(line | {"label": "question"}))
     with pytest.raises(ClickException, match=r"cid\.jsonl has labels by ann"):
-        labelled_questions(annotations / "filter")
+        random_questions(annotations, params(ROOT / "params.yaml"))
 
 
-def test_nobody_is_called_export(room: Path) -> None:
+def test_nobody_is_called_export(room: Path, question: Definition) -> None:
     folder = room / "data" / "annotations"
-    for command in ("label", "questions"):
-        result = call(command, "export")
+    for options in ((), ("--question", "is_question")):
+        result = call("label", "export", *options)
         assert result.exit_code == 2
         assert "not export, whose labels came with the chat export" in result.output
     (room / "labels.csv").write_text("id,label,annotator\n11,needed,export\n12,needed,exports\n")
     result = call("import", "labels.csv")
     assert "line 2: annotator 'export'" in result.output
     assert "not export" in result.output
-    assert not list(folder.glob("*.jsonl"))
+    assert not list(folder.rglob("*.jsonl"))
     assert "exports: 1 of 1 label new" in call("import", "labels.csv", "--rename", "export=exports2").output
-    (folder / "export.jsonl").write_text("")
+    file_of(folder, "export").write_text("")
     with pytest.raises(ClickException, match=r"export\.jsonl: export is the name of labels that came with"):
-        store.load(folder.glob("*.jsonl"))
+        store.load(folder, question)
 
 
-def test_a_file_is_one_annotators(annotations: Path) -> None:
-    with open_for("ann", annotations) as label_file:
+def test_a_file_is_one_annotators(annotations: Path, question: Definition) -> None:
+    with open_for("ann", annotations, question) as label_file:
         label_file.append(1, "needed")
-    (annotations / "ann.jsonl").rename(annotations / "bob.jsonl")
-    with pytest.raises(ClickException, match=r"bob\.jsonl has labels by ann"), open_for("bob", annotations):
+    file_of(annotations).rename(file_of(annotations, "bob"))
+    with pytest.raises(ClickException, match=r"bob\.jsonl has labels by ann"), open_for("bob", annotations, question):
         pass
 
 
@@ -177,8 +190,10 @@ import resource, sys
 from pathlib import Path
 from click import ClickException
 from stages.labels.annotator_file import open_for
-file = Path(sys.argv[1])
-with open_for("ann", file.parent) as label_file:
+from stages.pipeline.definition import load_definition
+annotations = Path(sys.argv[1])
+with open_for("ann", annotations, load_definition(annotations.parent, "needs_context")) as label_file:
+    file = label_file.file
     resource.setrlimit(resource.RLIMIT_FSIZE, (file.stat().st_size + int(sys.argv[2]),) * 2)
     try:
         label_file.append(2, "needed", note="x" * 9000)
@@ -189,25 +204,27 @@ with open_for("ann", file.parent) as label_file:
 
 
 @pytest.mark.parametrize("free_bytes", [0, 1, 100, 8500])
-def test_a_label_that_the_disk_has_no_room_for_is_not_half_kept(annotations: Path, free_bytes: int) -> None:
-    with open_for("ann", annotations) as label_file:
+def test_a_label_that_the_disk_has_no_room_for_is_not_half_kept(
+    annotations: Path, question: Definition, free_bytes: int
+) -> None:
+    with open_for("ann", annotations, question) as label_file:
         label_file.append(1, "needed")
-    file = annotations / "ann.jsonl"
+    file = file_of(annotations)
     before = file.read_bytes()
-    command = [sys.executable, "-c", FULL, str(file), str(free_bytes)]
+    command = [sys.executable, "-c", FULL, str(annotations), str(free_bytes)]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
-    message = f"{annotations}: ann.jsonl can't be written: File too large; the last label or note is not kept\n"
+    message = f"{file.parent}: ann.jsonl can't be written: File too large; the last label or note is not kept\n"
     assert result.stdout == message
     assert file.read_bytes() == before
-    with open_for("ann", annotations) as label_file:
+    with open_for("ann", annotations, question) as label_file:
         label_file.append(2, "needed")
-    assert not list(annotations.glob("*.torn"))
+    assert not list(annotations.rglob("*.torn"))
 
 
 def test_an_import_without_room_keeps_nothing_and_goes_on_later(room: Path) -> None:
     (room / "labels.csv").write_text("id,label,annotator\n11,needed,bob\n12,needed,bob\n")
-    file = room / "data" / "annotations" / "bob.jsonl"
+    file = file_of(room / "data" / "annotations", "bob")
     file.write_text("")
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)
     call("agreement")  # the fingerprint is there
@@ -222,18 +239,18 @@ def test_an_import_without_room_keeps_nothing_and_goes_on_later(room: Path) -> N
     assert "bob: 2 of 2 labels new" in call("import", "labels.csv").output
 
 
-def test_a_folder_that_cannot_be_written_is_named(annotations: Path) -> None:
-    (annotations / "ann.jsonl").mkdir()
+def test_a_folder_that_cannot_be_written_is_named(annotations: Path, question: Definition) -> None:
+    file_of(annotations).mkdir()
     with (
-        pytest.raises(ClickException, match=r"annotations: ann\.jsonl can't be written"),
-        open_for("ann", annotations),
+        pytest.raises(ClickException, match=r"annotations/needs_context: ann\.jsonl can't be written"),
+        open_for("ann", annotations, question),
     ):
         pass
 
 
-def test_one_terminal_at_a_time(annotations: Path) -> None:
-    with open_for("ann", annotations), pytest.raises(Exception, match="open in another terminal"):
-        open_for("ann", annotations).__enter__()
+def test_one_terminal_at_a_time(annotations: Path, question: Definition) -> None:
+    with open_for("ann", annotations, question), pytest.raises(Exception, match="open in another terminal"):
+        open_for("ann", annotations, question).__enter__()
 
 
 @pytest.mark.slow
@@ -252,7 +269,7 @@ def test_500_items_and_ten_kills_lose_and_double_nothing(annotations: Path) -> N
                 promised[int(id)] = key
                 if (stop := stop - 1) == 0:
                     process.kill()
-    stored_lines = lines(annotations / "ann.jsonl")
+    stored_lines = lines(file_of(annotations))
     assert sorted(line["id"] for line in stored_lines) == list(range(N))
     label_of = {key: label for label, key in KEYS.items()}
     by_id = {line["id"]: line["label"] for line in stored_lines}
@@ -285,7 +302,7 @@ def call(*arguments: str) -> Result:
     ("arguments", "message"),
     [
         (["Ann B."], "must be lower case letters"),
-        (["ann", "--keys", "jj"], "--keys wants 3 letters"),
+        (["ann", "--question", "is_rude"], "is_rude/question.yaml; the questions are is_question, needs_context"),
         (["ann"], "needs a terminal"),
     ],
 )
@@ -293,7 +310,147 @@ def test_label_says_what_it_needs(room: Path, arguments: list[str], message: str
     result = call("label", *arguments)
     assert result.exit_code != 0
     assert message in result.output
-    assert not list((room / "data" / "annotations").glob("*.jsonl"))
+    assert not list((room / "data" / "annotations").rglob("*.jsonl"))
+
+
+# Questions side by side
+
+
+def write_turns(room: Path, *ids: int) -> None:
+    """Turns with these ids, in the order of the log; each has others before it."""
+    turns = [inquiry(id, f"turn {id}", at=100 * place) for place, id in enumerate(ids)]
+    write(room / "data" / "turns.jsonl", from_rows(turns, Turn), Turn)
+
+
+def test_a_question_of_turns_is_asked_of_random_ones_without_history(
+    room: Path, set_params: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_params(**{"filter.sample": 4})
+    file = room / "questions" / "is_question" / "question.yaml"
+    file.write_text(file.read_text().replace("key: j", "key: y"))
+    monkeypatch.setattr("stages.labels.__main__.require_terminal", lambda: None)
+    shown: list[Row] = []
+
+    def press(app: Annotator) -> None:
+        assert [(key.character, key.word) for key in app.keys[:3]] == [
+            ("y", "question"),
+            ("k", "not question"),
+            ("s", "skip"),
+        ]
+        shown.extend(app.session.items)
+
+        async def go() -> None:
+            async with app.run_test() as pilot:
+                await pilot.press(*"yijk")  # i and j are no keys here
+
+        asyncio.run(go())
+
+    monkeypatch.setattr(Annotator, "run", press)
+    command = ("label", "ann", "--question", "is_question")
+    assert "data/turns.jsonl doesn't exist: `dvc repro filter` makes it" in call(*command).output
+    write_turns(room, *random.Random(0).sample(range(1000, 9000), 50))
+    ids = sorted(line["id"] for line in lines(room / "data" / "turns.jsonl"))  # hashes: the lowest are a random sample
+    result = call(*command)
+    assert result.exit_code == 0, result.output
+    assert [item["id"] for item in shown] == ids[:4]
+    assert [(item["text"], item["cr_window"]) for item in shown] == [(f"turn {id}", []) for id in ids[:4]]
+    stored = lines(room / "data" / "annotations" / "is_question" / "ann.jsonl")
+    assert [(line["id"], line["label"], line["chosen"]) for line in stored] == [
+        (ids[0], "question", "random"),
+        (ids[1], "not_question", "random"),
+    ]
+    assert {line["guideline"] for line in stored} == {store.guideline_version(file.with_name("GUIDELINE.md"))}
+    assert not list((room / "data" / "annotations" / "needs_context").iterdir())
+    assert result.stdout.startswith("2 of 4 labelled by ann\nlabelled: 2 · ")
+    assert "in test: " in result.stdout and "not question" in result.stdout
+
+
+@pytest.mark.parametrize("asked", ["needs_context", "is_question"])
+@pytest.mark.parametrize(
+    "arguments", ["label ann", "import labels.csv", "export out --to csv", "agreement", "label ann --like bob"]
+)
+def test_a_label_file_beside_the_questions_folders_is_refused(
+    room: Path, monkeypatch: pytest.MonkeyPatch, arguments: str, asked: str
+) -> None:
+    """As data/annotations/ANNOTATOR.jsonl were before there were several questions."""
+    monkeypatch.setattr("stages.labels.__main__.require_terminal", lambda: None)
+    write_turns(room, 11, 12)
+    label = "needed" if asked == "needs_context" else "question"
+    (room / "labels.csv").write_text(f"id,label,annotator\n11,{label},cid\n")
+    folder = room / "data" / "annotations"
+    line = {"id": 11, "annotator": "bob", "label": label, "at": 1, "seconds": None, "guideline": "0" * 12}
+    (folder / asked).mkdir(exist_ok=True)
+    (folder / asked / "bob.jsonl").write_text(json.dumps(line) + "\n")
+    for name in ("ann", "cid"):
+        (folder / f"{name}.jsonl").write_text(json.dumps(line | {"annotator": name}) + "\n")
+    before = {file: file.read_bytes() for file in folder.rglob("*.jsonl")}
+    result = call(*arguments.split(), "--question", asked)
+    assert result.exit_code == 1
+    files = [f"data/annotations/{name}.jsonl" for name in ("ann", "cid")]
+    hint = f"labels lie in a folder for each question: git mv {' '.join(files)} data/annotations/{asked}/\n"
+    assert result.output.endswith(f"Error: {', '.join(files)}: {hint}"), result.output
+    assert {file: file.read_bytes() for file in folder.rglob("*.jsonl")} == before
+    assert not (room / "out").exists()
+
+
+def test_labels_of_two_questions_are_kept_apart(room: Path, question: Definition) -> None:
+    """Of one annotator and of one item."""
+    folder, is_question = room / "data" / "annotations", load_definition(room, "is_question")
+    write_turns(room, 11, 12)
+    with open_for("ann", folder, question) as first, open_for("ann", folder, is_question) as second:
+        first.append(11, "needed")
+        second.append(11, "not_question")
+        second.append(12, "question")
+        assert (first.lines[11]["label"], second.lines[11]["label"]) == ("needed", "not_question")
+        assert first.guideline != second.guideline
+    (room / "labels.csv").write_text("id,label,annotator\n11,question,bob\n12,question,bob\n")
+    assert "'question' is none of needed, not_needed, not_question" in call("import", "labels.csv").output
+    assert "bob: 2 of 2 labels new" in call("import", "labels.csv", "--question", "is_question").output
+    imported = {"id": 11, "annotator": "export", "label": "needed", "at": 1, "seconds": None, "guideline": "0" * 12}
+    (room / "data" / "imported.jsonl").write_text(json.dumps(imported) + "\n")
+    assert store.votes(store.load(folder, question)) == {11: {"ann": "needed", "export": "needed"}}
+    assert store.votes(store.load(folder, is_question)) == {
+        11: {"ann": "not_question", "bob": "question"},
+        12: {"ann": "question", "bob": "question"},
+    }
+    assert "| ann / bob |" in call("agreement", "--question", "is_question").output
+    assert "bob" not in call("agreement").output
+    for options, labels in (
+        ((), ["needed"]),
+        (("--question", "is_question"), ["not_question", "question", "question", "question"]),
+    ):
+        assert call("export", "out", "--to", "csv", *options).exit_code == 0
+        with (room / "out" / "labels.csv").open(encoding="utf-8-sig", newline="") as file:
+            assert [row["label"] for row in csv.DictReader(file)] == labels
+    moved = folder / "is_question" / "ann.jsonl"
+    moved.write_text(moved.read_text() + file_of(folder).read_text())
+    with pytest.raises(ClickException, match=r"is_question/ann\.jsonl: .*label: isin"):
+        store.load(folder, is_question)
+
+
+@pytest.mark.parametrize(
+    ("named", "asked", "options", "message"),
+    [
+        ("needs_context", "is_question", ["--next"], "--next reads data/states.npz, which is of the question needs_"),
+        ("is_question", "needs_context", [], "data/inquiries.jsonl is of the question is_question: set question.name"),
+    ],
+)
+def test_what_is_on_the_disk_is_of_the_question_that_the_params_name(
+    room: Path,
+    set_params: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    named: str,
+    asked: str,
+    options: list[str],
+    message: str,
+) -> None:
+    monkeypatch.setattr("stages.labels.__main__.require_terminal", lambda: None)
+    set_params(**{"question.name": named})
+    write_turns(room, 11, 12)
+    result = call("label", "ann", "--question", asked, *options)
+    assert result.exit_code == 1
+    assert message in result.output
+    assert not list((room / "data" / "annotations").rglob("*.jsonl"))
 
 
 LABEL_STUDIO = [
@@ -320,24 +477,24 @@ LABEL_STUDIO = [
 ]
 
 
-def test_label_studio_json(room: Path) -> None:
+def test_label_studio_json(room: Path, question: Definition) -> None:
     (room / "export.json").write_text(json.dumps(LABEL_STUDIO))
     result = call("import", "export.json", "--rename", "1=ann")
     assert result.exit_code == 0, result.output
     assert "ann: 1 of 1 label new" in result.output
-    [line] = lines(room / "data" / "annotations" / "ann.jsonl")
+    [line] = lines(file_of(room / "data" / "annotations"))
     assert line == {
         "id": 11,
         "annotator": "ann",
         "label": "needed",
         "at": 1767323045,
         "seconds": 4.5,
-        "guideline": store.guideline_version(room / "data" / "annotations"),
+        "guideline": store.guideline_version(question.guideline),
     }
     assert "ann: 0 of 1 label new" in call("import", "export.json", "--rename", "1=ann").output
 
 
-def test_a_table_with_columns_of_its_own(room: Path) -> None:
+def test_a_table_with_columns_of_its_own(room: Path, question: Definition) -> None:
     with (room / "labels.csv").open("w", newline="") as file:
         csv.writer(file).writerows(
             [["Nr", "who", "what"], [11, "bob", "needed"], [12, "bob", "not_needed"], [99, "cid", "needed"]]
@@ -346,12 +503,12 @@ def test_a_table_with_columns_of_its_own(room: Path) -> None:
     result = call("import", "labels.csv", *columns)
     assert result.exit_code == 0, result.output
     assert "1 ids are no inquiries" in result.output
-    assert [line["id"] for line in lines(room / "data" / "annotations" / "bob.jsonl")] == [11, 12]
+    assert [line["id"] for line in lines(file_of(room / "data" / "annotations", "bob"))] == [11, 12]
     assert "bob: 0 of 2 labels new" in call("import", "labels.csv", *columns).output
-    with open_for("bob", room / "data" / "annotations") as label_file:
+    with open_for("bob", room / "data" / "annotations", question) as label_file:
         label_file.append(11, "not_question")
     assert "bob: 0 of 2 labels new" in call("import", "labels.csv", *columns).output
-    assert lines(room / "data" / "annotations" / "bob.jsonl")[-1]["label"] == "not_question"
+    assert lines(file_of(room / "data" / "annotations", "bob"))[-1]["label"] == "not_question"
 
 
 def test_times_without_a_zone_are_those_of_the_params(room: Path, set_params: Callable[..., None]) -> None:
@@ -361,12 +518,12 @@ def test_times_without_a_zone_are_those_of_the_params(room: Path, set_params: Ca
     (room / "labels.csv").write_text("id,label,annotator,at,note\n12,needed,bob,2024-03-01T05:00Z,one\u2028two\n")
     for name in ("labels.jsonl", "labels.csv"):
         assert "1 of 1 label new" in call("import", name).output
-    stored_lines = lines(room / "data" / "annotations" / "bob.jsonl")
+    stored_lines = lines(file_of(room / "data" / "annotations", "bob"))
     assert stored_lines[1]["at"] - stored_lines[0]["at"] == 3600
     assert [line["note"] for line in stored_lines] == ["one\u2028two"] * 2
 
 
-def test_a_label_said_twice_is_one_and_two_that_differ_are_an_error(room: Path) -> None:
+def test_a_label_said_twice_is_one_and_two_that_differ_are_an_error(room: Path, question: Definition) -> None:
     rows = [("11", "needed"), ("11", "needed"), ("12", "needed")]
     for later_rows, output in (
         ((), "bob: 2 of 2 labels new"),
@@ -377,14 +534,14 @@ def test_a_label_said_twice_is_one_and_two_that_differ_are_an_error(room: Path) 
                 [("id", "label", "annotator"), *((*row, "bob") for row in (*rows, *later_rows))]
             )
         assert output in call("import", "labels.csv").output
-    assert store.load([room / "data" / "annotations" / "bob.jsonl"])
+    assert store.load_files([file_of(room / "data" / "annotations", "bob")], question)
 
 
 def test_another_label_at_the_same_time_is_not_passed_over(room: Path) -> None:
     for label, output in (("needed", "1 of 1 label new"), ("not_needed", "ann said needed and now not_needed")):
         (room / "labels.csv").write_text(f"id,label,annotator,at\n11,{label},ann,2024-03-01T05:00Z\n")
         assert output in call("import", "labels.csv").output
-    assert len(lines(room / "data" / "annotations" / "ann.jsonl")) == 1
+    assert len(lines(file_of(room / "data" / "annotations"))) == 1
 
 
 def test_a_wrong_table_gets_one_message_with_every_bad_row(room: Path) -> None:
@@ -413,7 +570,7 @@ def test_a_wrong_table_gets_one_message_with_every_bad_row(room: Path) -> None:
         assert any(f"line {place}: " in line and why in line for line in result.output.splitlines()), result.output
     assert "labels.jsonl: 2 rows, first line 6: " in result.output  # with 11
     assert "labels.jsonl: 3 rows, first line 9: " in result.output  # with 10 and 12
-    assert not list((room / "data" / "annotations").glob("*.jsonl"))
+    assert not list((room / "data" / "annotations").rglob("*.jsonl"))
 
 
 def test_what_is_no_row_is_named_by_its_line(room: Path) -> None:
@@ -430,23 +587,23 @@ def test_a_file_that_is_no_table(room: Path, text: str) -> None:
     assert "export.json: can't be read as json" in result.output
 
 
-def test_tasks_for_label_studio(room: Path) -> None:
-    answer: Row = {"id": 13, "cr_need_gt": True, "needed": -0.1, "not_needed": -3.0, "dont_know": -4.0}
+def test_tasks_for_label_studio(room: Path, question: Definition) -> None:
+    answer: Row = {"id": 13, "label": True, "positive": -0.1, "negative": -3.0, "dont_know": -4.0}
     answer |= {"prompt": "en", "letters": "B", "turns_lost": 0}
     predictions = room / "data" / "predictions" / "tuned" / "small.jsonl"
-    write(predictions, from_rows([answer | {"answer": "needed"}], Prediction), Prediction)
+    write(predictions, from_rows([answer | {"answer": "positive"}], Prediction), Prediction)
     said_in_words = predictions.with_name("talks.jsonl")
     answers = [
         {
             "id": id,
             "prompt": "zh",
-            "cr_need_gt": True,
+            "label": True,
             "letters": letter,
             "said": "…",
             "answer": answer,
             "turns_lost": 0,
         }
-        for id, letter, answer in ((11, "A", "not_needed"), (13, "-", "unreadable"))
+        for id, letter, answer in ((11, "A", "negative"), (13, "-", "unreadable"))
     ]
     write(said_in_words, from_rows(answers, Prediction), Prediction)
     result = call("tasks", "studio", "--predictions", str(predictions), "--predictions", str(said_in_words))
@@ -462,7 +619,11 @@ def test_tasks_for_label_studio(room: Path) -> None:
         ("mark_is_question", ["not_question"])
     ]
     assert third["predictions"][0]["model_version"] == "tuned small en"
-    assert (room / "studio" / "config.xml").read_text() == label_studio.LABELING_CONFIG
+    assert third["predictions"][0]["result"][0]["value"]["choices"] == ["needed"]
+    config = (room / "studio" / "config.xml").read_text()
+    assert config == label_studio.labeling_config(question)
+    for label, key in KEYS.items():
+        assert f'<Choice value="{label}" hotkey="{key}"/>' in config
 
 
 # Agreement, against published examples
@@ -477,7 +638,7 @@ def test_cohen() -> None:
     assert scores["kappa"] == pytest.approx(0.4)
     assert scores["kappa_low"] < 0.4 < scores["kappa_high"]
     assert scores["n"] == 50
-    assert scores["confusion"]["needed"] == {"needed": 20, "not_needed": 5, "not_question": 0}
+    assert scores["confusion"]["needed"] == {"needed": 20, "not_needed": 5}
 
 
 def test_fleiss() -> None:
@@ -541,16 +702,16 @@ def test_agreement_on_one_label_alone_is_not_defined() -> None:
     assert "not defined" in agreement.agreement_table(scores)
 
 
-def test_agreement_counts_labels_of_the_export_too(annotations: Path) -> None:
+def test_agreement_counts_labels_of_the_export_too(annotations: Path, question: Definition) -> None:
     def agreement_table() -> str:
         result = CliRunner().invoke(main, ["agreement", "--annotations", str(annotations)])
         assert result.exit_code == 0, result.output
         return result.output
 
-    with open_for("ann", annotations) as label_file:
+    with open_for("ann", annotations, question) as label_file:
         for id in range(8):
             label_file.append(id, ["needed", "not_needed"][id % 2])
-    theirs = (annotations / "ann.jsonl").read_text().replace('"ann"', '"export"')
+    theirs = file_of(annotations).read_text().replace('"ann"', '"export"')
     (annotations.parent / "imported.jsonl").write_text(theirs)
     assert "| ann / export | Cohen's kappa | 1.000 |" in agreement_table()
 

@@ -28,13 +28,14 @@ from stages.judging.metrics import SCORES, AnswerCounts, count_answers, weighted
 from stages.pipeline.params import Model
 from stages.reporting.law_text import verdict_in_words
 from stages.studies.law_power import balanced, bootstrap_by_pattern, simulate_ladder
+from tests.conftest import QUESTION
 
 SIZES = [10**8, 3 * 10**8, 10**9, 3 * 10**9, 10**10]
 
 
 def ladder(answers: Any, truth: Any, odds: Any = None) -> Ladder:
     answers, truth = np.array(answers), np.array(truth, dtype=bool)
-    odds = (answers == "needed").astype(float) - (answers == "not_needed") if odds is None else odds
+    odds = (answers == "positive").astype(float) - (answers == "negative") if odds is None else odds
     names = [f"m{i}" for i in range(len(answers))]
     return Ladder(names, np.array(SIZES[: len(answers)]), answers, odds, [0.5] * len(answers), truth)
 
@@ -43,10 +44,10 @@ def verdict(of: Ladder) -> int:
     return int(judge(of, bootstrap_ladder(of, 300, 0), 0.9)["verdict"])
 
 
-YES, NO = "needed", "not_needed"
+YES, NO = "positive", "negative"
 YES_OR_NO = st.sampled_from([YES, NO])
 BROKEN = balanced(0.46, 0.82, 0.56, 0.91)
-BLIND = balanced(0.40, 0.40, 0.40)  # the share of needed items
+BLIND = balanced(0.40, 0.40, 0.40)  # the share of positive items
 
 
 def test_verdicts_of_clear_ladders() -> None:
@@ -58,7 +59,7 @@ def test_verdicts_of_clear_ladders() -> None:
     assert verdict(simulate_ladder(balanced(0.46, 0.72), 1000, 0)) == TOO_FEW_MODELS
 
 
-@pytest.mark.parametrize("rarer", [True, False], ids=["needed", "not needed"])
+@pytest.mark.parametrize("rarer", [True, False], ids=["positive", "negative"])
 @pytest.mark.parametrize("count", [19, 20])
 def test_too_few_items_of_a_label_have_no_other_verdict(rarer: bool, count: int) -> None:
     """Each model is right on all items that it was asked."""
@@ -66,19 +67,21 @@ def test_too_few_items_of_a_label_have_no_other_verdict(rarer: bool, count: int)
     models = ladder([np.where(truth, YES, NO)] * 3, truth)
     scores = bootstrap_ladder(models, 300, 0)
     judgement = judge(models, scores, 0.9)
-    text = verdict_in_words(models, scores, judgement, 0.9, "en")
+    text = verdict_in_words(models, scores, judgement, 0.9, "en", QUESTION)
     if count == 20:
         assert judgement["verdict"] not in (TOO_FEW_LABELS, TOO_FEW_MODELS, NO_SIGNAL)
         assert "too few" not in text
         return
-    assert (judgement["verdict"], judgement["needed"]) == (TOO_FEW_LABELS, 19 if rarer else 481)
+    assert (judgement["verdict"], judgement["positive"]) == (TOO_FEW_LABELS, 19 if rarer else 481)
     assert verdict(models._replace(names=["m0"], sizes=models.sizes[:1], answers=models.answers[:1],
                                    log_odds=models.log_odds[:1], letter_share=[0.5])) == TOO_FEW_LABELS  # fmt: skip
     assert text.startswith("# The law, prompt en: too few labels")
     assert f"| m0 | 100,000,000 |{' too few |' * 6}" in text
-    counts = "19 needed items and 481 other items" if rarer else "481 needed items and 19 other items"
+    counts = "19 items with the label needed and 481 not needed"
+    if not rarer:
+        counts = "481 items with the label needed and 19 not needed"
     assert f"Nothing can be read off these models: they were asked {counts}, fewer than 20 of a label." in text
-    assert "Next: label more questions, in a random order" in text
+    assert "Next: label more items, in a random order" in text
 
 
 def judge_precisions(precision: list[float], deviations: Any) -> dict[str, Any]:
@@ -223,7 +226,7 @@ def test_the_fewest_labels_to_change_by_brute_force(items: list[Any]) -> None:
 def test_the_words_name_the_pair_and_what_to_do() -> None:
     broken = simulate_ladder(BROKEN, 1000, 0)
     resampled = bootstrap_ladder(broken, 300, 0)
-    text = verdict_in_words(broken, resampled, judge(broken, resampled, 0.9), 0.9, "en")
+    text = verdict_in_words(broken, resampled, judge(broken, resampled, 0.9), 0.9, "en", QUESTION)
     assert text.startswith("# The law, prompt en: violated")
     assert "From m1 to m2 precision falls" in text
     assert "labels would have to change to reverse this step." in text
@@ -233,7 +236,7 @@ def test_the_words_name_the_pair_and_what_to_do() -> None:
     assert "no number of items brings this to 95%, because a measured step does not rise." in text
     nothing = simulate_ladder(BLIND, 300, 0)
     resampled = bootstrap_ladder(nothing, 300, 0)
-    text = verdict_in_words(nothing, resampled, judge(nothing, resampled, 0.9), 0.9, "en")
+    text = verdict_in_words(nothing, resampled, judge(nothing, resampled, 0.9), 0.9, "en", QUESTION)
     assert "Models that tell needed from not needed: 0 of 3." in text
     assert "A model that always gives one letter scores the share of needed items (or 0) whatever the labels" in text
 
@@ -243,7 +246,7 @@ def test_the_words_of_a_law_that_holds() -> None:
     rising = simulate_ladder(balanced(0.46, 0.50, 0.54, 0.60), 600, 1)
     scores = bootstrap_ladder(rising, 500, 0)
     law = judge(rising, scores, 0.9)
-    text = verdict_in_words(rising, scores, law, 0.9, "en")
+    text = verdict_in_words(rising, scores, law, 0.9, "en", QUESTION)
     assert "The trend rises beyond chance, and no step falls beyond chance." in text
     share, items = f"{100 * law['strictly_rising_probability']:.1f}%", f"{law['strictly_rising_items']:,}"
     assert f"is met. If the measured precisions were the truth, {share} of redrawn data sets of 600 items" in text
@@ -251,7 +254,7 @@ def test_the_words_of_a_law_that_holds() -> None:
 
 
 def prediction(id: int, answer: str = YES) -> dict[str, Any]:
-    return {"id": id, "answer": answer, "needed": -0.1, "not_needed": -2.0, "letters": "A", "cr_need_gt": True}
+    return {"id": id, "answer": answer, "positive": -0.1, "negative": -2.0, "letters": "A", "label": True}
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ def test_table_2_gives_the_papers_improvements(models: dict[str, Model]) -> None
     baseline = {name: scores(precision, f1, 30 + i) for i, (name, (precision, f1, _, _)) in enumerate(PAPER.items())}
     tuned = {name: scores(precision, f1, 50 + i) for i, (name, (precision, _, f1, _)) in enumerate(PAPER.items())}
     gains = {name: {"improvement_low": -1.0, "improvement_high": 2.5} for name in PAPER}
-    floors = {"always_needed": scores(90, 92)}
+    floors = {"always_positive": scores(90, 92)}
     vanilla_lines = markdown_1(table_1(baseline, floors, models)).splitlines()
     assert vanilla_lines[0] == (
         "| Model | Precision (%) | F1 score (%) | Recall (%) | Accuracy (%) | n | one letter (%) |"
@@ -74,7 +74,7 @@ def test_table_2_gives_the_papers_improvements(models: dict[str, Model]) -> None
         " | 50.00 (43.00 to 58.00) | 300 | 87.00 |",
         "| qwen1_5_moe_a2_7b (MoE, for reference) | 61.79 (60.79 to 63.79) | 32.86 (29.86 to 36.86)"
         " | 36.00 (31.00 to 42.00) | 56.00 (49.00 to 64.00) | 300 | 87.00 |",
-        "| *always_needed* | 90.00 (89.00 to 92.00) | 92.00 (89.00 to 96.00) | 40.00 (35.00 to 46.00)"
+        "| *always_positive* | 90.00 (89.00 to 92.00) | 92.00 (89.00 to 96.00) | 40.00 (35.00 to 46.00)"
         " | 60.00 (53.00 to 68.00) | 300 | 87.00 |",
     ]
     tuned_lines = markdown_2(table_2(baseline, tuned, gains, floors, models)).splitlines()
@@ -88,7 +88,7 @@ def test_table_2_gives_the_papers_improvements(models: dict[str, Model]) -> None
         "| qwen1_5_0_5b | 60.60 (57.60 to 64.60) | +8.17 (-1.00 to +2.50) | 30.00 | 50.00 | 300 |",
         "| qwen1_5_moe_a2_7b (MoE, for reference) | 61.93 (58.93 to 65.93) | +29.07 (-1.00 to +2.50)"
         " | 36.00 | 56.00 | 300 |",
-        "| *always_needed* | 92.00 (89.00 to 96.00) |  |  | 40.00 | 300 |",
+        "| *always_positive* | 92.00 (89.00 to 96.00) |  |  | 40.00 | 300 |",
     ]
 
 
@@ -99,7 +99,7 @@ def test_models_that_tuning_leaves_behind_a_floor_are_named(models: dict[str, Mo
     gains = {name: {"improvement_low": -1.0, "improvement_high": 2.5} for name in names}
 
     def words(probe_f1: float) -> str:
-        floors = {"always_needed": scores(40, 57), "probe": scores(70, probe_f1)}
+        floors = {"always_positive": scores(40, 57), "probe": scores(70, probe_f1)}
         return floors_in_words(table_2(baseline, tuned, gains, floors, models))
 
     assert words(75) == "\nTuning qwen1_5_0_5b, qwen1_5_1_8b brought no higher F1 than probe has.\n"
@@ -113,7 +113,7 @@ def test_the_best_is_bold_and_neither_a_floor_nor_the_reference_is(models: dict[
         "qwen1_5_4b": scores(40, 50),
         "qwen1_5_moe_a2_7b": scores(70, 70),
     }
-    rows = table_1(vanilla, {"always_needed": scores(99, 99)}, models)
+    rows = table_1(vanilla, {"always_positive": scores(99, 99)}, models)
     small, large, worst, moe, floor = markdown_1(rows).splitlines()[2:]
     assert "| **60.00 (59.00 to 62.00)** | **60.00 (57.00 to 64.00)** |" in large
     assert "| 50.00 (49.00 to 52.00) | **60.00 (57.00 to 64.00)** |" in small  # a tie is best twice
@@ -133,15 +133,15 @@ def test_no_model_is_the_best_where_all_are_alike(
 ) -> None:
     """Recall is the same for all of them here."""
     vanilla = {name: scores(0, f1) for name, f1 in zip(PAPER, f1_scores, strict=False)}
-    text = markdown_1(table_1(vanilla, {"always_needed": scores(99, 99)}, models))
+    text = markdown_1(table_1(vanilla, {"always_positive": scores(99, 99)}, models))
     assert text.count("**") == 2 * bold_count
 
 
 def answer_rows(truth: Any, hits: Any) -> list[dict[str, Any]]:
-    names = "not_needed", "needed"
-    without = {"needed": None, "not_needed": None}
+    names = "negative", "positive"
+    without = {"positive": None, "negative": None}
     return [
-        {"id": id, "cr_need_gt": bool(true), "answer": names[bool(true) == bool(hit)], **without}
+        {"id": id, "label": bool(true), "answer": names[bool(true) == bool(hit)], **without}
         for id, (true, hit) in enumerate(zip(truth, hits, strict=True))
     ]
 
@@ -153,11 +153,11 @@ def test_improvements_are_bounded_by_pairs() -> None:
     rng = np.random.default_rng(0)
     truth = rng.random(200) < 0.4
     before = answer_rows(truth, rng.random(200) < 0.7)
-    after = [row | {"answer": "needed" if row["cr_need_gt"] else row["answer"]} for row in before]
+    after = [row | {"answer": "positive" if row["label"] else row["answer"]} for row in before]
     bounds = improvements({"a": before, "b": before}, {"a": after, "b": before}, 4000, 0)
     assert bounds["b"] == {"improvement_low": 0, "improvement_high": 0}
 
-    first, second = (np.array([row["answer"] == "needed" for row in rows]) for rows in (before, after))
+    first, second = (np.array([row["answer"] == "positive" for row in rows]) for rows in (before, after))
     gains = []
     for _ in range(1000):
         i = rng.integers(0, 200, 200)
@@ -191,15 +191,15 @@ def test_law_reads_the_dense_models_that_params_name(project: Path, set_params: 
         answers = []
         for id in range(100):
             truth, correct = id % 2 == 0, (id * 37) % 100 < hits
-            answer = "needed" if truth == correct else "not_needed"
-            sure = {"needed": -0.1, "not_needed": -3.0, "dont_know": -9.0}
-            odds = sure if answer == "needed" else sure | {"needed": -3.0, "not_needed": -0.1}
+            answer = "positive" if truth == correct else "negative"
+            sure = {"positive": -0.1, "negative": -3.0, "dont_know": -9.0}
+            odds = sure if answer == "positive" else sure | {"positive": -3.0, "negative": -0.1}
             answers.append(
                 {
                     "id": id,
-                    "cr_need_gt": truth,
+                    "label": truth,
                     "answer": answer,
-                    "letters": "AB"[answer == "needed"],
+                    "letters": "AB"[answer == "positive"],
                     "said": None,
                     "prompt": "en",
                     "turns_lost": 0,

@@ -20,9 +20,9 @@ from stages.studies.law_power import (
 @pytest.mark.parametrize("name", LADDERS)
 def test_simulated_models_have_their_precision_and_recall(name: str) -> None:
     ladder = simulate_ladder(LADDERS[name], 100_000, 0)
-    called_needed = ladder.answers == "needed"
-    hits = (called_needed & ladder.truth).sum(1)
-    assert hits / called_needed.sum(1) == pytest.approx([model.precision for model in LADDERS[name]], abs=0.01)
+    called_positive = ladder.answers == "positive"
+    hits = (called_positive & ladder.truth).sum(1)
+    assert hits / called_positive.sum(1) == pytest.approx([model.precision for model in LADDERS[name]], abs=0.01)
     assert hits / ladder.truth.sum() == pytest.approx([model.recall for model in LADDERS[name]], abs=0.01)
 
 
@@ -33,7 +33,7 @@ def test_recall_of_table_1() -> None:
 
 def test_models_share_what_they_find_hard() -> None:
     ladder = simulate_ladder(LADDERS["paper"], 20_000, 0)
-    correct = (ladder.answers == "needed") == ladder.truth
+    correct = (ladder.answers == "positive") == ladder.truth
     assert (np.corrcoef(correct)[~np.eye(6, dtype=bool)] > 0.1).all()
 
 
@@ -51,12 +51,12 @@ def test_labels_that_are_flipped(kind: str, changed: float) -> None:
 def test_the_hardest_items_are_those_that_models_get_wrong() -> None:
     clean, flipped = (simulate_ladder(balanced(0.5, 0.7), 1000, 0, labels) for labels in ("clean", "hardest_10"))
     hardest = clean.truth != flipped.truth
-    correct = (clean.answers == "needed") == clean.truth
+    correct = (clean.answers == "positive") == clean.truth
     assert correct[:, hardest].mean() < correct[:, ~hardest].mean() - 0.2
 
 
 def test_labels_by_the_length_of_a_message() -> None:
-    """Both kinds are as many as the needed ones, and the models' answers lean on them; one says something of the
+    """Both kinds are as many as the positive ones, and the models' answers lean on them; one says something of the
     truth.
     """
     n = 50_000
@@ -67,7 +67,7 @@ def test_labels_by_the_length_of_a_message() -> None:
     assert related.truth.mean() == pytest.approx(0.4, abs=0.001)
     assert np.corrcoef(by_length.truth, truth)[0, 1] == pytest.approx(0, abs=0.02)
     assert np.corrcoef(related.truth, truth)[0, 1] > 0.15
-    assert np.corrcoef(by_length.truth, by_length.answers[0] == "needed")[0, 1] > 0.1
+    assert np.corrcoef(by_length.truth, by_length.answers[0] == "positive")[0, 1] > 0.1
 
 
 def test_a_bootstrap_by_pattern_is_that_of_the_items() -> None:

@@ -13,12 +13,12 @@ from stages.judging.bootstrap import bootstrap_scores
 from stages.judging.evaluate_metric import measure
 from stages.judging.metrics import SCORES, too_few, weighted_scores, wilson, wilson_bounds
 
-ANSWERS = ["needed", "not_needed", "dont_know", "unreadable"]
+ANSWERS = ["positive", "negative", "dont_know", "unreadable"]
 
 
 def scikit_learn_scores(answers: Any, truth: Any, odds: Any) -> dict[str, float]:
     """ "don't know" and unreadable are wrong whatever the truth."""
-    predicted = np.where(answers == "needed", True, np.where(answers == "not_needed", False, ~truth))
+    predicted = np.where(answers == "positive", True, np.where(answers == "negative", False, ~truth))
     return {
         "precision": precision_score(truth, predicted, zero_division=0),
         "recall": recall_score(truth, predicted, zero_division=0),
@@ -71,13 +71,13 @@ def test_bounds_are_those_of_a_bootstrap_item_by_item() -> None:
         assert scores[f"{name}_high"] == pytest.approx(high, abs=0.02), name
 
 
-def test_nothing_answered_needed() -> None:
-    scores = measure(["not_needed", "dont_know"], [True, False], [0.0, 1.0], 10, 0)
+def test_nothing_answered_positive() -> None:
+    scores = measure(["negative", "dont_know"], [True, False], [0.0, 1.0], 10, 0)
     assert (scores["precision"], scores["f1"], scores["no_positive"]) == (0, 0, 1)
 
 
-def test_always_needed() -> None:
-    scores = measure(["needed"] * 4, [True, False, False, False], [0.0] * 4, 10, 0)
+def test_always_positive() -> None:
+    scores = measure(["positive"] * 4, [True, False, False, False], [0.0] * 4, 10, 0)
     assert (scores["precision"], scores["recall"], scores["auc"]) == (0.25, 1, 0.5)
 
 
@@ -87,7 +87,7 @@ def test_bounds_cover_the_truth_about_as_often_as_they_say() -> None:
     for trial in range(50):
         truth = rng.random(120) < 0.5
         right = rng.random(120) < 0.8  # the true accuracy
-        answers = np.where(truth == right, "needed", "not_needed")
+        answers = np.where(truth == right, "positive", "negative")
         scores = measure(list(answers), list(truth), [0.0] * 120, 100, trial)
         covered += scores["accuracy_low"] <= 0.8 <= scores["accuracy_high"]
     assert covered >= 40  # 47 expected
@@ -118,12 +118,12 @@ def bounds_of(answers: list[str], truth: list[bool], odds: list[float]) -> dict[
 
 
 def right_answers(truth: list[bool]) -> list[str]:
-    return ["needed" if needed else "not_needed" for needed in truth]
+    return ["positive" if label else "negative" for label in truth]
 
 
-def test_bounds_where_no_needed_item_is_found() -> None:
+def test_bounds_where_no_positive_item_is_found() -> None:
     """Two of them, and three false alarms. Of 0 of n, Wilson's upper bound is z² / (n + z²), with z² = 3.8415."""
-    truth, answers = [True] * 2 + [False] * 28, ["not_needed"] * 2 + ["needed"] * 3 + ["not_needed"] * 25
+    truth, answers = [True] * 2 + [False] * 28, ["negative"] * 2 + ["positive"] * 3 + ["negative"] * 25
     bounds = bounds_of(answers, truth, [0.0] * 30)
     assert bounds["recall"] == pytest.approx((0, 3.8415 / 5.8415), abs=1e-5)
     assert bounds["precision"] == pytest.approx((0, 3.8415 / 6.8415), abs=1e-5)
@@ -131,10 +131,10 @@ def test_bounds_where_no_needed_item_is_found() -> None:
     assert bounds["f1"] == pytest.approx((0, 2 * hits / (2 + hits + 3)), abs=1e-5)
 
 
-def test_bounds_where_nothing_is_answered_needed() -> None:
+def test_bounds_where_nothing_is_answered_positive() -> None:
     """Nothing is known of precision. Recall's upper bound is 11.35%, that of 0 of 30, or 3.405 hits."""
     truth = [True] * 30 + [False] * 70
-    bounds = bounds_of(["not_needed"] * 100, truth, [0.0] * 100)
+    bounds = bounds_of(["negative"] * 100, truth, [0.0] * 100)
     assert bounds["precision"] == (0, 1)
     assert bounds["recall"] == pytest.approx((0, 0.113514), abs=1e-5)
     assert bounds["f1"] == pytest.approx((0, 2 * 3.40541 / 33.40541), abs=1e-5)
@@ -146,26 +146,28 @@ def test_bounds_where_all_is_right() -> None:
     the AUC counts as 30 of 30 too, the rarer label.
     """
     truth = [True] * 30 + [False] * 70
-    bounds = bounds_of(right_answers(truth), truth, [float(needed) for needed in truth])
+    bounds = bounds_of(right_answers(truth), truth, [float(label) for label in truth])
     of_30, of_100 = (pytest.approx((n / (n + 3.8415), 1), abs=1e-5) for n in (30, 100))
     assert bounds == {"precision": of_30, "recall": of_30, "f1": of_30, "auc": of_30, "accuracy": of_100}
 
 
 def test_bounds_of_few_items_say_little() -> None:
-    """What was 100.00 (100.00 to 100.00) of six items, five of them needed."""
-    bounds = bounds_of(["needed"] * 5 + ["not_needed"], [True] * 5 + [False], [1.0] * 5 + [0.0])
+    """What was 100.00 (100.00 to 100.00) of six items, five of them positive."""
+    bounds = bounds_of(["positive"] * 5 + ["negative"], [True] * 5 + [False], [1.0] * 5 + [0.0])
     assert bounds["recall"] == bounds["precision"] == pytest.approx((5 / 8.8415, 1), abs=1e-5)
-    two = bounds_of(["needed"] * 2, [True] * 2, [1.0, 1.0])
+    two = bounds_of(["positive"] * 2, [True] * 2, [1.0, 1.0])
     assert two["recall"] == pytest.approx((2 / 5.8415, 1), abs=1e-5)
     assert two["auc"] == (0, 1)  # of one label
 
 
 def test_other_bounds_stay_those_of_the_bootstrap() -> None:
-    """Always needed: recall alone has resamples of one score, and the AUC, which one log-odds leave at a half."""
+    """Always positive: recall alone has resamples of one score, and the AUC, which one log-odds leave at a half."""
     truth = [True] * 95 + [False] * 142
-    scores = measure(["needed"] * 237, truth, [0.0] * 237, 1000, 0)
+    scores = measure(["positive"] * 237, truth, [0.0] * 237, 1000, 0)
     assert (scores["recall_low"], scores["recall_high"]) == pytest.approx((0.9611, 1), abs=5e-5)
-    resampled = bootstrap_scores(np.array([["needed"] * 237]), np.zeros((1, 237)), np.array(truth), 1000, 0).resampled
+    resampled = bootstrap_scores(
+        np.array([["positive"] * 237]), np.zeros((1, 237)), np.array(truth), 1000, 0
+    ).resampled
     for name in ("precision", "f1", "accuracy"):
         low, high = np.percentile(resampled[name], [2.5, 97.5])
         assert (scores[f"{name}_low"], scores[f"{name}_high"]) == pytest.approx((low, high), abs=1e-6)

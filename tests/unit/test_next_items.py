@@ -23,11 +23,12 @@ from stages.labels.next_items import Batches, NextItems
 from stages.labels.readers import Readers
 from stages.labels.splitting import assign, many_and_small, sides
 from stages.labels.terminal import Annotator
+from stages.pipeline.definition import Definition
 from stages.pipeline.params import Export, params
 from stages.pipeline.schemas import Inquiry, Message, Turn
 from stages.pipeline.tables import from_rows, write
 from tests.conftest import Row, inquiry, run, write_random_states
-from tests.labelling import KEYS, lines
+from tests.labelling import file_of, lines
 
 SHARES = Export(seed=0, dev=0.15, test=0.25)
 
@@ -178,11 +179,11 @@ def drive(chat: Path, act: Callable[[Annotator, Pilot[Any]], Awaitable[None]], a
     folder = chat / "data" / "annotations"
 
     async def go() -> Annotator:
-        with open_for(annotator, folder) as label_file:
+        with open_for(annotator, folder, params().question.definition) as label_file:
             next_items = NextItems(log_of(60, 2), folder, label_file, params())
             items = next_items.batch(set())
             items += next_items.batch({item["id"] for item in items})
-            app = Annotator(items, set(), label_file, KEYS, next_items=next_items)
+            app = Annotator(items, set(), label_file, next_items=next_items)
             async with app.run_test(size=(80, 24)) as pilot:
                 await pilot.pause()
                 await act(app, pilot)
@@ -203,7 +204,7 @@ async def label_many(app: Annotator, pilot: Pilot[Any], count: int) -> None:
         await pilot.pause()
 
 
-def test_a_session_goes_on_with_what_readers_choose(chat: Path) -> None:
+def test_a_session_goes_on_with_what_readers_choose(chat: Path, question: Definition) -> None:
     async def first(app: Annotator, pilot: Pilot[Any]) -> None:
         assert "ann · 0 · next at random" in state_line(app)
         await label_many(app, pilot, 45)
@@ -213,7 +214,7 @@ def test_a_session_goes_on_with_what_readers_choose(chat: Path) -> None:
         assert "ann · 44 · next by the readers" in state_line(app)
 
     drive(chat, first)
-    stored = lines(chat / "data/annotations/ann.jsonl")
+    stored = lines(file_of(chat / "data/annotations"))
     assert len(stored) == 46 and len({line["id"] for line in stored}) == 45
     assert stored[-1]["label"] is None and "chosen" not in stored[-1]
 
@@ -222,13 +223,13 @@ def test_a_session_goes_on_with_what_readers_choose(chat: Path) -> None:
         await label_many(app, pilot, 20)
 
     drive(chat, second)
-    stored = lines(chat / "data/annotations/ann.jsonl")
+    stored = lines(file_of(chat / "data/annotations"))
     side = sides(log_of(60, 2), params().export)
     by_readers = [line["id"] for line in stored if line.get("chosen") == "readers"]
     assert len(by_readers) > 10
     assert {side[id] for id in by_readers} == {"train"}
     assert {line["chosen"] for line in stored if line["label"]} == {"random", "readers"}
-    labelled = {id for id, votes in store.votes(store.load([chat / "data/annotations/ann.jsonl"])).items() if votes}
+    labelled = {id for id, votes in store.votes(store.load(chat / "data/annotations", question)).items() if votes}
     assert len(labelled) == 64
 
     async def another(app: Annotator, pilot: Pilot[Any]) -> None:
@@ -238,11 +239,11 @@ def test_a_session_goes_on_with_what_readers_choose(chat: Path) -> None:
         assert "Nothing is left to label here" in str(app.screen.query("ItemView Static").first().render())
 
     drive(chat, another, "bob")
-    assert not labelled & {line["id"] for line in lines(chat / "data/annotations/bob.jsonl")}
+    assert not labelled & {line["id"] for line in lines(file_of(chat / "data/annotations", "bob"))}
 
 
 def test_readers_that_fail_are_named_and_labelling_goes_on_at_random(chat: Path) -> None:
-    broken = chat / "data" / "annotations" / "bob.jsonl"
+    broken = file_of(chat / "data" / "annotations", "bob")
 
     async def act(app: Annotator, pilot: Pilot[Any]) -> None:
         await label_many(app, pilot, 40)
@@ -259,7 +260,7 @@ def test_readers_that_fail_are_named_and_labelling_goes_on_at_random(chat: Path)
 
     app = drive(chat, act)
     assert "bob.jsonl: row 1" in app.failure
-    assert len(lines(chat / "data/annotations/ann.jsonl")) == 60
+    assert len(lines(file_of(chat / "data/annotations"))) == 60
 
 
 def test_an_annotator_who_is_faster_than_the_readers_waits_at_the_end(
@@ -285,7 +286,7 @@ def test_an_annotator_who_is_faster_than_the_readers_waits_at_the_end(
         await pilot.press("k")
 
     drive(chat, act)
-    assert len({line["id"] for line in lines(chat / "data/annotations/ann.jsonl")}) == 21
+    assert len({line["id"] for line in lines(file_of(chat / "data/annotations"))}) == 21
 
 
 @pytest.mark.parametrize(
@@ -320,11 +321,11 @@ def test_without_hidden_states_the_command_that_makes_them_is_named(
     [([], "random"), (["--in-order"], "in_order"), (["--like", "bob"], "like"), (["--queue", "queue.jsonl"], "queue")],
 )
 def test_a_label_says_how_its_item_came(
-    chat: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], chosen: str
+    chat: Path, question: Definition, monkeypatch: pytest.MonkeyPatch, options: list[str], chosen: str
 ) -> None:
     folder = chat / "data" / "annotations"
     monkeypatch.setattr("stages.labels.__main__.require_terminal", lambda: None)
-    with open_for("bob", folder) as label_file:
+    with open_for("bob", folder, question) as label_file:
         label_file.append(3, "needed")
     (chat / "queue.jsonl").write_text(json.dumps({"id": 3, "reason": "older_guideline", "at": 1}) + "\n")
 
@@ -338,41 +339,41 @@ def test_a_label_says_how_its_item_came(
     monkeypatch.setattr(Annotator, "run", press)
     result = CliRunner().invoke(main, ["label", "ann", *options])
     assert result.exit_code == 0, result.output
-    stored = [(line["label"], line.get("chosen")) for line in lines(folder / "ann.jsonl")]
+    stored = [(line["label"], line.get("chosen")) for line in lines(file_of(folder))]
     assert stored == [(None, None), ("needed", chosen), (None, None), ("not_needed", chosen)]
 
 
-def test_an_old_line_without_the_field_is_valid(chat: Path) -> None:
+def test_an_old_line_without_the_field_is_valid(chat: Path, question: Definition) -> None:
     folder = chat / "data" / "annotations"
     line = {"id": 3, "annotator": "ann", "label": "needed", "at": 5, "seconds": None, "guideline": "0" * 12}
-    (folder / "ann.jsonl").write_text(json.dumps(line) + "\n")
-    [loaded] = store.load([folder / "ann.jsonl"])
+    file_of(folder).write_text(json.dumps(line) + "\n")
+    [loaded] = store.load_files([file_of(folder)], question)
     assert loaded["chosen"] is None
-    (folder / "ann.jsonl").write_text(json.dumps(line | {"chosen": "by lot"}) + "\n")
+    file_of(folder).write_text(json.dumps(line | {"chosen": "by lot"}) + "\n")
     with pytest.raises(Exception, match="chosen: isin"):
-        store.load([folder / "ann.jsonl"])
+        store.load_files([file_of(folder)], question)
 
 
-def test_what_readers_chose_stays_so_whatever_is_labelled_later(chat: Path) -> None:
+def test_what_readers_chose_stays_so_whatever_is_labelled_later(chat: Path, question: Definition) -> None:
     folder = chat / "data" / "annotations"
-    with open_for("ann", folder) as label_file:
+    with open_for("ann", folder, question) as label_file:
         label_file.append(1, "needed", chosen="readers")
         label_file.append(1, "needed", note="hm", restored_from=label_file.lines[1])
         label_file.append(1, "not_needed", chosen="queue")
         label_file.append(2, "needed", chosen="random")
         label_file.append(3, "needed", chosen="readers")
         label_file.append(3, None)
-    with open_for("bob", folder) as label_file:
+    with open_for("bob", folder, question) as label_file:
         label_file.append(1, "needed", chosen="like")
         label_file.append(4, "needed")
-    assert [line.get("chosen") for line in lines(folder / "ann.jsonl")[:3]] == ["readers", "readers", "queue"]
-    assert store.ids_chosen_by_readers(store.load(sorted(folder.glob("*.jsonl")))) == {1, 3}
+    assert [line.get("chosen") for line in lines(file_of(folder))[:3]] == ["readers", "readers", "queue"]
+    assert store.ids_chosen_by_readers(store.load(folder, question)) == {1, 3}
 
 
 def joined(chat: Path, items: list[Row], chosen_ids: set[int], seed: int = 0) -> Row:
     """Run annotate, validate and export over labelled `items` of the chat's inquiries; export's details."""
     folder = chat / "data" / "annotations"
-    with open_for("ann", folder) as label_file:
+    with open_for("ann", folder, params().question.definition) as label_file:
         for item in items:
             label = ["needed", "not_needed"][item["id"] % 2]
             label_file.append(item["id"], label, chosen="readers" if item["id"] in chosen_ids else "random")

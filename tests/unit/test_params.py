@@ -1,7 +1,8 @@
-"""params.yaml: what is misspelled or impossible is said, not ignored."""
+"""params.yaml and question.yaml: what is misspelled or impossible is said, not ignored."""
 
 import copy
 import functools
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,16 +13,43 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from stages.pipeline.params import LARGEST, params
-from tests.conftest import ROOT, change_params
+from stages.pipeline.definition import Definition
+from stages.pipeline.params import params
+from stages.pipeline.settings import LARGEST
+from tests.conftest import QUESTION, ROOT, change_params
 
 PAPERS = ["qwen1_5_0_5b", "qwen1_5_1_8b", "qwen1_5_moe_a2_7b"]
+DEFINITION = f"questions/{QUESTION.name}/question.yaml"
+
+
+def definition() -> Definition:
+    """What the project in the working directory asks."""
+    return params().question.definition
 
 
 def test_the_repositorys_own() -> None:
     p = params(ROOT / "params.yaml")
     assert [p.models[name].size for name in p.ladder] == sorted(p.models[name].size for name in p.ladder)
     assert sum(model.family == "qwen1_5" for model in p.models.values()) == 7
+    assert p.question.definition == QUESTION
+
+
+@pytest.mark.parametrize(
+    ("name", "positive", "negative", "words", "judges_filter"),
+    [
+        ("needs_context", "needed", "not_needed", "not needed", True),
+        ("is_question", "question", "not_question", "not question", False),
+    ],
+)
+def test_the_repositorys_questions(name: str, positive: str, negative: str, words: str, judges_filter: bool) -> None:
+    p = params(ROOT / "params.yaml").asking(name)
+    question = p.question.definition
+    assert (p.question.name, question.name, question.folder) == (name, name, ROOT / "questions" / name)
+    assert (question.positive, question.negative, question.words("negative")) == (positive, negative, words)
+    assert (question.value("positive"), question.value("refused")) == (positive, "refused")
+    assert question.words("dont_know") == "don't know"
+    assert question.judges_filter is judges_filter
+    assert question.guideline.exists()
 
 
 def test_the_papers_scorers_stand_beside_ours(project: Path) -> None:
@@ -82,6 +110,11 @@ def test_a_number_as_dvc_writes_it(project: Path) -> None:
         ({"ladder": [*PAPERS, "smollm2_135m"]}, "ladder mixes qwen1_5 and smollm2; the law compares sizes within one"),
         ({"models.moonshot_v1_8k.endpoint.key": "sk-123"}, "endpoint.key: String should match"),
         ({"ingest.min_messages": 0}, "ingest.min_messages: Input should be greater than or equal to 1"),
+        ({"question.name": "Needs context"}, "question.name: String should match"),
+        ({"question.name": "../needs_context"}, "question.name: String should match"),
+        ({"question.nam": "needs_context"}, "question.nam: unknown key; did you mean name?"),
+        ({"filter.sample": 0}, "filter.sample: Input should be greater than or equal to 1"),
+        ({"filter.sample": None}, "filter.sample: Input should be a valid integer"),
         ({"question.option_order": "fixed"}, "question.option_order: Input should be"),
         (
             {"question.option_order.training": "random"},
@@ -92,7 +125,19 @@ def test_a_number_as_dvc_writes_it(project: Path) -> None:
         ({"score.scorers": [{"name": "is_question", "kind": "rate"}]}, "names a model"),
         (
             {"score.scorers": [{"name": "is_question", "kind": "mark", "model": "smollm2_135m", "prompt": "en"}]},
-            "names a prompt, one of kind rules or mark does not",
+            "names a prompt, one of another kind does not",
+        ),
+        (
+            {"score.scorers": [{"name": "is_question", "kind": "tuned", "model": "smollm2_135m", "prompt": "en"}]},
+            "names an adapter, one of another kind does not",
+        ),
+        (
+            {
+                "score.scorers": [
+                    {"name": "is_question", "kind": "probe", "model": "smollm2_135m", "adapter": "data/a"}
+                ]
+            },
+            "names an adapter, one of another kind does not",
         ),
         ({"seed": -1}, "seed: Input should be greater than or equal to 0"),
         ({"seed": 2**32}, "seed: Input should be less than 4294967296"),
@@ -132,6 +177,79 @@ def test_what_is_wrong_is_said(
     set_params(**change)
     with pytest.raises(click.ClickException) as error:
         params()
+    assert message in error.value.message
+
+
+@pytest.mark.parametrize("key", ["question.name", "filter.sample"])
+def test_a_key_that_is_missing(project: Path, key: str) -> None:
+    section, name = key.split(".")
+    head, rest = (project / "params.yaml").read_text().split(f"\n{section}:\n")
+    rest = "".join(line for line in rest.splitlines(keepends=True) if not line.startswith(f"  {name}:"))
+    (project / "params.yaml").write_text(f"{head}\n{section}:\n{rest}")
+    with pytest.raises(click.ClickException) as error:
+        params()
+    assert error.value.message == f"params.yaml:\n  {key}: Field required"
+
+
+def test_a_question_that_is_missing(project: Path, set_params: Callable[..., None]) -> None:
+    """By its name in params.yaml or as an option of a command; an empty folder is none."""
+    p = params()
+    (project / "questions" / "empty").mkdir()
+    for name in ("is_rude", "empty"):
+        missing = f"question.name: there is no questions/{name}/question.yaml; the questions are"
+        with pytest.raises(click.ClickException) as error:
+            p.asking(name)
+        assert error.value.message == f"{missing} is_question, needs_context"
+        set_params(**{"question.name": name})
+        with pytest.raises(click.ClickException) as error:
+            definition()
+        assert error.value.message == f"{missing} is_question, needs_context"
+    shutil.rmtree(project / "questions")
+    with pytest.raises(click.ClickException, match=r"the questions are none$"):
+        definition()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("means: positive", "means: left_out", "labels: 0 of them mean positive, and one must"),
+        ("means: left_out", "means: positive", "labels: 2 of them mean positive, and one must"),
+        ("means: negative", "means: left_out", "labels: 0 of them mean negative, and one must"),
+        ("means: left_out", "means: negative", "labels: 2 of them mean negative, and one must"),
+        ("means: negative", "means: no", "labels.not_needed.means: Input should be 'positive', 'negative' or"),
+        ("means: negative", "mean: negative", "labels.not_needed.mean: unknown key; did you mean means?"),
+        (", means: negative", "", "labels.not_needed.means: Field required"),
+        ("key: k", "key: j", "labels: two of them have one key"),
+        ("not_needed:", "positive:", "labels: one that is called positive or negative must mean it"),
+        ("not_question:", "dont_know:", "labels: dont_know has a meaning of its own, and no label may be called so"),
+        ("key: k", "key: s", "labels.not_needed.key: Value error, s, u, n, q have other meanings in the terminal"),
+        ("key: k", "key: u", "labels.not_needed.key: Value error, s, u, n, q have"),
+        ("key: k", "key: n", "labels.not_needed.key: Value error, s, u, n, q have"),
+        ("key: k", "key: q", "labels.not_needed.key: Value error, s, u, n, q have"),
+        ("key: k", "key: K", "labels.not_needed.key: String should match"),
+        ("key: k", "key: kk", "labels.not_needed.key: String should match"),
+        ("key: k", 'key: ""', "labels.not_needed.key: String should match"),
+        ("key: k", "key: 1", "labels.not_needed.key: Input should be a valid string"),
+        ("  not_needed:", "  not-needed:", "labels.not-needed.[key]: String should match"),
+        ("  not_needed:", "  needed:", 'is not YAML: found duplicate key "needed"'),
+        ("asks:", "ask:", "ask: unknown key; did you mean asks?"),
+        ("asks: Does", "asks:  # Does", "asks: Input should be a valid string"),
+        ("asked_of: inquiries", "asked_of: everybody", "asked_of: Input should be 'inquiries' or 'turns'"),
+        ("asked_of: inquiries", "history: 1", "history: Input should be a valid boolean"),
+        ("asked_of: inquiries", "histroy: true", "histroy: unknown key; did you mean history?"),
+        ("asked_of: inquiries", "", "asked_of: Field required"),
+        ("pointing_words]", "long_words]", "rules.2: Input should be 'not_the_first_turn', 'at_most_12_words' or"),
+        ("cr_need_gt", "label", "export_field: Input should be 'cr_need_gt'"),
+        ("labels:", "labels: [", "is not YAML"),
+    ],
+)
+def test_what_is_wrong_in_a_question_is_said(project: Path, old: str, new: str, message: str) -> None:
+    text = (project / DEFINITION).read_text()
+    assert old in text
+    (project / DEFINITION).write_text(text.replace(old, new, 1))
+    with pytest.raises(click.ClickException) as error:
+        definition()
+    assert error.value.message.startswith(DEFINITION)
     assert message in error.value.message
 
 
@@ -226,10 +344,11 @@ def test_any_number_is_taken_or_named(project: Path, place: tuple[str | int, ...
             assert value == "auto" or 0 <= value < 2**53 or "endpoint" in place
 
 
+@pytest.mark.parametrize("name", ["params.yaml", DEFINITION])
 @FUZZ
 @given(data=st.data())
-def test_any_damage_is_said_in_lines(project: Path, data: st.DataObject) -> None:
-    whole = (ROOT / "params.yaml").read_bytes()
+def test_any_damage_is_said_in_lines(project: Path, name: str, data: st.DataObject) -> None:
+    whole = (ROOT / name).read_bytes()
     tokens = [
         b":",
         b"\n",
@@ -250,11 +369,11 @@ def test_any_damage_is_said_in_lines(project: Path, data: st.DataObject) -> None
     ]
     place = data.draw(st.integers(0, len(whole)))
     token = data.draw(st.sampled_from([*tokens, b"\t", b"\0", b"2024-99-99", b"0x", b"%"]) | st.binary(max_size=6))
-    (project / "params.yaml").write_bytes(whole[:place] + token + whole[place + data.draw(st.integers(0, 30)) :])
+    (project / name).write_bytes(whole[:place] + token + whole[place + data.draw(st.integers(0, 30)) :])
     try:
-        params()
+        definition() if name == DEFINITION else params()
     except click.ClickException as error:
-        assert error.message.startswith("params.yaml")
+        assert error.message.startswith(name)
         assert error.message.replace("\n", "").isprintable()
 
 

@@ -26,6 +26,7 @@ from stages.pipeline.schemas import Inquiry
 from stages.pipeline.tables import from_rows, write
 from stages.reporting import next_page
 from tests.conftest import Row, inquiry, run
+from tests.labelling import file_of
 
 LABELS = np.random.default_rng(0).random(160) < 0.4
 
@@ -73,7 +74,7 @@ class Recorder(Readers):
 
 
 def test_nobody_learns_from_the_conversation_that_is_asked_and_all_are_asked_once() -> None:
-    items = [item | {"cr_need_gt": bool(LABELS[item["id"]])} for item in log_of(160)]
+    items = [item | {"label": bool(LABELS[item["id"]])} for item in log_of(160)]
     readers = Recorder(states_that_show(LABELS), items)
     sizes, log_odds = cross_validated(items, LABELS, readers, 0)
     parts, draws, count = log_odds.shape
@@ -91,7 +92,7 @@ def test_f1_is_that_of_scikit_learn_on_random_items_alone() -> None:
     """Readers chose the second half, whose labels the states don't show. They are learnt from and not judged by."""
     labels = LABELS.copy()
     labels[80:] = np.random.default_rng(5).random(80) < 0.5
-    items = [item | {"cr_need_gt": bool(labels[item["id"]])} for item in log_of(160)]
+    items = [item | {"label": bool(labels[item["id"]])} for item in log_of(160)]
     is_random = np.arange(160) < 80
     states = states_that_show(LABELS)
     curve = reader_curve(items, is_random, states, 0)
@@ -101,8 +102,8 @@ def test_f1_is_that_of_scikit_learn_on_random_items_alone() -> None:
     assert curve.f1.low < curve.f1.value < curve.f1.high
     assert (curve.labels, curve.n) == (160, 80)
     share = labels[:80].mean()
-    assert curve.always_needed == pytest.approx(f1_score(labels[:80], np.ones(80)))
-    assert curve.always_needed == pytest.approx(2 * share / (1 + share))
+    assert curve.always_positive == pytest.approx(f1_score(labels[:80], np.ones(80)))
+    assert curve.always_positive == pytest.approx(2 * share / (1 + share))
     assert list(curve.f1_by_size) == [32, 64, 128]
 
 
@@ -111,7 +112,7 @@ def test_more_labels_bring_more_where_the_curve_still_rises() -> None:
     rng = np.random.default_rng(3)
     labels = rng.random(160) < 0.5
     values = rng.normal(size=(1, 1, 160, 120)) + 0.12 * np.where(labels, 1, -1)[:, None]
-    items = [item | {"cr_need_gt": bool(labels[item["id"]])} for item in log_of(160)]
+    items = [item | {"label": bool(labels[item["id"]])} for item in log_of(160)]
     curve = reader_curve(items, np.ones(160, dtype=bool), HiddenStates(np.arange(160), np.array([1]), values), 0)
     scores = [estimate.value for estimate in curve.f1_by_size.values()]
     assert scores == sorted(scores)
@@ -142,7 +143,7 @@ def chat(project: Path, annotations: Path) -> Path:
 
 
 def label_items(chat: Path, ids: Sequence[int], annotator: str = "ann", **more: Any) -> None:
-    with open_for(annotator, chat / "data" / "annotations") as label_file:
+    with open_for(annotator, chat / "data" / "annotations", params().question.definition) as label_file:
         for id in ids:
             label_file.append(id, "needed" if LABELS[id] else "not_needed", **more)
 
@@ -154,19 +155,22 @@ def test_early_it_says_what_is_missing_and_later_f1(chat: Path) -> None:
         return in_words(progress(log_of(160), folder, params()))
 
     assert words() == (
-        "labelled: 0 · F1 of the readers: too early, 20 needed and 20 other are missing among random questions"
-        " · agreement: not known, nobody has labelled what another has · in test: 0 needed, 0 others"
+        "labelled: 0 · F1 of the readers: too early, 20 needed and 20 not needed are missing among random inquiries"
+        " · agreement: not known, nobody has labelled what another has · in test: 0 needed, 0 not needed"
     )
     label_items(chat, range(100, 160), chosen="readers")  # no random sample: none of them counts for F1
-    assert "labelled: 60 · F1 of the readers: too early, 20 needed and 20 other are missing" in words()
+    assert "labelled: 60 · F1 of the readers: too early, 20 needed and 20 not needed are missing" in words()
     label_items(chat, range(30), chosen="random")
     needed = int(LABELS[:30].sum())
     assert 0 < needed <= 10
-    assert f"too early, {20 - needed} needed are missing among random questions" in words()
+    assert f"too early, {20 - needed} needed are missing among random inquiries" in words()
     label_items(chat, range(30, 100))
     (chat / "data" / "states.npz").rename(chat / "away.npz")
     assert "F1 of the readers: not known before dvc repro states" in words()
     (chat / "away.npz").rename(chat / "data" / "states.npz")
+    write_states(chat / "data" / "states.npz", states_that_show(LABELS[:150]))  # of another question's inquiries
+    assert "labelled: 160 · F1 of the readers: not known before dvc repro states · agreement: " in words()
+    write_states(chat / "data" / "states.npz", states_that_show(LABELS))
     label_items(chat, range(20), "bob", chosen="like")
     assert re.search(
         r"labelled: 160 · F1 of the readers: \d\d% \(\d+ to \d+, n = 100\) · with 50 more labels: \d\d% ", words()
@@ -192,11 +196,11 @@ def test_test_has_what_export_puts_there(chat: Path, chosen: str) -> None:
     exported = ["items.jsonl", "alpaca", "rejects.jsonl", "n.json", "export.json"]
     result = run(export.main, "labelled.jsonl", "data/inquiries.jsonl", "base", *exported)
     if chosen == "readers":  # all of dev and test is left out, and export says that nothing is there
-        assert said == {"needed": 0, "other": 0}
+        assert said == {"positive": 0, "negative": 0}
         assert "dev would have 0 items" in result.output or "test would have 0 items" in result.output
     else:
         details = json.loads((chat / "export.json").read_text())["test"]
-        assert said == {"needed": details["needed"], "other": details["n"] - details["needed"]}
+        assert said == {"positive": details["positive"], "negative": details["n"] - details["positive"]}
 
 
 def test_a_session_ends_with_how_far_the_labels_are(chat: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,7 +214,7 @@ def test_a_session_ends_with_how_far_the_labels_are(chat: Path, monkeypatch: pyt
     assert second == in_words(progress(log_of(160), chat / "data" / "annotations", params()))
     result = CliRunner().invoke(main, ["label", "ann", "--next"])
     assert result.stdout.splitlines() == ["120 labelled by ann", second]
-    (chat / "data" / "annotations" / "bob.jsonl").write_text("[1]\n")
+    file_of(chat / "data" / "annotations", "bob").write_text("[1]\n")
     result = CliRunner().invoke(main, ["label", "ann"])
     assert result.exit_code == 0
     assert result.stdout.splitlines() == [first]
@@ -233,21 +237,21 @@ def test_the_page_has_the_line_and_the_figure(chat: Path) -> None:
     assert line in result.output
     text = (chat / "next.html").read_text()
     assert text.count("<svg") == 2
-    for words in ("always needed", "forecast", "labels that the readers have learnt"):
+    for words in ("one answer", "forecast", "labels that the readers have learnt"):
         assert words in text
     assert "And number" not in text
     assert set(re.findall(r"https?://[\w.]+", text)) <= {"http://www.w3.org"}
 
 
 def test_points_of_the_figure() -> None:
-    items = [item | {"cr_need_gt": bool(LABELS[item["id"]])} for item in log_of(160)]
+    items = [item | {"label": bool(LABELS[item["id"]])} for item in log_of(160)]
     curve = reader_curve(items, np.ones(160, dtype=bool), states_that_show(LABELS), 0)
     points = next_page.points(curve)
     assert [(point["kind"], point["labels"]) for point in points] == [
         *(("measured", size) for size in curve.f1_by_size),
         ("forecast", 210),
-        ("always needed", min(curve.f1_by_size)),
-        ("always needed", 210),
+        ("one answer", min(curve.f1_by_size)),
+        ("one answer", 210),
     ]
     assert (points[2]["low"], points[2]["f1"], points[2]["high"]) == (curve.f1.low, curve.f1.value, curve.f1.high)
     assert len({point["f1"] for point in points[-2:]}) == 1

@@ -3,14 +3,17 @@
 import json
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ruamel.yaml import YAML
 
 from stages.llm import prompts
-from tests.conftest import inquiry, sender
+from stages.pipeline.definition import Definition, LabelValue, load_definition
+from tests.conftest import QUESTION, ROOT, inquiry, sender
 
 EN = """Can the last message be understood by itself, or must pronouns or a missing topic be filled in from the chat \
 before it?
@@ -85,53 +88,153 @@ ITEM = inquiry(5, "BTW, how to deploy it on TX2 ?") | {
 
 @pytest.mark.parametrize(("name", "text"), [("en", EN), ("zh", ZH)])
 def test_lines_are_pinned(name: str, text: str) -> None:
-    assert prompts.render(ITEM, prompts.load(name), prompts.OPTIONS, 12) == text
+    assert prompts.render(ITEM, prompts.load(QUESTION, name), prompts.OPTIONS, 12) == text
 
 
 def test_json_is_pinned() -> None:
-    order = ["needed", "dont_know", "not_needed"]
-    assert prompts.render(JSON_ITEM, prompts.load("paper_en"), order, 3) == PAPER_EN
-    assert prompts.render(JSON_ITEM, prompts.load("paper_zh"), prompts.OPTIONS, 1) == PAPER_ZH
-    assert "as JSON:\n[]\n\n" in prompts.render(JSON_ITEM, prompts.load("paper_en"), order, 0)
+    order = ["positive", "dont_know", "negative"]
+    assert prompts.render(JSON_ITEM, prompts.load(QUESTION, "paper_en"), order, 3) == PAPER_EN
+    assert prompts.render(JSON_ITEM, prompts.load(QUESTION, "paper_zh"), prompts.OPTIONS, 1) == PAPER_ZH
+    assert "as JSON:\n[]\n\n" in prompts.render(JSON_ITEM, prompts.load(QUESTION, "paper_en"), order, 0)
 
 
 def test_the_second_turn_holds_the_answer_alone() -> None:
     """The answer is text: no $ in it is filled in."""
     english = "A user was asked a question with three options and gave this answer:\nB, for $options\n${answer} $$\n"
-    text = prompts.render_reduction(prompts.load("en"), "B, for $options\n${answer} $$", prompts.OPTIONS)
+    text = prompts.render_reduction(prompts.load(QUESTION, "en"), "B, for $options\n${answer} $$", prompts.OPTIONS)
     assert text == (
         f"{english}\nWhich option did this user choose?\nA. not needed\nB. needed\nC. don't know\n"
         "Answer with the letter alone."
     )
-    assert prompts.load("paper_en").reduce == prompts.load("en").reduce
-    chinese = prompts.render_reduction(prompts.load("zh"), "我选B。", ["needed", "dont_know", "not_needed"])
+    assert prompts.load(QUESTION, "paper_en").reduce == prompts.load(QUESTION, "en").reduce
+    chinese = prompts.render_reduction(prompts.load(QUESTION, "zh"), "我选B。", ["positive", "dont_know", "negative"])
     assert chinese.endswith("\n我选B。\n\n这位用户选的是哪一个选项？\nA. 需要\nB. 不知道\nC. 不需要\n只回答字母。")
-    assert prompts.load("paper_zh").reduce == prompts.load("zh").reduce
+    assert prompts.load(QUESTION, "paper_zh").reduce == prompts.load(QUESTION, "zh").reduce
 
 
 @pytest.mark.parametrize("name", ["en", "zh", "paper_en", "paper_zh"])
 def test_each_prompt_shows_all_that_a_model_needs(name: str) -> None:
-    prompt = prompts.load(name)
+    prompt = prompts.load(QUESTION, name)
     text = prompts.render(JSON_ITEM, prompt, prompts.OPTIONS, 12)
     for shown in ("left out of the window", "with", "And it", *prompt.options.values()):
         assert shown in text
     assert "$" not in text.replace("$options", "", 1)  # the one that a message holds
 
 
-def test_an_unknown_form_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    fields = prompts.load("paper_en")._asdict() | {"form": "yaml"}
-    monkeypatch.setattr(prompts, "_read_yaml", lambda *_: fields)
-    with pytest.raises(click.ClickException, match=r"prompts/mine.yaml: form must be lines or json"):
-        prompts.load("mine")
+MISSING = object()  # in place of a key's value: the key isn't there
+OPTIONS_MUST_BE = ": options must be not_needed, needed, dont_know"
+TASK_MUST_HAVE = ": task must have $message and $options, and nothing else but $history with a $"
+REDUCE_MUST_HAVE = ": reduce must have $answer and $options, and nothing else with a $"
+RIGHT: dict[str, Any] = {  # a prompt of needs_context
+    "task": "Does it need the chat?\n$options\n$history\n$message",
+    "options": {"not_needed": "no", "needed": "yes", "dont_know": "don't know"},
+    "reduce": "Which one is it?\n$answer\n$options",
+}
+
+
+def write_prompt(question: Definition, fields: Any) -> Path:
+    file = question.folder / "prompts" / "mine.yaml"
+    with file.open("w", encoding="utf-8") as stream:
+        YAML(typ="safe", pure=True).dump(fields, stream)
+    return file
+
+
+def test_options_are_the_questions_labels(question: Definition) -> None:
+    """By whichever of them is the positive one; their order in the file plays no part."""
+    write_prompt(question, RIGHT | {"options": dict(reversed(list(RIGHT["options"].items())))})
+    assert prompts.load(question, "mine").options == {"negative": "no", "positive": "yes", "dont_know": "don't know"}
+    labels = {"needed": LabelValue(key="j", means="negative"), "not_needed": LabelValue(key="k", means="positive")}
+    other_way = question.model_copy(update={"labels": labels})
+    assert prompts.load(other_way, "mine").options == {"positive": "no", "negative": "yes", "dont_know": "don't know"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({"taks": "Is it?"}, ": taks: unknown key"),
+        ({"taks": "Is it?", 7: "x"}, ": 7, taks: unknown key"),
+        ({"task": MISSING}, ": task is missing"),
+        ({"options": MISSING, "reduce": MISSING}, ": options, reduce is missing"),
+        ({"options": {"not_needed": "no", "needed": "yes"}}, OPTIONS_MUST_BE),
+        ({"options": RIGHT["options"] | {"maybe": "maybe"}}, OPTIONS_MUST_BE),
+        ({"options": {"negative": "no", "positive": "yes", "dont_know": "?"}}, OPTIONS_MUST_BE),
+        ({"options": ["no", "yes", "don't know"]}, OPTIONS_MUST_BE),
+        ({"options": RIGHT["options"] | {"needed": True}}, ": options.needed must be a text"),
+        ({"task": ["$message", "$options"]}, ": task must be a text"),
+        ({"reduce": None}, ": reduce must be a text"),
+        ({"form": "yaml"}, ": form must be lines or json"),
+        ({"task": "Is it worth $5?\n$options\n$message"}, ": task: a dollar sign is written $$"),
+        ({"reduce": "$answer $options $"}, ": reduce: a dollar sign is written $$"),
+        ({"task": "$options\n$history"}, TASK_MUST_HAVE),
+        ({"task": "$message\n$history"}, TASK_MUST_HAVE),
+        ({"task": "$options\n$message\n$answer"}, TASK_MUST_HAVE),
+        ({"task": "$options\n$message_text"}, TASK_MUST_HAVE),
+        ({"task": "$$options\n$message"}, TASK_MUST_HAVE),
+        ({"reduce": "$options"}, REDUCE_MUST_HAVE),
+        ({"reduce": "$answer\n$options\n$history"}, REDUCE_MUST_HAVE),
+    ],
+)
+def test_a_wrong_prompt_names_file_and_key(question: Definition, fields: dict[Any, Any], problem: str) -> None:
+    file = write_prompt(question, {key: value for key, value in (RIGHT | fields).items() if value is not MISSING})
+    with pytest.raises(click.ClickException) as error:
+        prompts.load(question, "mine")
+    assert error.value.message == f"{file}{problem}"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", " must have the keys task, options and reduce"),
+        ("- task", " must have the keys task, options and reduce"),
+        ("Is it?", " must have the keys task, options and reduce"),
+        ("task: [", " is not YAML: while parsing a flow node"),
+        ("task: a\ntask: b", " is not YAML: while constructing a mapping"),
+    ],
+)
+def test_a_file_that_is_no_prompt(question: Definition, text: str, problem: str) -> None:
+    file = question.folder / "prompts" / "mine.yaml"
+    file.write_text(text)
+    with pytest.raises(click.ClickException) as error:
+        prompts.load(question, "mine")
+    assert error.value.message.startswith(f"{file}{problem}")
+    assert "\n" not in error.value.message
+
+
+def test_a_question_without_history_has_no_place_for_it(question: Definition) -> None:
+    without = question.model_copy(update={"history": False})
+    file = write_prompt(question, RIGHT)
+    with pytest.raises(click.ClickException) as error:
+        prompts.load(without, "mine")
+    assert error.value.message == f"{file}: task must have $message and $options, and nothing else with a $"
+    write_prompt(question, RIGHT | {"task": "$options\n$message"})
+    assert prompts.load(without, "mine").task == "$options\n$message"
+    assert prompts.load(question, "mine").task == "$options\n$message"  # one with history need not show it
+
+
+def test_two_dollar_signs_are_shown_as_one(question: Definition) -> None:
+    write_prompt(question, RIGHT | {"task": "Is it worth $$5?\n${options}\n${message}"})
+    text = prompts.render(ITEM, prompts.load(question, "mine"), prompts.OPTIONS, 0)
+    assert text.startswith("Is it worth $5?\nA. no\nB. yes\nC. don't know\nA: BTW")
+
+
+def test_the_prompts_of_the_other_question() -> None:
+    other = load_definition(ROOT, "is_question")
+    for name, options in (("en", ["no question", "a question"]), ("zh", None)):
+        prompt = prompts.load(other, name)
+        text = prompts.render(ITEM, prompt, prompts.OPTIONS, 0)
+        assert text.endswith("A: BTW, how to deploy it on TX2 ?")
+        assert "$" not in text
+        if options:
+            assert [prompt.options["negative"], prompt.options["positive"]] == options
 
 
 def test_the_window_keeps_its_latest_turns() -> None:
-    assert "Chat:\nB: Sure $message {x}\n" in prompts.render(ITEM, prompts.load("en"), prompts.OPTIONS, 1)
-    assert "Chat:\n\n\nLast message:\nA: BTW" in prompts.render(ITEM, prompts.load("en"), prompts.OPTIONS, 0)
+    assert "Chat:\nB: Sure $message {x}\n" in prompts.render(ITEM, prompts.load(QUESTION, "en"), prompts.OPTIONS, 1)
+    assert "Chat:\n\n\nLast message:\nA: BTW" in prompts.render(ITEM, prompts.load(QUESTION, "en"), prompts.OPTIONS, 0)
 
 
 def test_chinese_has_all_parts() -> None:
-    text = prompts.render(ITEM, prompts.load("zh"), ["needed", "dont_know", "not_needed"], 12)
+    text = prompts.render(ITEM, prompts.load(QUESTION, "zh"), ["positive", "dont_know", "negative"], 12)
     assert "\nA. 需要\nB. 不知道\nC. 不需要\n" in text
     assert "B: Sure $message {x}" in text
     assert text.endswith("A: BTW, how to deploy it on TX2 ?")
@@ -139,7 +242,7 @@ def test_chinese_has_all_parts() -> None:
 
 def test_an_unknown_prompt_names_the_known() -> None:
     with pytest.raises(click.ClickException, match=r"there is no prompt .fr.; .* holds en, paper_en, paper_zh, zh"):
-        prompts.load("fr")
+        prompts.load(QUESTION, "fr")
 
 
 def test_orders_are_seeded_by_item_and_even() -> None:
@@ -152,16 +255,16 @@ def test_orders_are_seeded_by_item_and_even() -> None:
 
 
 def test_letter_and_text_are_bound() -> None:
-    prompt = prompts.load("en")
+    prompt = prompts.load(QUESTION, "en")
     for id in range(20):
         order = prompts.option_order(id, "shuffled", 0)
-        letter, text = prompts.answer("needed", prompt, order).split(":")
+        letter, text = prompts.answer("positive", prompt, order).split(":")
         assert f"\n{letter}. {text}" in prompts.render(ITEM, prompt, order, 12)
 
 
 def test_many_senders_have_names() -> None:
     window = [{"sender": sender(str(i)), "text": "x", "timestamp": i} for i in range(30)]
-    text = prompts.render(ITEM | {"cr_window": window}, prompts.load("en"), prompts.OPTIONS, 30)
+    text = prompts.render(ITEM | {"cr_window": window}, prompts.load(QUESTION, "en"), prompts.OPTIONS, 30)
     assert "\nAB: x\nAA: x\nZ: x" in text
 
 
@@ -215,5 +318,5 @@ def test_letters_are_single_tokens(base: Path) -> None:
     assert all(len(ids) == 1 for ids in ids_by_letter.values())
     # and an answer begins with that very token, so what is trained is what is asked
     for option in prompts.OPTIONS:
-        answer = prompts.answer(option, prompts.load("en"), prompts.OPTIONS)
+        answer = prompts.answer(option, prompts.load(QUESTION, "en"), prompts.OPTIONS)
         assert tokenizer.encode(answer, add_special_tokens=False)[0] == ids_by_letter[answer[0]][0]

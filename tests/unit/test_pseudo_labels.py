@@ -29,8 +29,7 @@ def write_project(project: Path) -> None:
     splits = ["train"] * 60 + ["dev"] * 20 + ["test"] * 20
     rows = [inquiry(id, group=f"g{id}" if id < 180 else "g99", at=100 * id) for id in range(200)]
     labelled = [
-        row | {"cr_need_gt": bool(TRUTH[row["id"]]), "split": split}
-        for row, split in zip(rows[:100], splits, strict=True)
+        row | {"label": bool(TRUTH[row["id"]]), "split": split} for row, split in zip(rows[:100], splits, strict=True)
     ]
     write(project / "items.jsonl", from_rows(labelled, Item), Item)
     write(project / "inquiries.jsonl", from_rows(rows, Inquiry), Inquiry)
@@ -63,7 +62,7 @@ def test_the_probe_labels_what_nobody_labelled_and_test_does_not_show(
         "unlabelled": 80,
         "usable": 60,
         "labelled": 60,
-        "needed": sum(row["output"] == "B:needed" for row in rows),
+        "positive": sum(row["output"] == "B:needed" for row in rows),
     }
 
 

@@ -41,16 +41,16 @@ def test_models_count_by_their_mean_log_odds() -> None:
 
 def test_annotators_who_disagree_raise_the_doubt() -> None:
     labels = np.array([True, False] * 20)
-    labels_in_words = ["needed" if label else "not_needed" for label in labels]
+    labels_in_words = ["positive" if label else "negative" for label in labels]
     votes = [{"ann": label, "bob": label} for label in labels_in_words]
-    votes[4]["bob"] = "not_needed"
-    votes[7]["ann"] = "needed"
+    votes[4]["bob"] = "negative"
+    votes[7]["ann"] = "positive"
     votes[9] = {}
     doubts = label_doubt(labels, [np.where(labels, 0.7, 0.3)], votes)
     assert set(np.argsort(-doubts)[:3]) == {4, 7, 9}
     assert doubts[9] == pytest.approx(0.3)
     assert doubts.max() < 0.9
-    votes[12] = {"ann": "not_needed", "bob": "not_needed"}  # settled against both, as an adjudicator may
+    votes[12] = {"ann": "negative", "bob": "negative"}  # settled against both, as an adjudicator may
     assert np.argmax(label_doubt(labels, [np.where(labels, 0.7, 0.3)], votes)) == 12
 
 
@@ -59,14 +59,14 @@ def test_no_reader_sees_the_label_that_it_is_asked_for() -> None:
     items, _, states = items_with_states(400)
     labels = np.random.default_rng(1).random(400) < 0.5
     unseen = out_of_sample(items, states, labels, 0)
-    for name, needed in unseen.items():
-        assert ((needed > 0.5) == labels).mean() == pytest.approx(0.5, abs=0.08), name
+    for name, probabilities in unseen.items():
+        assert ((probabilities > 0.5) == labels).mean() == pytest.approx(0.5, abs=0.08), name
     for learn, ask in folds(items, labels, 0):
         assert not {items[i]["group"] for i in learn} & {items[i]["group"] for i in ask}
 
 
 def test_labels_of_one_kind_but_for_a_conversation_tell_nothing() -> None:
-    """The readers that are asked about it learned from no needed item."""
+    """The readers that are asked about it learned from no positive item."""
     items, _, states = items_with_states(60)
     labels = np.arange(60) < 4
     unseen = out_of_sample(items, states, labels, 0)
@@ -103,15 +103,15 @@ def test_tired_annotators_call_short_messages_complete() -> None:
 @pytest.fixture
 def answers(project: Path, set_params: Callable[..., None]) -> Callable[[list[str]], list[dict[str, Any]]]:
     def rows_of(options: list[str]) -> list[dict[str, Any]]:
-        odds = {"needed": (-0.1, -3.0), "not_needed": (-3.0, -0.1), "dont_know": (-2.0, -2.0)}
+        odds = {"positive": (-0.1, -3.0), "negative": (-3.0, -0.1), "dont_know": (-2.0, -2.0)}
         return [
             {
                 "id": i,
                 "answer": option,
-                "needed": odds[option][0],
-                "not_needed": odds[option][1],
+                "positive": odds[option][0],
+                "negative": odds[option][1],
                 "letters": "A",
-                "cr_need_gt": i < 2,
+                "label": i < 2,
             }
             for i, option in enumerate(options)
         ]
@@ -122,11 +122,11 @@ def answers(project: Path, set_params: Callable[..., None]) -> Callable[[list[st
 def test_the_papers_rule_and_the_reasons(answers: Callable[[list[str]], list[dict[str, Any]]], tmp_path: Path) -> None:
     items = [inquiry(i, "And it?") for i in range(5)]
     models = {
-        "smollm2_135m_10": answers(["not_needed"] * 5),
-        "smollm2_135m_20": answers(["needed", "dont_know", "needed", "not_needed", "not_needed"]),
-        "smollm2_135m": answers(["needed", "not_needed", "needed", "needed", "not_needed"]),
+        "smollm2_135m_10": answers(["negative"] * 5),
+        "smollm2_135m_20": answers(["positive", "dont_know", "positive", "negative", "negative"]),
+        "smollm2_135m": answers(["positive", "negative", "positive", "positive", "negative"]),
     }
-    votes = [{"ann": "not_needed", "bob": "needed"}, *({"ann": "needed"} for _ in range(1)), {}, {}, {}]
+    votes = [{"ann": "negative", "bob": "positive"}, *({"ann": "positive"} for _ in range(1)), {}, {}, {}]
     unseen = np.array([0.9, 0.9, 0.1, 0.9, 0.1])
     table = evidence(items, models, unseen, votes, params())
     by_id = {row["id"]: row for row in table}
@@ -140,7 +140,7 @@ def test_the_papers_rule_and_the_reasons(answers: Callable[[list[str]], list[dic
         4: "nothing_against",
     }
     assert (by_id[0]["votes"], by_id[0]["against"]) == (1, 1)
-    assert by_id[0]["needed_by_smollm2_135m"] == pytest.approx(1 / (1 + np.exp(-2.9)), abs=1e-4)
+    assert by_id[0]["positive_by_smollm2_135m"] == pytest.approx(1 / (1 + np.exp(-2.9)), abs=1e-4)
     for row in table:
         row["at"] = 7
     path = tmp_path / "reannotate.jsonl"

@@ -280,6 +280,15 @@ def test_a_gate_goes_on_with_the_rewrite_of_a_needed_message(logprobs: Any, rewr
         assert message["content"].endswith("bob: A board!\n\nLast message:\nHow do I flash it?")
 
 
+def test_a_gate_shows_no_history_where_the_question_has_none() -> None:
+    model = RuleEngine(lambda prompt: NEEDED)
+    gate = Gate(model, params(ROOT / "params.yaml").asking("is_question"), Threshold(0.0, 1.0))
+    assert gate([("ann", "My board arrived.")], "How do I flash it?").needed
+    [[message]] = model.prompts
+    assert "My board arrived." not in message["content"]
+    assert message["content"].endswith("Message:\nA: How do I flash it?")
+
+
 TEXTS = st.text(st.sampled_from("it它 吗?？是board新开发板flashA1.,\n\"“”':：-"), max_size=60)
 MESSAGES = st.one_of(TEXTS, st.text(max_size=60)).filter(lambda text: any(map(str.isalnum, text)))
 WINDOWS = st.lists(st.tuples(st.sampled_from(["ann", "bob", "李", "", sender("lee")]), TEXTS), min_size=1, max_size=4)

@@ -31,7 +31,7 @@ def test_items_have_their_own_rewrites_and_replies() -> None:
             dialogue(("Thai  food?", "Thai food?", "Yes"), ("the phone?", "its  phone?", "01")),
         ]
     )
-    assert [(item["text"], item["rewrite"], item["reply"], item["cr_need_gt"]) for item in items] == [
+    assert [(item["text"], item["rewrite"], item["reply"], item["label"]) for item in items] == [
         ("a", "a", "b", False),
         ("Thai  food?", "Thai food?", "Yes", False),
         ("the phone?", "its phone?", "01", True),

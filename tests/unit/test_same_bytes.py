@@ -14,11 +14,11 @@ from ruamel.yaml import YAML
 from stages.llm.prompts import OPTIONS
 from stages.pipeline.schemas import NO_GUIDELINE
 from tests.clones import contents, environment, own_chat
-from tests.conftest import ROOT, RULES_ALONE, change_params, write_random_states
+from tests.conftest import QUESTION, ROOT, RULES_ALONE, change_params, copy_settings, write_random_states
 
 pytestmark = pytest.mark.slow
 
-STAGES = ("ingest", "concat", "score", "filter", "judge_filter", "annotate", "validate", "export", "floor")
+STAGES = ("ingest", "concat", "score", "draw", "filter", "judge_filter", "annotate", "validate", "export", "floor")
 CHANGES: dict[str, Any] = {
     "ingest.path": "data/room.jsonl",
     "ingest.format": "paper",
@@ -73,9 +73,8 @@ def run_module(folder: Path, variables: dict[str, str], command: str) -> None:
 
 
 def project(folder: Path) -> Path:
-    (folder / "data" / "annotations" / "filter").mkdir(parents=True)
-    shutil.copy(ROOT / "data" / "annotations" / "GUIDELINE.md", folder / "data" / "annotations")
-    shutil.copy(ROOT / "params.yaml", folder)
+    (folder / "data" / "annotations" / QUESTION.name).mkdir(parents=True)
+    copy_settings(folder)
     change_params(folder, CHANGES)
     own_chat(folder / "data" / "room.jsonl")
     with (folder / "data" / "room.jsonl").open("a", encoding="utf-8") as file:
@@ -102,7 +101,7 @@ def label(folder: Path) -> None:
             for id in ids
         ]
         text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
-        (folder / "data" / "annotations" / f"{name}.jsonl").write_text(text, "utf-8")
+        (folder / "data" / "annotations" / QUESTION.name / f"{name}.jsonl").write_text(text, "utf-8")
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ from stages.pipeline.schemas import Inquiry, Turn
 from stages.pipeline.tables import from_rows, read, rows, write
 from stages.score import main as score_stage
 from tests.conftest import RULES_ALONE, Row, messages, run, sender
-from tests.labelling import lines
+from tests.labelling import file_of, lines
 from tests.rule_engine import RuleEngine
 from tests.unit.test_terminal import in_terminal
 
@@ -294,7 +294,7 @@ def test_the_first_inquiries_are_labelled_in_the_terminal(log: Path, annotations
     printed, stream = in_terminal("label ann", ("quit", "k" * len(items)), ("Nothing is left", "q"))
     assert printed == f"{len(items)} of {len(items)} labelled by ann\n"
     assert "10 of 95 turns are scored so far: start again" in stream
-    labelled = [line["id"] for line in lines(log / "data/annotations/ann.jsonl")]
+    labelled = [line["id"] for line in lines(file_of(log / "data" / "annotations"))]
     assert score().exit_code == 0
     assert labelled == [item["id"] for item in filtered()[: len(items)]]
 

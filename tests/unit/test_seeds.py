@@ -24,12 +24,12 @@ from stages.reporting.comment import seeds_table
 from stages.reporting.summary import reached
 from stages.reporting.tables import OVER_SEEDS
 from stages.tools.publish import contents
-from tests.conftest import ONLY_THE_SAMPLE, Row, inquiry, run
+from tests.conftest import ONLY_THE_SAMPLE, QUESTION, Row, inquiry, run
 from tests.finished import finish
 from tests.rule_engine import RuleEngine
 from tests.unit.test_metric import scikit_learn_scores
 
-ANSWERS = ["needed", "not_needed", "dont_know", "unreadable"]
+ANSWERS = ["positive", "negative", "dont_know", "unreadable"]
 
 
 def prediction(answer: str, id: int = 1, **values: Any) -> Row:
@@ -48,39 +48,41 @@ def mean_of(*predictions: Row) -> Row:
 
 def test_probabilities_are_averaged_and_not_their_logarithms() -> None:
     """One seed is nearly sure; over logarithms the two others would win."""
-    sure = prediction("needed", letters="B", **log(needed=0.989, not_needed=0.001, dont_know=0.01))
-    others = [prediction("not_needed", **log(needed=0.3, not_needed=0.6, dont_know=0.1)) for _ in range(2)]
+    sure = prediction("positive", letters="B", **log(positive=0.989, negative=0.001, dont_know=0.01))
+    others = [prediction("negative", **log(positive=0.3, negative=0.6, dont_know=0.1)) for _ in range(2)]
     row = mean_of(sure, *others)
-    assert math.exp(row["needed"]) == pytest.approx((0.989 + 0.3 + 0.3) / 3, abs=1e-5)
-    assert math.exp(row["not_needed"]) == pytest.approx((0.001 + 0.6 + 0.6) / 3, abs=1e-5)
-    assert (row["answer"], row["letters"]) == ("needed", "BAA")
-    assert answers_of_seeds(row) == ["needed", "not_needed", "not_needed"]
+    assert math.exp(row["positive"]) == pytest.approx((0.989 + 0.3 + 0.3) / 3, abs=1e-5)
+    assert math.exp(row["negative"]) == pytest.approx((0.001 + 0.6 + 0.6) / 3, abs=1e-5)
+    assert (row["answer"], row["letters"]) == ("positive", "BAA")
+    assert answers_of_seeds(row) == ["positive", "negative", "negative"]
 
 
 def test_probabilities_too_small_for_a_double() -> None:
-    row = mean_of(*(prediction("needed", needed=-0.0, not_needed=low, dont_know=-900.0) for low in (-2000.0, -1000.0)))
-    assert row["not_needed"] == pytest.approx(-1000 - math.log(2), abs=1e-6)
-    assert (row["needed"], row["dont_know"]) == (0, -900)
+    row = mean_of(
+        *(prediction("positive", positive=-0.0, negative=low, dont_know=-900.0) for low in (-2000.0, -1000.0))
+    )
+    assert row["negative"] == pytest.approx(-1000 - math.log(2), abs=1e-6)
+    assert (row["positive"], row["dont_know"]) == (0, -900)
 
 
 def test_what_some_seeds_have_no_probability_of() -> None:
-    known = prediction("needed", **log(needed=0.9, not_needed=0.1))
-    row = mean_of(known, prediction("needed", needed=math.log(0.5)), prediction("refused", letters="-"))
-    assert math.exp(row["needed"]) == pytest.approx(0.7, abs=1e-5)
-    assert (row["not_needed"], row["answer"], row["letters"]) == (None, "needed", "AA-")
+    known = prediction("positive", **log(positive=0.9, negative=0.1))
+    row = mean_of(known, prediction("positive", positive=math.log(0.5)), prediction("refused", letters="-"))
+    assert math.exp(row["positive"]) == pytest.approx(0.7, abs=1e-5)
+    assert (row["negative"], row["answer"], row["letters"]) == (None, "positive", "AA-")
 
 
 def test_without_probabilities_most_seeds_decide() -> None:
-    row = mean_of(*(prediction(answer, said=f"({answer})") for answer in ("needed", "not_needed", "needed")))
-    assert (row["answer"], row["said"]) == ("needed", "(needed)\n(not_needed)\n(needed)")
-    assert mean_of(*(prediction(answer) for answer in ("needed", "not_needed")))["answer"] == "unreadable"
+    row = mean_of(*(prediction(answer, said=f"({answer})") for answer in ("positive", "negative", "positive")))
+    assert (row["answer"], row["said"]) == ("positive", "(positive)\n(negative)\n(positive)")
+    assert mean_of(*(prediction(answer) for answer in ("positive", "negative")))["answer"] == "unreadable"
     assert mean_of(prediction("cut_off"), prediction("cut_off"))["answer"] == "cut_off"
 
 
 def test_one_seed_is_itself() -> None:
-    only = [prediction("needed", id) for id in range(3)]
+    only = [prediction("positive", id) for id in range(3)]
     assert mean_predictions({7: only}) == only
-    assert answers_of_seeds(only[0]) == ["needed"]
+    assert answers_of_seeds(only[0]) == ["positive"]
 
 
 @pytest.fixture
@@ -93,8 +95,8 @@ def trainings() -> dict[int, list[Row]]:
         odds = skill * (truth - 0.5) + rng.normal(0, 1, 300)
         answers = np.array(ANSWERS)[np.where(odds > 0.2, 0, rng.choice([1, 1, 1, 2, 3], 300))]
         by_seed[seed] = [
-            prediction(str(answer), id, cr_need_gt=bool(needed), needed=-5 + odd / 2, not_needed=-5 - odd / 2)
-            for id, (answer, needed, odd) in enumerate(zip(answers, truth, odds, strict=True))
+            prediction(str(answer), id, label=bool(label), positive=-5 + odd / 2, negative=-5 - odd / 2)
+            for id, (answer, label, odd) in enumerate(zip(answers, truth, odds, strict=True))
         ]
     return by_seed
 
@@ -102,7 +104,7 @@ def trainings() -> dict[int, list[Row]]:
 def columns(predictions: list[Row]) -> tuple[Any, Any, Any]:
     return (
         np.array([row["answer"] for row in predictions]),
-        np.array([row["cr_need_gt"] for row in predictions]),
+        np.array([row["label"] for row in predictions]),
         np.array([log_odds_of(row) for row in predictions]),
     )
 
@@ -138,10 +140,10 @@ def test_bounds_are_of_the_mean_by_a_bootstrap_item_by_item(trainings: dict[int,
 
 
 def test_the_mean_of_certain_scores_lies_between_its_bounds() -> None:
-    """One seed is always right and another never answers "needed": no resample has another precision or recall."""
+    """One seed is always right and another never answers "positive": no resample has another precision or recall."""
     truth = [True] * 30 + [False] * 30
-    right = [prediction(("not_needed", "needed")[label], id, cr_need_gt=label) for id, label in enumerate(truth)]
-    never = [row | {"answer": "not_needed"} for row in right]
+    right = [prediction(("negative", "positive")[label], id, label=label) for id, label in enumerate(truth)]
+    never = [row | {"answer": "negative"} for row in right]
     trainings = {0: right, 1: never}
     metrics = measure_seeds(trainings, mean_predictions(trainings), 50, 0)
     for name in ("precision", "recall", "f1", "auc"):
@@ -174,9 +176,7 @@ def test_the_adapter_of_each_seed_is_asked(
     monkeypatch.setenv("LABELS_CACHE", str(project / "cache"))
     set_params(seeds=[4, 2], **{"evaluate.split": "test", "evaluate.permutations": permutations})
     labels = [True, True, False, False]
-    items = [
-        inquiry(id, f"And it ({id})?") | {"cr_need_gt": label, "split": "test"} for id, label in enumerate(labels)
-    ]
+    items = [inquiry(id, f"And it ({id})?") | {"label": label, "split": "test"} for id, label in enumerate(labels)]
     write(project / "items.jsonl", from_rows(items, Item), Item)
     adapter = project / "adapter"
     (adapter / "seed_2").mkdir(parents=True)
@@ -189,13 +189,13 @@ def test_the_adapter_of_each_seed_is_asked(
     result = run(evaluate.main, "smollm2_135m", project, *files, "--adapter", adapter)
     assert result.exit_code == 0, result.output
     predictions = sorted(rows(read(files[1], Prediction)), key=lambda row: row["id"])
-    assert [row["answer"] for row in predictions] == ["needed", "not_needed", "not_needed", "not_needed"]
-    assert [answers_of_seeds(row) for row in predictions[:2]] == [["needed", "needed"], ["needed", "not_needed"]]
-    assert math.exp(predictions[0]["needed"]) == pytest.approx(0.7, abs=1e-5)
+    assert [row["answer"] for row in predictions] == ["positive", "negative", "negative", "negative"]
+    assert [answers_of_seeds(row) for row in predictions[:2]] == [["positive", "positive"], ["positive", "negative"]]
+    assert math.exp(predictions[0]["positive"]) == pytest.approx(0.7, abs=1e-5)
     assert list(predictions[0])[-2:] == ["answer_of_seed_4", "answer_of_seed_2"]
     assert {len(row["letters"]) for row in predictions} == {2 * permutations}
     details = json.loads(files[3].read_text())
-    f1s = 2 * 2 / (4 + 2), 2 * 1 / (1 + 2)  # hits twice, over answers "needed" and needed items
+    f1s = 2 * 2 / (4 + 2), 2 * 1 / (1 + 2)  # hits twice, over answers "positive" and positive items
     assert (details["f1"], details["f1_least"]) == pytest.approx((sum(f1s) / 2, min(f1s)), abs=1e-6)
     assert details["f1_of_mean"] == pytest.approx(f1s[1], abs=1e-6)
     assert (details["seeds"], details["n"], details["turns_lost"]) == (2, 4, 0)
@@ -219,7 +219,7 @@ def test_every_report_has_the_mean_and_the_spread(project: Path, set_params: Cal
         for state in ("baseline", "tuned")
     }
     predictions = rows(read(project / f"data/predictions/tuned/{name}.jsonl", Prediction))
-    truth = np.array([row["cr_need_gt"] for row in predictions])
+    truth = np.array([row["label"] for row in predictions])
     f1s = [
         scikit_learn_scores(np.array(answers), truth, truth)["f1"]
         for answers in zip(*map(answers_of_seeds, predictions), strict=True)
@@ -243,7 +243,7 @@ def test_every_report_has_the_mean_and_the_spread(project: Path, set_params: Cal
     assert f"| {f1} |" in next(line for line in card.splitlines() if line.startswith("| mean of 3 seeds |"))
     assert "means over 3 trainings that differ by their seed" in card
     assert "This adapter is that of the first seed." in card
-    sentence = reached(details["baseline"], details["tuned"], {}, "test")
+    sentence = reached(details["baseline"], details["tuned"], {}, "test", QUESTION)
     assert f"; seeds {100 * tuned['f1_least']:.1f} to {100 * tuned['f1_most']:.1f}); the same model before" in sentence
 
     one_seed = {("tuned", name): {key: value for key, value in tuned.items() if key not in OVER_SEEDS}}
@@ -259,11 +259,12 @@ def test_other_seeds_beside_an_adapter_are_no_part_of_it(tmp_path: Path) -> None
     base.mkdir()
     adapter.mkdir()
     (adapter / "adapter_model.safetensors").write_text("first")
-    alone = identity(base, adapter), contents(adapter, tmp_path / "card.md", tmp_path)
+    others = tmp_path / "card.md", tmp_path, tmp_path / "GUIDELINE.md"
+    alone = identity(base, adapter), contents(adapter, *others)
     folders = adapter_folders(adapter, [5, 0, 1])
     assert folders == {5: adapter, 0: adapter / "seed_0", 1: adapter / "seed_1"}
     for seed in (0, 1):
         folders[seed].mkdir()
         (folders[seed] / "adapter_model.safetensors").write_text(f"seed {seed}")
-    assert (identity(base, adapter), contents(adapter, tmp_path / "card.md", tmp_path)) == alone
+    assert (identity(base, adapter), contents(adapter, *others)) == alone
     assert len({identity(base, folder)["adapter"] for folder in folders.values()}) == 3

@@ -1,5 +1,6 @@
 """The server's command refuses what would be unsafe, before it loads a model."""
 
+import json
 import socket
 import sys
 from pathlib import Path
@@ -75,11 +76,19 @@ def test_what_a_project_lacks_is_a_line(project: Path) -> None:
     file = project / "data" / "gate.json"
     assert run(main, adapter, "--port", "0").output == f"Error: {file} is missing: run dvc repro gate\n"
     (project / "data").mkdir()
-    file.write_text('{"other": {"log_odds": 0, "temperature": 1}}')
+    threshold = {"log_odds": 0, "temperature": 1}
+    of_question = {"question": "is_question", "thresholds": {"smollm2_135m": threshold}}
+    of_no_question = {"smollm2_135m": threshold}
+    for content in (of_question, of_no_question):
+        file.write_text(json.dumps(content))
+        assert run(main, adapter, "--port", "0").output == (
+            f"Error: {file} is not of the question needs_context, which params.yaml has: run dvc repro gate\n"
+        )
+    file.write_text(json.dumps({"question": "needs_context", "thresholds": {"other": threshold}}))
     assert run(main, adapter, "--port", "0").output == (
         f"Error: {file} has no threshold of smollm2_135m: run dvc repro gate\n"
     )
-    file.write_text('{"smollm2_135m": {"log_odds": 0, "temperature": 1}}')
+    file.write_text(json.dumps({"question": "needs_context", "thresholds": {"smollm2_135m": threshold}}))
     for folder in (project / "data" / "base" / "smollm2_135m", adapter):
         assert run(main, adapter, "--port", "0").output == (
             f"Error: {folder} is missing: run dvc repro gate, or dvc pull\n"

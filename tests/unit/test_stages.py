@@ -50,7 +50,7 @@ print(json.dumps({{"helps": helps, "heavy": sorted({HEAVY!r} & set(sys.modules))
 
 # Files of rooms that decide no byte of an output: how a command is called, what is said, where files lie.
 DECIDES_NOTHING = {
-    *("__init__", "command", "experiments", "files", "params", "shell", "temporary", "text", "wheels"),
+    *("__init__", "command", "experiments", "files", "params", "settings", "shell", "temporary", "text", "wheels"),
     *("structure",),  # which tables are refused
 }
 

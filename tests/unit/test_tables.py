@@ -11,25 +11,37 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.pipeline.files import write_json
-from stages.pipeline.schemas import Inquiry, Label, Labelled, Message, Prediction, Reannotate, Reject, Score, Table
+from stages.pipeline.schemas import (
+    Inquiry,
+    Label,
+    Labelled,
+    Message,
+    Prediction,
+    Reannotate,
+    Reject,
+    Score,
+    Table,
+    label_of,
+)
 from stages.pipeline.tables import from_rows, read, rows, write
 from tests.conftest import Row, inquiry, messages
 
 CHAT = messages(("a", 0, "mmpose?"), ("b", 100, "And it?"), ("a", 150, "Which one?"))
-LABELLED = [inquiry(2, at=100) | {"cr_need_gt": True}]
+LABELLED = [inquiry(2, at=100) | {"label": True}]
 ANSWER = {
     "id": 1,
     "prompt": "en",
-    "cr_need_gt": True,
-    "needed": -0.1,
-    "not_needed": -2.5,
+    "label": True,
+    "positive": -0.1,
+    "negative": -2.5,
     "dont_know": -9.0,
     "letters": "A",
     "said": None,
-    "answer": "needed",
+    "answer": "positive",
     "turns_lost": 0,
 }
 LABEL = {"id": 1, "annotator": "ann", "label": "needed", "at": 5, "seconds": 1.5, "guideline": "0" * 12}
+LABEL_OF_QUESTION = label_of(["needed", "not_needed", "not_question"])
 
 
 def lines(path: Path, table: list[Any]) -> Path:
@@ -63,7 +75,7 @@ def refused(path: Path, model: type[Table]) -> str:
         ("text", 7, "text: must be text, is a whole number"),
         ("text", {"a": 1}, "text: must be text, is an object"),
         ("is_question", 1, "is_question: must be true or false, is a whole number"),
-        ("cr_need_gt", "true", "cr_need_gt: must be true or false, is text"),
+        ("label", "true", "label: must be true or false, is text"),
         ("more", 1, "more: is no field of this table"),
         ("cr_window", {"sender": "z"}, "cr_window: must be a list, is an object"),
         ("cr_window", {}, "cr_window: must be a list, is an empty object"),
@@ -83,7 +95,7 @@ def test_keys_and_types_are_those_of_the_raw_file(tmp_path: Path, field: str, va
     assert "row 1" not in message
 
 
-@pytest.mark.parametrize("field", ["id", "text", "is_question", "cr_window", "cr_need_gt"])
+@pytest.mark.parametrize("field", ["id", "text", "is_question", "cr_window", "label"])
 def test_a_missing_key(tmp_path: Path, field: str) -> None:
     (good,) = stored(tmp_path / "t.jsonl", LABELLED, Labelled)
     path = lines(tmp_path / "t.jsonl", [good, {key: value for key, value in good.items() if key != field}])
@@ -110,7 +122,7 @@ def test_a_window_with_a_hole_breaks_the_contract(tmp_path: Path) -> None:
     ("model", "row", "field"),
     [
         (Score, {"id": 1, "scorer": "is_question", "score": 1.0, "no_answer": None}, "score"),
-        (Prediction, ANSWER, "needed"),
+        (Prediction, ANSWER, "positive"),
     ],
 )
 def test_numbers_are_finite(tmp_path: Path, model: type[Table], row: Row, field: str, value: float) -> None:
@@ -217,7 +229,7 @@ def test_nothing_passes_that_python_would_read_otherwise(
     except UnicodeEncodeError:  # half a surrogate pair is no UTF-8
         return
     try:
-        (label,) = rows(read(path, Label))
+        (label,) = rows(read(path, LABEL_OF_QUESTION))
     except click.ClickException as error:
         assert str(path) in error.message
         return
@@ -236,13 +248,13 @@ def test_probabilities_that_a_pattern_names(tmp_path: Path) -> None:
         "doubt": 0.5,
         "biggest_wrong": False,
         "cross_validated": 0.25,
-        "needed_by_a": None,
+        "positive_by_a": None,
     }
     path = tmp_path / "t.jsonl"
     (good,) = stored(path, [row], Reannotate)
     assert rows(read(path, Reannotate)) == [good]
-    lines(path, [good | {"needed_by_a": "0.5"}])
-    assert "needed_by_a: must be a number, is text" in refused(path, Reannotate)
+    lines(path, [good | {"positive_by_a": "0.5"}])
+    assert "positive_by_a: must be a number, is text" in refused(path, Reannotate)
 
 
 @pytest.mark.parametrize("first", [None, 5, "text", [1]])

@@ -33,14 +33,16 @@ from textual.widgets import Input
 from stages.labels import store
 from stages.labels.__main__ import main
 from stages.labels.annotator_file import open_for
+from stages.labels.filter_labels import random_questions
 from stages.labels.rendering import SPEAKERS, occurrences, printable
 from stages.labels.selection import in_queue_order, is_done, lines_of_others
-from stages.labels.settling import labelled_questions
 from stages.labels.terminal import Annotator
-from stages.pipeline.schemas import NO_GUIDELINE, Inquiry, Label, QuestionLabel, Queue, Score
+from stages.pipeline.definition import Definition, load_definition
+from stages.pipeline.params import params
+from stages.pipeline.schemas import NO_GUIDELINE, Inquiry, Queue, Score
 from stages.pipeline.tables import from_rows, write
 from tests.conftest import ROOT, Row, change_params, inquiry, sender
-from tests.labelling import KEYS, lines
+from tests.labelling import file_of, lines
 
 Act = Callable[[Annotator, Pilot[Any]], Awaitable[None]]
 
@@ -50,8 +52,7 @@ def drive(
     items: list[Row],
     act: Act,
     labelled_ids: set[int] | None = None,
-    keys: Mapping[str, str] = KEYS,
-    model: type[Label] = Label,
+    question: str = "needs_context",
     size: tuple[int, int] = (80, 24),
     is_queue: bool = False,
     votes_by_id: Mapping[int, Sequence[Row]] | None = None,
@@ -59,8 +60,8 @@ def drive(
     """Open the annotator and act as its user."""
 
     async def go() -> None:
-        with open_for("ann", annotations, model) as label_file:
-            app = Annotator(items, labelled_ids or set(), label_file, keys, is_queue, votes_by_id)
+        with open_for("ann", annotations, load_definition(annotations.parent, question)) as label_file:
+            app = Annotator(items, labelled_ids or set(), label_file, is_queue, votes_by_id)
             async with app.run_test(size=size) as pilot:
                 await pilot.pause()
                 await act(app, pilot)
@@ -97,12 +98,12 @@ def turn(who: str, text: str) -> Row:
     return {"sender": sender(who), "text": text, "timestamp": 1}
 
 
-def test_the_annotator_is_told_and_leaves(annotations: Path) -> None:
+def test_the_annotator_is_told_and_leaves(annotations: Path, question: Definition) -> None:
     """No room for a label, its note or its undoing: the terminal ends with what is said, and marks nothing as done."""
 
     async def go(keys: str) -> ClickException | None:
-        with open_for("ann", annotations) as label_file:
-            app = Annotator([inquiry(1), inquiry(2)], set(), label_file, KEYS)
+        with open_for("ann", annotations, question) as label_file:
+            app = Annotator([inquiry(1), inquiry(2)], set(), label_file)
             async with app.run_test(size=(80, 24)) as pilot:
                 await pilot.press(keys[0])
                 limit = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -118,9 +119,9 @@ def test_the_annotator_is_told_and_leaves(annotations: Path) -> None:
         error = asyncio.run(go(keys))
         assert error is not None, keys
         assert "the last label or note is not kept" in error.message
-        assert str(annotations) in error.message
-        assert [line["label"] for line in lines(annotations / "ann.jsonl")] == ["needed"]
-        (annotations / "ann.jsonl").unlink()
+        assert str(annotations / question.name) in error.message
+        assert [line["label"] for line in lines(file_of(annotations))] == ["needed"]
+        file_of(annotations).unlink()
 
 
 def test_window_question_and_keys_fit_80_by_24(annotations: Path) -> None:
@@ -141,10 +142,10 @@ def test_window_question_and_keys_fit_80_by_24(annotations: Path) -> None:
         assert "Nothing is left to label here" in screen(app)
 
     drive(annotations, [item], act)
-    assert lines(annotations / "ann.jsonl")[0]["label"] == "needed"
+    assert lines(file_of(annotations))[0]["label"] == "needed"
 
 
-def test_undo_skip_note_and_search(annotations: Path) -> None:
+def test_undo_skip_note_and_search(annotations: Path, question: Definition) -> None:
     items = [inquiry(1, "And mmpose?"), inquiry(2, "And ncnn?"), inquiry(3, "And onnx?")]
 
     async def act(app: Annotator, pilot: Pilot[None]) -> None:
@@ -167,36 +168,39 @@ def test_undo_skip_note_and_search(annotations: Path) -> None:
         assert app.current_id() == 2
 
     drive(annotations, items, act)
-    labels = store.load([annotations / "ann.jsonl"])
+    labels = store.load_files([file_of(annotations)], question)
     assert store.votes(labels) == {1: {"ann": "not_needed"}, 3: {"ann": "not_question"}}
     assert store.latest_lines(labels)[3]["ann"]["note"] == "hard"
     assert len(labels) == 6  # the history stays
 
 
-def test_random_turns_are_called_questions_or_not(annotations: Path) -> None:
+def test_random_turns_are_called_questions_or_not(annotations: Path, question: Definition) -> None:
+    is_question = load_definition(annotations.parent, "is_question")
+
     async def act(app: Annotator, pilot: Pilot[None]) -> None:
         await pilot.press("j", "k", "j", "u", "i")  # i is no key here
         assert app.current_id() == 3
 
     turns = [inquiry(i, window=0) for i in (1, 2, 3)]
-    drive(annotations, turns, act, keys={"question": "j", "not_question": "k"}, model=QuestionLabel)
-    assert labelled_questions(annotations / "filter") == {1: True, 2: False}
-    with open_for("bob", annotations, QuestionLabel) as label_file:
+    drive(annotations, turns, act, question="is_question")
+    assert random_questions(annotations, params(ROOT / "params.yaml")) == {1: True, 2: False}
+    with open_for("bob", annotations, is_question) as label_file:
         label_file.append(1, "not_question")
         label_file.append(2, "not_question")
-    assert labelled_questions(annotations / "filter") == {2: False}  # nothing is settled on 1
-    assert not store.load(annotations.glob("*.jsonl"))
-    guidelines = {line["guideline"] for line in lines(annotations / "filter" / "ann.jsonl")}
-    assert guidelines == {store.guideline_version(annotations / "filter")} != {store.guideline_version(annotations)}
+    assert random_questions(annotations, params(ROOT / "params.yaml")) == {2: False}  # nothing is settled on 1
+    assert not store.load(annotations, question)
+    guidelines = {line["guideline"] for line in lines(annotations / "is_question" / "ann.jsonl")}
+    versions = [store.guideline_version(asked.guideline) for asked in (is_question, question)]
+    assert guidelines == {versions[0]} != {versions[1]}
 
 
-def test_a_note_and_what_is_taken_back_are_no_new_label(annotations: Path) -> None:
+def test_a_note_and_what_is_taken_back_are_no_new_label(annotations: Path, question: Definition) -> None:
     """Labels older than a queue stay to be looked at again after a note, and after a key that was taken back."""
     items = [inquiry(1, "And mmpose?"), inquiry(2, "And ncnn?"), inquiry(3, "And onnx?")]
-    with open_for("ann", annotations) as label_file:
+    with open_for("ann", annotations, question) as label_file:
         for id in (1, 2, 3):
             label_file.append(id, "needed", 3.5)
-    file = annotations / "ann.jsonl"
+    file = file_of(annotations)
     file.write_text("".join(json.dumps(line | {"at": 1000 + line["id"]}) + "\n" for line in lines(file)))
 
     async def act(app: Annotator, pilot: Pilot[None]) -> None:
@@ -205,17 +209,19 @@ def test_a_note_and_what_is_taken_back_are_no_new_label(annotations: Path) -> No
         await pilot.press("k")  # 3
 
     drive(annotations, items, act)
-    with open_for("ann", annotations) as label_file:
+    with open_for("ann", annotations, question) as label_file:
         assert {id: store.labelled_at(line) for id, line in label_file.lines.items() if id < 3} == {1: 1001, 2: 1002}
         assert store.labelled_at(label_file.lines[3]) > 1003
         assert label_file.lines[1]["note"] == "hm"
 
 
-def test_a_note_and_undo_leave_a_label_under_the_guideline_that_it_was_made_under(annotations: Path) -> None:
-    with open_for("ann", annotations) as label_file:
+def test_a_note_and_undo_leave_a_label_under_the_guideline_that_it_was_made_under(
+    annotations: Path, question: Definition
+) -> None:
+    with open_for("ann", annotations, question) as label_file:
         label_file.append(1, "needed", 3.5)
         older = label_file.guideline
-    (annotations / "GUIDELINE.md").write_text("another one")
+    question.guideline.write_text("another one")
 
     async def act(app: Annotator, pilot: Pilot[None]) -> None:
         await pilot.press("n", *"hm", "enter")
@@ -232,7 +238,7 @@ def test_a_note_and_undo_leave_a_label_under_the_guideline_that_it_was_made_unde
 # The way through the items
 
 
-def test_a_label_after_a_search_leads_back_to_where_the_annotator_was(annotations: Path) -> None:
+def test_a_label_after_a_search_leads_back_to_where_the_annotator_was(annotations: Path, question: Definition) -> None:
     items = [inquiry(id, f"And number {id}?") for id in range(1, 8)]
 
     async def act(app: Annotator, pilot: Pilot[None]) -> None:
@@ -250,7 +256,7 @@ def test_a_label_after_a_search_leads_back_to_where_the_annotator_was(annotation
         assert "ann · 6 of 7" in screen(app)
 
     drive(annotations, items, act)
-    votes = store.votes(store.load([annotations / "ann.jsonl"]))
+    votes = store.votes(store.load_files([file_of(annotations)], question))
     assert {id: vote["ann"] for id, vote in votes.items()} == {
         1: "not_question",
         2: "needed",
@@ -261,8 +267,8 @@ def test_a_label_after_a_search_leads_back_to_where_the_annotator_was(annotation
     }
 
 
-def test_undo_goes_back_step_by_step_to_what_was_labelled_before(annotations: Path) -> None:
-    with open_for("ann", annotations) as label_file:
+def test_undo_goes_back_step_by_step_to_what_was_labelled_before(annotations: Path, question: Definition) -> None:
+    with open_for("ann", annotations, question) as label_file:
         label_file.append(9, "needed", 7.5)
     items = [inquiry(id, f"And number {id}?") for id in (1, 2, 3, 9)]
 
@@ -283,7 +289,7 @@ def test_undo_goes_back_step_by_step_to_what_was_labelled_before(annotations: Pa
         assert (app.current_id(), app.progress()) == (3, "3 of 4")
 
     drive(annotations, items, act, labelled_ids={9})
-    latest = store.latest_lines(store.load([annotations / "ann.jsonl"]))
+    latest = store.latest_lines(store.load_files([file_of(annotations)], question))
     assert {id: line["ann"]["label"] for id, line in latest.items()} == {
         1: "not_question",
         2: "not_question",
@@ -326,7 +332,7 @@ def test_the_last_item_of_a_queue_ends_it_and_can_be_taken_back(annotations: Pat
         assert not app.is_running
 
     drive(annotations, items, act, is_queue=True)
-    assert [(line["id"], line["label"]) for line in lines(annotations / "ann.jsonl")] == [
+    assert [(line["id"], line["label"]) for line in lines(file_of(annotations))] == [
         (1, "needed"),
         (2, "not_needed"),
         (2, None),
@@ -349,7 +355,7 @@ def test_a_note_is_changed_and_removed(annotations: Path) -> None:
         await pilot.press("j")
 
     drive(annotations, [inquiry(1)], act)
-    stored = lines(annotations / "ann.jsonl")
+    stored = lines(file_of(annotations))
     assert [line.get("note") for line in stored] == ["hard", "harder", None, None]
     assert [line["label"] for line in stored] == [None, None, None, "needed"]
 
@@ -454,8 +460,8 @@ def test_the_next_hit_comes_after_the_last_one_wherever_the_annotator_is(annotat
 # Help
 
 
-def test_help_has_the_keys_and_the_guideline_and_labels_nothing(annotations: Path) -> None:
-    (annotations / "GUIDELINE.md").write_text(
+def test_help_has_the_keys_and_the_guideline_and_labels_nothing(annotations: Path, question: Definition) -> None:
+    question.guideline.write_text(
         "# Our guideline\n\n| label | when |\n|---|---|\n| needed | *always* |\n\n"
         + "".join(f"- rule {number}\n" for number in range(30))
         + "\nthe \x1b[31mlast\u202e rule\n"
@@ -490,10 +496,12 @@ def test_help_has_the_keys_and_the_guideline_and_labels_nothing(annotations: Pat
         assert app.progress() == "1 of 1"
 
     drive(annotations, [inquiry(1)], act)
-    assert [line["label"] for line in lines(annotations / "ann.jsonl")] == ["not_needed"]
+    assert [line["label"] for line in lines(file_of(annotations))] == ["not_needed"]
 
 
 def test_help_on_random_turns_has_their_own_guideline(annotations: Path) -> None:
+    load_definition(annotations.parent, "is_question").guideline.write_text("A question is …")
+
     async def act(app: Annotator, pilot: Pilot[None]) -> None:
         await pilot.press("question_mark")
         await pilot.pause()
@@ -501,8 +509,7 @@ def test_help_on_random_turns_has_their_own_guideline(annotations: Path) -> None
         assert "j question" in screen(app)
         assert "not needed" not in screen(app)
 
-    keys = {"question": "j", "not_question": "k"}
-    drive(annotations, [inquiry(1, window=0)], act, keys=keys, model=QuestionLabel)
+    drive(annotations, [inquiry(1, window=0)], act, question="is_question")
 
 
 # What the screen shows
@@ -670,7 +677,7 @@ def test_control_c_leaves_from_everywhere_with_what_was_kept(annotations: Path, 
         assert app.return_value is None
 
     drive(annotations, [inquiry(1), inquiry(2)], act)
-    assert [(line["id"], line["label"]) for line in lines(annotations / "ann.jsonl")] == [(1, "needed")]
+    assert [(line["id"], line["label"]) for line in lines(file_of(annotations))] == [(1, "needed")]
 
 
 # Queues, and the command in a real terminal
@@ -713,16 +720,16 @@ def test_a_queue_has_its_order_and_ids_that_are_no_inquiries(tmp_path: Path) -> 
     assert [item["id"] for item in in_queue_order(inquiries, None, first=2)] == [13, 12]
 
 
-def test_lines_of_others_are_the_latest_of_everybody_else(annotations: Path) -> None:
+def test_lines_of_others_are_the_latest_of_everybody_else(annotations: Path, question: Definition) -> None:
     for annotator, labels in (("ann", ["needed"]), ("bob", ["needed", "not_needed"]), ("cid", ["needed", None])):
-        with open_for(annotator, annotations) as label_file:
+        with open_for(annotator, annotations, question) as label_file:
             for label in labels:
                 label_file.append(1, label)
-    with open_for("dora", annotations) as label_file:
+    with open_for("dora", annotations, question) as label_file:
         label_file.append(1, None, note="hm")
     line = {"id": 1, "annotator": "export", "label": "needed", "at": 5, "seconds": None, "guideline": NO_GUIDELINE}
     (annotations.parent / "imported.jsonl").write_text(json.dumps(line) + "\n")
-    others = lines_of_others("ann", annotations)
+    others = lines_of_others("ann", annotations, question)
     assert {line["annotator"]: (line["label"], line["note"]) for line in others[1]} == {
         "export": ("needed", None),
         "bob": ("not_needed", None),
@@ -731,7 +738,7 @@ def test_lines_of_others_are_the_latest_of_everybody_else(annotations: Path) -> 
 
 
 @pytest.fixture
-def chat(project: Path, annotations: Path) -> Path:
+def chat(project: Path, annotations: Path, question: Definition) -> Path:
     """A project with four inquiries, in the log in the order 14, 13, 12, 11. ann and bob disagree on 11 and 13."""
     change_params(project, {"annotate.adjudicator": "lead"})
     (project / "data").mkdir()
@@ -739,10 +746,10 @@ def chat(project: Path, annotations: Path) -> Path:
     items = [inquiry(id, f"And number {id}?", at=100 * (20 - id)) for id in (11, 12, 13, 14)]
     write(project / "data" / "inquiries.jsonl", from_rows(items, Inquiry), Inquiry)
     for annotator, label in (("ann", "needed"), ("bob", "not_needed")):
-        with open_for(annotator, folder) as label_file:
+        with open_for(annotator, folder, question) as label_file:
             for id in (11, 13):
                 label_file.append(id, label, note=f"{annotator} on {id}")
-        file = folder / f"{annotator}.jsonl"
+        file = file_of(folder, annotator)
         file.write_text("".join(json.dumps(line | {"at": 1_740_000_000}) + "\n" for line in lines(file)))
     write_queue(project / "queue.jsonl", 11, 13, 99)
     write_queue(project / "gone.jsonl", 99)
@@ -809,7 +816,9 @@ def test_an_adjudicators_session(chat: Path) -> None:
     assert "queue.jsonl: 1 of 3 ids are no inquiries any more" in stream
     assert "adjudicator alone" not in stream
     assert all(note in stream for note in NOTES)
-    stored = [(line["id"], line["label"], line.get("note")) for line in lines(chat / "data/annotations/lead.jsonl")]
+    stored = [
+        (line["id"], line["label"], line.get("note")) for line in lines(file_of(chat / "data/annotations", "lead"))
+    ]
     assert stored == [
         (11, None, "hard jki one"),
         (11, "needed", "hard jki one"),
@@ -864,5 +873,5 @@ def test_options_of_label_together(chat: Path, arguments: str, printed: str, ids
     end = "queue is done" if "--queue" in arguments else "Nothing is left"
     steps = [("quit", "j" * len(ids)), (end, "q")] if ids else []
     assert in_terminal(f"label cid {arguments}", *steps)[0] == f"{printed}\n"
-    file = chat / "data/annotations/cid.jsonl"
+    file = file_of(chat / "data/annotations", "cid")
     assert ids == ([line["id"] for line in lines(file)] if file.exists() else [])

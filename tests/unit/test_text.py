@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from stages.labels import importing, store
 from stages.pipeline.text import LENGTH, quoted
 from tests.chat_exports import read_export
+from tests.conftest import QUESTION
 
 KEY = "sk-Kx7+pQ/2vR=9tZ4mN8wL1cYb"
 ESCAPES = "\x1b[31m\x1b]0;title\x07\u202e\u2066\u200f\r\nError: all is well\u2028\x9b"
@@ -72,12 +73,12 @@ def messages(folder: Path) -> list[str]:
     lines = [json.dumps(line, ensure_ascii=False) for line in (ESCAPES, {ESCAPES: 1, "id": ESCAPES})]
     (folder / "ann.jsonl").write_text("\n".join(lines))
     with pytest.raises(click.ClickException) as raised:
-        store.load([folder / "ann.jsonl"])
+        store.load_files([folder / "ann.jsonl"], QUESTION)
     errors += raised.value.message.splitlines()
     row = {"id": 1, "label": "needed", "annotator": "ann"}
     rows = [row | {field: ESCAPES} for field in ("id", "label", "annotator", "at", "seconds")]
     (folder / "labels.json").write_text(json.dumps(rows))
-    options = importing.Options({}, {}, {}, None)
+    options = importing.Options({}, {}, {}, None, list(QUESTION.labels))
     labels = importing.read_labels(folder / "labels.json", options, "0" * 12, ZoneInfo("UTC"))
     errors += labels.problems.messages()
     assert len(errors) == 3 + 7 + 5

@@ -9,6 +9,7 @@ import pytest
 
 from stages.pipeline.schemas import NO_GUIDELINE
 from stages.tools.verify import compare_outputs, differences
+from tests.conftest import QUESTION
 
 
 @pytest.mark.parametrize(
@@ -51,14 +52,15 @@ def test_tables_of_other_bytes_are_compared_by_ids(
     project: Path, set_params: Callable[..., None], inquiry_ids: range, unlabelled: int, verdict: str
 ) -> None:
     set_params(**{"annotate.policy": "majority"})
-    (project / "data" / "annotations").mkdir(parents=True)
-    (project / "data" / "annotations" / "GUIDELINE.md").write_text("What the labels mean.")
+    (project / "data" / "annotations" / QUESTION.name).mkdir(parents=True)
     (project / "metrics" / "details").mkdir(parents=True)
     (project / "metrics" / "details" / "annotate.json").write_text(json.dumps({"unlabelled": unlabelled}))
     label = {"annotator": "ann", "at": 1, "seconds": None, "guideline": NO_GUIDELINE}
     tables: dict[str, list[dict[str, Any]]] = {
         "turns": [{"id": id} for id in range(1, 20)],
-        "annotations/ann": [{"id": id, "label": "not_question" if id > 6 else "needed"} | label for id in range(1, 9)],
+        f"annotations/{QUESTION.name}/ann": [
+            {"id": id, "label": "not_question" if id > 6 else "needed"} | label for id in range(1, 9)
+        ],
         "imported": [],
         "inquiries": [{"id": id} for id in inquiry_ids],
         "labelled": [{"id": id} for id in range(1, 7)],

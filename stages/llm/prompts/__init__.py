@@ -1,4 +1,5 @@
-"""Prompt templates, one file each, and how an inquiry is rendered with one (paper, section 3).
+"""Prompt templates, one file each, and how an inquiry is rendered with one (paper, section 3). Those of a question lie
+in its folder, questions/NAME/prompts/, those of the filter and of rewriting beside this module.
 
 A letter stands for the option at its place in the order, so `render` and `answer` must get the same order.
 """
@@ -12,20 +13,23 @@ from string import Template
 from typing import Any, NamedTuple
 
 import click
-from ruamel.yaml import YAML
 
+from stages.pipeline.definition import NEGATIVE, POSITIVE, Definition
+from stages.pipeline.files import read_yaml
 from stages.pipeline.pseudonym import PSEUDONYM
 
 LETTERS = "ABC"
-OPTIONS = ("not_needed", "needed", "dont_know")
+DONT_KNOW = "dont_know"
+OPTIONS = (NEGATIVE, POSITIVE, DONT_KNOW)
+PLACES = {"task": ("message", "options"), "reduce": ("answer", "options")}  # that each part of a template must have
 FORMS = ("lines", "json")  # of the turns in a task
 
 
 class PromptTemplate(NamedTuple):
-    """How an inquiry is put to a model; en.yaml says what the parts are."""
+    """How an inquiry is put to a model; questions/needs_context/prompts/en.yaml says what the parts are."""
 
     task: str
-    options: Mapping[str, str]  # the text of each option
+    options: Mapping[str, str]  # the text of each of OPTIONS
     reduce: str
     form: str = "lines"  # of `$history` and `$message`, one of FORMS
 
@@ -46,35 +50,65 @@ class ResolveTemplate(NamedTuple):
     person: str
 
 
-def load(name: str) -> PromptTemplate:
-    """The template in NAME.yaml beside this module.
+def load(definition: Definition, name: str) -> PromptTemplate:
+    """A question's template in prompts/NAME.yaml.
 
-    Raises click.ClickException if there is none, its options aren't OPTIONS, or its form isn't one of FORMS.
+    Raises click.ClickException that names file and key if there is none, its options aren't the question's answers, a
+    part lacks a place such as $message, or its form isn't one of FORMS.
     """
-    template = PromptTemplate(**_read_yaml(Path(__file__).parent, name))
-    if set(template.options) != set(OPTIONS):
-        raise click.ClickException(f"stages/llm/prompts/{name}.yaml: options must be {', '.join(OPTIONS)}")
+    folder = definition.folder / "prompts"
+    file, fields = folder / f"{name}.yaml", _read_yaml(folder, name)
+    if not isinstance(fields, dict):
+        raise click.ClickException(f"{file} must have the keys task, options and reduce")
+    if unknown := set(fields) - set(PromptTemplate._fields):
+        raise click.ClickException(f"{file}: {', '.join(sorted(map(str, unknown)))}: unknown key")
+    if missing := {"task", "options", "reduce"} - set(fields):
+        raise click.ClickException(f"{file}: {', '.join(sorted(missing))} is missing")
+    values = [definition.value(option) for option in OPTIONS]
+    options = fields["options"]
+    if not isinstance(options, dict) or set(options) != set(values):
+        raise click.ClickException(f"{file}: options must be {', '.join(values)}")
+    template = PromptTemplate(**fields | {"options": {o: options[v] for o, v in zip(OPTIONS, values, strict=True)}})
+    texts = {"task": template.task, "reduce": template.reduce}
+    texts |= {f"options.{value}": options[value] for value in values}
+    if wrong := [key for key, text in texts.items() if not isinstance(text, str)]:
+        raise click.ClickException(f"{file}: {wrong[0]} must be a text")
     if template.form not in FORMS:
-        raise click.ClickException(f"stages/llm/prompts/{name}.yaml: form must be {' or '.join(FORMS)}")
+        raise click.ClickException(f"{file}: form must be {' or '.join(FORMS)}")
+    _check_places(file, texts, definition.history)
     return template
 
 
+def _check_places(file: Path, texts: Mapping[str, str], with_history: bool) -> None:
+    """Raises click.ClickException where a part of a template lacks a place, or has one that nothing fills."""
+    for part, names in PLACES.items():
+        optional = ["history"] if part == "task" and with_history else []
+        try:
+            found = set(Template(texts[part]).get_identifiers())
+            Template(texts[part]).substitute(dict.fromkeys(found, ""))
+        except ValueError as error:
+            raise click.ClickException(f"{file}: {part}: a dollar sign is written $$") from error
+        if not {*names} <= found <= {*names, *optional}:
+            others = "nothing else but $history" if optional else "nothing else"
+            raise click.ClickException(f"{file}: {part} must have ${names[0]} and ${names[1]}, and {others} with a $")
+
+
 def load_filter(name: str) -> FilterTemplate:
-    """The template in filter/NAME.yaml. Raises click.ClickException if there is none."""
+    """The template in filter/NAME.yaml beside this module. Raises click.ClickException if there is none."""
     return FilterTemplate(**_read_yaml(Path(__file__).with_name("filter"), name))
 
 
 def load_resolve(name: str) -> ResolveTemplate:
-    """The template in resolve/NAME.yaml. Raises click.ClickException if there is none."""
+    """The template in resolve/NAME.yaml beside this module. Raises click.ClickException if there is none."""
     return ResolveTemplate(**_read_yaml(Path(__file__).with_name("resolve"), name))
 
 
-def _read_yaml(folder: Path, name: str) -> dict[str, Any]:
+def _read_yaml(folder: Path, name: str) -> Any:
     path = folder / f"{name}.yaml"
     if not path.exists():
         names = ", ".join(sorted(other.stem for other in folder.glob("*.yaml")))
         raise click.ClickException(f"there is no prompt {name!r}; {folder} holds {names}")
-    return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    return read_yaml(path)
 
 
 def option_order(id: int, how: str, seed: int) -> list[str]:
@@ -110,7 +144,7 @@ def render_reduction(template: PromptTemplate, answer: str, order: Sequence[str]
 
 
 def answer(option: str, template: PromptTemplate, order: Sequence[str]) -> str:
-    """The answer that a model should give: letter and text, as in `B:needed`."""
+    """The answer that a model should give to one of OPTIONS: letter and text, as in `B:needed`."""
     return f"{LETTERS[order.index(option)]}:{template.options[option]}"
 
 
