@@ -2,10 +2,10 @@
 3).
 
     python -m stages.filter data/turns.jsonl data/scores.jsonl data/inquiries.jsonl data/rejects/filter.jsonl
-        metrics/filter.json metrics/details/filter.json --drawn data/drawn.json
+        metrics/filter.json metrics/details/filter.json --sample data/sample.json
 
 A turn passes if every scorer gave it at least its throttle, and if it is long enough to be shown to annotators. For a
-question that is asked of turns those pass that the stage draw has drawn.
+question that is asked of turns those pass that the stage sample has.
 """
 
 from pathlib import Path
@@ -14,7 +14,7 @@ import click
 import ibis
 from ibis import _
 
-from stages.chat.inquiries import check_filtered, drawn_turns, filter_turns, inquiries_of
+from stages.chat.inquiries import check_filtered, filter_turns, inquiries_of, sample_turns
 from stages.judging.metrics import DIGITS
 from stages.pipeline.command import Command
 from stages.pipeline.files import read_json, write_metrics
@@ -32,20 +32,18 @@ from stages.pipeline.temporary import temporary_folder
 @click.argument("metrics", type=click.Path())
 @click.argument("details", type=click.Path())
 @click.option(
-    "--drawn", type=click.Path(exists=True, path_type=Path), help="Turns that a question of turns is asked of."
+    "--sample", type=click.Path(exists=True, path_type=Path), help="Turns that a question of turns is asked of."
 )
 def main(
-    turns: str, scores: str, inquiries: str, rejects: str, metrics: str, details: str, drawn: Path | None
+    turns: str, scores: str, inquiries: str, rejects: str, metrics: str, details: str, sample: Path | None
 ) -> None:
     p = params()
     compute_on(p.backend)
     all_turns = read(turns, Turn)
     if p.question.definition.asked_of == "turns":
-        if drawn is None:
-            raise click.ClickException(
-                "--drawn is missing: the question is asked of turns that the stage draw has drawn"
-            )
-        turns_with_reason = materialize(drawn_turns(all_turns, read_json(drawn)))
+        if sample is None:
+            raise click.ClickException("--sample is missing: the question is asked of the turns of the stage sample")
+        turns_with_reason = materialize(sample_turns(all_turns, read_json(sample)))
     else:
         turns_with_reason = materialize(filter_turns(all_turns, read(scores, Score), p))
     inquiry_turns = turns_with_reason.filter(_.reason.isnull())

@@ -47,12 +47,12 @@ def main(turns: str, annotations: Path, base: Path, probes: str) -> None:
             f" and there are {int(labels.sum())} and {int((~labels).sum())}: python -m stages.labels label NAME"
             f" --question {IS_QUESTION}"
         )
-    learnt = {}
+    probe_by_scorer = {}
     for scorer in scorers:
         reader = StateReader(base / str(scorer.model))
         states = reader.read_alone([item["text"] for item in items]).astype(float)
-        learnt[scorer.name] = learn(items, states, labels, reader.layers, p.seed)
-    write_probes(probes, learnt)
+        probe_by_scorer[scorer.name] = learn(items, states, labels, reader.layers, p.seed)
+    write_probes(probes, probe_by_scorer)
 
 
 if __name__ == "__main__":

@@ -31,27 +31,27 @@ from stages.pipeline.schemas import Score, Turn
 from stages.pipeline.tables import compute_on, in_memory, read, rows
 
 
-def with_unseen(scores: ibis.Table, probes: Path, scorers: Sequence[Scorer]) -> ibis.Table:
+def with_held_out_ratings(scores: ibis.Table, probes: Path, scorers: Sequence[Scorer]) -> ibis.Table:
     """The scores, with those of learnt turns replaced by the ratings of probes that haven't seen them."""
     for scorer in scorers:
         if scorer.kind == "probe":
             probe = read_probe(probes, scorer.name)
-            unseen = in_memory(pyarrow.table({"id": probe.ids, "unseen": probe.unseen.round(DIGITS)}))
-            joined = scores.left_join(unseen, "id").drop("id_right")
-            is_rated = (_.scorer == scorer.name) & _.score.notnull() & _.unseen.notnull()
-            scores = joined.mutate(score=ibis.ifelse(is_rated, _.unseen, _.score)).drop("unseen")
+            ratings = in_memory(pyarrow.table({"id": probe.ids, "held_out": probe.held_out.round(DIGITS)}))
+            joined = scores.left_join(ratings, "id").drop("id_right")
+            is_rated = (_.scorer == scorer.name) & _.score.notnull() & _.held_out.notnull()
+            scores = joined.mutate(score=ibis.ifelse(is_rated, _.held_out, _.score)).drop("held_out")
     return scores
 
 
-def not_learnt(turns: ibis.Table, p: Params) -> ibis.Table:
+def held_out_turns(turns: ibis.Table, p: Params) -> ibis.Table:
     """The labelled turns that no model of the filter was tuned on: those of dev and test, as the stage export splits
     the labels of a question, where a scorer is of kind tuned; all turns otherwise.
     """
     if all(scorer.kind != "tuned" for scorer in p.score.scorers):
         return turns
     items = [turn | {"cr_window": []} for turn in rows(turns)]
-    learnt = [id for id, side in sides(items, p.export).items() if side not in ("dev", "test")]
-    return turns.filter(~_.id.isin(learnt))
+    train_ids = [id for id, side in sides(items, p.export).items() if side not in ("dev", "test")]
+    return turns.filter(~_.id.isin(train_ids))
 
 
 @click.command(cls=Command, help=__doc__)
@@ -68,11 +68,11 @@ def main(turns: str, scores: str, probes: Path, annotations: Path, metrics: str,
     check_key(annotations, p.ingest.format)
     questions = random_questions(annotations, p)
     labelled = read(turns, Turn).filter(_.id.isin(list(questions)))
-    all_scores = with_unseen(read(scores, Score), probes, p.score.scorers)
+    all_scores = with_held_out_ratings(read(scores, Score), probes, p.score.scorers)
     if gone := len(questions) - labelled.count().execute():
         click.echo(f"warning: {annotations / IS_QUESTION}: labelled turns that are not in {turns}: {gone}", err=True)
-    judged = not_learnt(labelled, p)
-    turn_by_id = {row["id"]: row for row in rows(filter_turns(judged, all_scores, p))}
+    held_out = held_out_turns(labelled, p)
+    turn_by_id = {row["id"]: row for row in rows(filter_turns(held_out, all_scores, p))}
     quality = filter_quality(turn_by_id, questions, p.score.scorers, p.filter)
     write_metrics(metrics, details, {"labels_without_turn": gone} | quality, "precision", "recall", "n=recall_n")
     write_json(plot, threshold_sweep(all_scores, turn_by_id, questions, p.score.scorers))

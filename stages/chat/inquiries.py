@@ -15,7 +15,7 @@ from stages.pipeline.tables import rows, split_by_group
 PART_CHARACTERS = 2**28  # of turns that windows are cut from at a time
 
 
-def drawn_ids(turns: ibis.Table, labelled_ids: Collection[int], p: Params) -> list[int]:
+def sample_ids(turns: ibis.Table, labelled_ids: Collection[int], p: Params) -> list[int]:
     """The ids of the turns that a question of turns is asked of: the first `filter.sample`, a random sample, since ids
     are hashes, and all that have a label, which stay when the log grows.
     """
@@ -24,9 +24,9 @@ def drawn_ids(turns: ibis.Table, labelled_ids: Collection[int], p: Params) -> li
     return sorted({row["id"] for table in (first, labelled) for row in rows(table)})
 
 
-def drawn_turns(turns: ibis.Table, drawn: Collection[int]) -> ibis.Table:
-    """Turns without their text; the `reason` of those that are not drawn is not_drawn."""
-    return turns.select("id", "messages", reason=ibis.cases((~_.id.isin(list(drawn)), "not_drawn")))
+def sample_turns(turns: ibis.Table, ids: Collection[int]) -> ibis.Table:
+    """Turns without their text; the `reason` of those that aren't among `ids` is not_in_sample."""
+    return turns.select("id", "messages", reason=ibis.cases((~_.id.isin(list(ids)), "not_in_sample")))
 
 
 def filter_turns(turns: ibis.Table, scores: ibis.Table, p: Params) -> ibis.Table:

@@ -17,22 +17,22 @@ from stages.llm.filter_probe import FilterProbe, ratings
 
 
 def learn(items: Items, states: Floats, labels: Bools, layers: Sequence[int], seed: int) -> FilterProbe:
-    """The probe of the layer that ranks unseen turns best; `states` are [layers, views, items, hidden]."""
+    """The probe of the layer that ranks held-out turns best; `states` are [layers, views, items, hidden]."""
     item_folds = folds(items, labels, seed)
-    unseen = np.zeros((len(layers), len(items)))
+    held_out = np.zeros((len(layers), len(items)))
     for train, test in item_folds:
         if len(set(labels[train].tolist())) == 2:
             for place, of_layer in enumerate(states):
-                unseen[place, test] = log_odds_from_views(of_layer[:, train], labels[train], of_layer[:, test])
+                held_out[place, test] = log_odds_from_views(of_layer[:, train], labels[train], of_layer[:, test])
     everything = np.ones((1, len(items)))
-    best = int(np.argmax([auc(log_odds, labels, everything)[0] for log_odds in unseen]))
+    best = int(np.argmax([auc(log_odds, labels, everything)[0] for log_odds in held_out]))
     weights, biases = zip(*(linear(fit_states(view, labels)) for view in states[best]), strict=True)
     return FilterProbe(
         np.array(layers[best]),
         np.stack(weights),
         np.array(biases),
         np.array([item["id"] for item in items], dtype=np.int64),
-        ratings(unseen[best]),
+        ratings(held_out[best]),
     )
 
 

@@ -27,7 +27,7 @@ from stages.chat import fingerprint
 from stages.labels import exporting, importing, label_studio, store
 from stages.labels.agreement import agreement_table, agreement_without_adjudicator
 from stages.labels.annotator_file import AnnotatorFile, open_for, write_error
-from stages.labels.early import drawn_inquiries, early_inquiries
+from stages.labels.early import early_inquiries, sample_inquiries
 from stages.labels.next_items import NextItems
 from stages.labels.progress import in_words, progress
 from stages.labels.selection import Items, in_queue_order, is_done, labelled_by, lines_of_others, rows_by_id
@@ -382,7 +382,7 @@ def inquiries_in(file: Path, in_order: bool, annotations: Path, p: Params) -> It
         raise click.ClickException(f"{source} doesn't exist: `dvc repro filter` makes it")
     if question.asked_of == "turns":
         labelled_ids = store.votes(store.load(annotations, question))
-        return ordered(drawn_inquiries(source, labelled_ids, p), in_order)
+        return ordered(sample_inquiries(source, labelled_ids, p), in_order)
     inquiries = read(file, Inquiry)
     if not any(name.endswith("is_question") for name in inquiries.columns):  # no scorer has found them
         raise click.ClickException(

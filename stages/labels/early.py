@@ -13,7 +13,7 @@ import click
 import ibis
 from ibis import _
 
-from stages.chat.inquiries import drawn_ids, drawn_turns, filter_turns, inquiries_of
+from stages.chat.inquiries import filter_turns, inquiries_of, sample_ids, sample_turns
 from stages.llm.partial_scores import PARTIAL_SCORES, read_partial_scores, scoring_fingerprint
 from stages.pipeline.params import Params
 from stages.pipeline.schemas import Inquiry, Turn
@@ -61,11 +61,11 @@ def early_inquiries(inquiries: Path, p: Params) -> EarlyInquiries | None:
     return EarlyInquiries(table, partial.turn_count, turns.count().execute())
 
 
-def drawn_inquiries(turns_file: Path, labelled_ids: Collection[int], p: Params) -> ibis.Table:
+def sample_inquiries(turns_file: Path, labelled_ids: Collection[int], p: Params) -> ibis.Table:
     """The turns that a question of turns is asked of, with their windows, from the file of all turns."""
     turns = read(turns_file, Turn)
-    drawn = drawn_turns(turns, drawn_ids(turns, labelled_ids, p))
-    return _with_windows(turns, drawn.filter(_.reason.isnull()), p)
+    sample = sample_turns(turns, sample_ids(turns, labelled_ids, p))
+    return _with_windows(turns, sample.filter(_.reason.isnull()), p)
 
 
 def _with_windows(turns: ibis.Table, inquiry_turns: ibis.Table, p: Params) -> ibis.Table:

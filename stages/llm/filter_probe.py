@@ -17,14 +17,14 @@ Floats = NDArray[np.float64]
 
 class FilterProbe(NamedTuple):
     """The log-odds that a turn asks something are the mean over views of `weights` [views, hidden] times the states of
-    `layer` plus `biases` [views]. `unseen` [items] are ratings of the turns `ids` by probes that haven't seen them.
+    `layer` plus `biases` [views]. `held_out` [items] are ratings of the turns `ids` by probes that haven't seen them.
     """
 
     layer: NDArray[np.int64]
     weights: Floats
     biases: Floats
     ids: NDArray[np.int64]
-    unseen: Floats
+    held_out: Floats
 
     def rate(self, states: Floats) -> Floats:
         """The ratings [texts] of states of the probe's layer, [views, texts, hidden]."""

@@ -32,12 +32,12 @@ class PartialScores(NamedTuple):
 
 def scoring_fingerprint(turns: Path, p: Params) -> str:
     """Pins the table of turns, the scorers, their models and what these have learnt."""
-    learnt = [Path(scorer.adapter) for scorer in p.score.scorers if scorer.adapter]
-    learnt += [p.asking(IS_QUESTION).question.definition.folder] if learnt else []
+    files = [Path(scorer.adapter) for scorer in p.score.scorers if scorer.adapter]
+    files += [p.asking(IS_QUESTION).question.definition.folder] if files else []
     if any(scorer.kind == "probe" for scorer in p.score.scorers):
-        learnt.append(turns.with_name(PROBES))
+        files.append(turns.with_name(PROBES))
     models = {scorer.model: p.models[scorer.model].model_dump() for scorer in p.score.scorers if scorer.model}
-    text = json.dumps([fingerprint(turns), p.score.model_dump(), models, *map(fingerprint, learnt)], sort_keys=True)
+    text = json.dumps([fingerprint(turns), p.score.model_dump(), models, *map(fingerprint, files)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

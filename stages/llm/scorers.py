@@ -80,7 +80,9 @@ def rater(scorer: Scorer, base: Path, p: Params) -> RateTexts:
         ]
     if scorer.kind == "probe":
         return partial(
-            probe, reader=StateReader(base / str(scorer.model)), learnt=read_probe(base.with_name(PROBES), scorer.name)
+            probe,
+            reader=StateReader(base / str(scorer.model)),
+            filter_probe=read_probe(base.with_name(PROBES), scorer.name),
         )
     adapter = Path(scorer.adapter) if scorer.adapter else None
     engine = catalogue.engine(str(scorer.model), base / str(scorer.model), p, adapter, exact=True)
@@ -146,12 +148,12 @@ def rate(texts: Sequence[str], engine: Engine, prompt: FilterTemplate, progress_
     return [scores.get(i, NoAnswer.UNREADABLE) for i in range(len(texts))]
 
 
-def probe(texts: Sequence[str], reader: StateReader, learnt: FilterProbe) -> list[Rating]:
+def probe(texts: Sequence[str], reader: StateReader, filter_probe: FilterProbe) -> list[Rating]:
     """10 times the probability of a question by logistic regression on the model's hidden states of the text alone."""
     if not texts:
         return []
-    place = reader.layers.index(int(learnt.layer))
-    return [round(float(rating), 4) for rating in learnt.rate(reader.read_alone(texts)[place])]
+    place = reader.layers.index(int(filter_probe.layer))
+    return [round(float(rating), 4) for rating in filter_probe.rate(reader.read_alone(texts)[place])]
 
 
 def tuned(texts: Sequence[str], engine: Engine, p: Params, prompt: str, progress_title: str) -> list[Rating]:

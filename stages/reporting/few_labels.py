@@ -31,5 +31,5 @@ def label_counts(positives: int, n: int, question: Definition) -> str:
 def few_labels_in_words(split: str, counts: Mapping[str, Any], question: Definition) -> str:
     """Why the scores of a split say nothing, and what to do."""
     share = f", or raise `export.{split}` in params.yaml" if split in ("dev", "test") else ""
-    counted = label_counts(positive_count(counts), counts["n"], question)
-    return f"Nothing can be read off scores of {split}: it has {counted}. {LABEL_MORE.capitalize()}{share}."
+    counts_in_words = label_counts(positive_count(counts), counts["n"], question)
+    return f"Nothing can be read off scores of {split}: it has {counts_in_words}. {LABEL_MORE.capitalize()}{share}."

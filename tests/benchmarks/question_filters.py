@@ -38,7 +38,7 @@ from stages.pipeline.schemas import Turn
 from stages.pipeline.tables import read, rows
 
 Items = list[dict[str, Any]]
-RULES_FROM, MARK_FROM, LEARNT_FROM = 5, 0.1, 5  # thresholds
+RULES_FROM, MARK_FROM, LEARNING_FROM = 5, 0.1, 5  # thresholds
 
 
 class Filter(NamedTuple):
@@ -62,16 +62,16 @@ def probe_filter(name: str, items: Items, labels: Bools, p: Params) -> Filter:
     start = time.perf_counter()
     states = reader.read_alone([item["text"] for item in items]).astype(float)
     seconds = time.perf_counter() - start
-    unseen: Floats = learn(items, states, labels, reader.layers, p.seed).unseen
-    return Filter(unseen >= LEARNT_FROM, len(items) / seconds)
+    ratings: Floats = learn(items, states, labels, reader.layers, p.seed).held_out
+    return Filter(ratings >= LEARNING_FROM, len(items) / seconds)
 
 
 def tuned_filter(name: str, items: Items, labels: Bools, p: Params) -> Filter:
     """By models that were tuned on the other folds. A training that finished is not repeated."""
     base = Path("data/base") / name
     passes, seconds = np.zeros(len(items), dtype=bool), 0.0
-    for fold, (learnt, asked) in enumerate(folds(items, labels, p.seed)):
-        examples = alpaca_rows([items[i] | {"label": bool(labels[i])} for i in learnt], p.question)
+    for fold, (train_rows, test_rows) in enumerate(folds(items, labels, p.seed)):
+        examples = alpaca_rows([items[i] | {"label": bool(labels[i])} for i in train_rows], p.question)
         work = cache_directory("question_filters") / training_fingerprint(name, base, p, Path("data/turns.jsonl"))
         work = work.with_name(f"{work.name}_{fold}")
 
@@ -84,9 +84,9 @@ def tuned_filter(name: str, items: Items, labels: Bools, p: Params) -> Filter:
         train_once(work, train_on_fold)
         model = engine(name, base, p, work / "adapter", exact=True)
         start = time.perf_counter()
-        ratings = tuned([items[i]["text"] for i in asked], model, p, p.question.prompt, f"fold {fold}")
+        ratings = tuned([items[i]["text"] for i in test_rows], model, p, p.question.prompt, f"fold {fold}")
         seconds += time.perf_counter() - start
-        passes[asked] = [not isinstance(rating, NoAnswer) and rating >= LEARNT_FROM for rating in ratings]
+        passes[test_rows] = [not isinstance(rating, NoAnswer) and rating >= LEARNING_FROM for rating in ratings]
     return Filter(passes, len(items) / seconds)
 
 
@@ -118,7 +118,7 @@ def main(name: str, with_tuned: bool) -> None:
     if with_tuned:
         filters["tuned"] = tuned_filter(name, items, labels, p)
     by_rules = filters["rules"].passes
-    lines = [row(f"`{kind}`", found.passes, labels, found.turns_per_second) for kind, found in filters.items()]
+    lines = [row(f"`{kind}`", scorer.passes, labels, scorer.turns_per_second) for kind, scorer in filters.items()]
     lines += [row(f"`rules`, `{kind}`", by_rules & f.passes, labels) for kind, f in filters.items() if kind != "rules"]
     click.echo(f"n = {len(items)} random turns, {labels.sum()} of them questions; 95% bounds by Wilson.\n")
     click.echo(markdown_table(["scorers", "precision (%)", "recall (%)", "turns a second"], lines))

@@ -81,7 +81,7 @@ def test_a_chat_of_ones_own_from_end_to_end(clone: Path) -> None:
     inquiry = json.loads((clone / "data" / "inquiries.jsonl").read_text().splitlines()[0])
     (clone / "new.json").write_text(json.dumps([{"id": inquiry["id"], "label": "not_question", "annotator": "ann"}]))
     call(clone, sys.executable, "-m", "stages.labels", "import", "new.json")
-    write_the_same = {"filter_probes", "draw", "judge_filter"}  # of labels that are none of is_question
+    write_the_same = {"filter_probes", "sample", "judge_filter"}  # of labels that are none of is_question
     stale = [stage for stage in stages_run(call(clone, "dvc", "repro", "--dry")) if stage not in write_the_same]
     assert stale[0] == "annotate"  # and nothing before it
     call(clone, "git", "clean", "--force", "--quiet")

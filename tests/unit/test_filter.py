@@ -12,7 +12,6 @@ from ibis import _
 
 from stages.chat.inquiries import PART_CHARACTERS, filter_turns, windows
 from stages.chat.turns import joined, numbered
-from stages.draw import main as draw
 from stages.filter import main
 from stages.judging.question_filter import Turn as Filtered
 from stages.judging.question_filter import filter_quality, threshold_sweep
@@ -22,6 +21,7 @@ from stages.llm.scorers import RATING_TOKENS, _without_final_marks, choose, mark
 from stages.pipeline.params import Filter, Scorer, Scoring, params
 from stages.pipeline.schemas import Inquiry, Reject, Score, Turn
 from stages.pipeline.tables import from_rows, read, rows, write
+from stages.sample import main as sample_stage
 from stages.score import main as score
 from tests.conftest import ROOT, RULES_ALONE, messages, run, table
 from tests.rule_engine import RuleEngine
@@ -168,7 +168,7 @@ def test_in_parts_the_same_bytes(
     assert outputs[0].count(b"\n") == 50 * 20
 
 
-def test_nothing_is_drawn_for_a_question_of_inquiries(project: Path) -> None:
+def test_there_is_no_sample_for_a_question_of_inquiries(project: Path) -> None:
     """And no label file is read, so that labels make no filter stale."""
     write(
         project / "turns.jsonl", from_rows([row | {"messages": 1} for row in messages(("a", 0, "who?"))], Turn), Turn
@@ -176,14 +176,14 @@ def test_nothing_is_drawn_for_a_question_of_inquiries(project: Path) -> None:
     broken = project / "annotations" / "needs_context" / "ann.jsonl"
     broken.parent.mkdir(parents=True)
     broken.write_text("no label\n")
-    assert run(draw, "turns.jsonl", "annotations", "drawn.json").exit_code == 0
-    assert json.loads((project / "drawn.json").read_text()) == []
+    assert run(sample_stage, "turns.jsonl", "annotations", "sample.json").exit_code == 0
+    assert json.loads((project / "sample.json").read_text()) == []
 
 
 @pytest.mark.parametrize("history", [False, True])
-@pytest.mark.parametrize(("sample", "drawn"), [(30, 30), (1, 1), (100, 100), (101, 100)])
+@pytest.mark.parametrize(("sample", "count"), [(30, 30), (1, 1), (100, 100), (101, 100)])
 def test_a_question_of_turns_is_asked_of_a_sample(
-    project: Path, set_params: Callable[..., None], sample: int, drawn: int, history: bool
+    project: Path, set_params: Callable[..., None], sample: int, count: int, history: bool
 ) -> None:
     """Of the first ids, which are hashes, and of all labelled turns, whatever the scores and the length; every turn is
     drawn or rejected.
@@ -205,19 +205,19 @@ def test_a_question_of_turns_is_asked_of_a_sample(
     of_turns = [ids[-1], ids[0], 10**6]  # the last one is of no turn
     label = {"annotator": "ann", "label": "question", "at": 5, "seconds": None, "guideline": "0" * 12}
     (labels / "ann.jsonl").write_text("".join(json.dumps({"id": id} | label) + "\n" for id in of_turns))
-    assert run(draw, "turns.jsonl", labels.parent, "drawn.json").exit_code == 0
+    assert run(sample_stage, "turns.jsonl", labels.parent, "sample.json").exit_code == 0
     files = ("inquiries.jsonl", "rejects.jsonl", "n.json", "filter.json")
     without = run(main, "turns.jsonl", "scores.jsonl", *files)
-    assert without.exit_code == 1 and "--drawn is missing" in without.output
-    result = run(main, "turns.jsonl", "scores.jsonl", *files, "--drawn", "drawn.json")
+    assert without.exit_code == 1 and "--sample is missing" in without.output
+    result = run(main, "turns.jsonl", "scores.jsonl", *files, "--sample", "sample.json")
     assert result.exit_code == 0, result.output
     inquiries, rejects = rows(read("inquiries.jsonl", Inquiry)), rows(read("rejects.jsonl", Reject))
-    asked = sorted({*ids[:drawn], ids[-1]})
+    asked = sorted({*ids[:count], ids[-1]})
     assert sorted(row["id"] for row in inquiries) == asked
     assert sorted(row["id"] for row in rejects) == sorted({*ids} - {*asked})
-    assert {row["reason"] for row in rejects} <= {"not_drawn"}
+    assert {row["reason"] for row in rejects} <= {"not_in_sample"}
     details = json.loads((project / "filter.json").read_text())
-    rejected = {"not_drawn": 100 - len(asked)} if len(asked) < 100 else {}
+    rejected = {"not_in_sample": 100 - len(asked)} if len(asked) < 100 else {}
     assert details == {"turns": 100, "inquiries": len(asked), "messages_per_inquiry": 1, "rejected": rejected}
     for row in inquiries:
         assert len(row["cr_window"]) == (min(row["position"], 12) if history else 0)

@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from stages.judge_filter import not_learnt, with_unseen
+from stages.judge_filter import held_out_turns, with_held_out_ratings
 from stages.judging.classifiers import STATES_C
 from stages.judging.filter_probes import learn
 from stages.judging.probe import folds
@@ -68,7 +68,7 @@ def test_the_ratings_of_learnt_turns_come_from_probes_that_have_not_seen_their_c
         .decision_function(view[test])
         for view in states[1]
     ]
-    assert probe.unseen[test] == pytest.approx(10 / (1 + np.exp(-np.mean(log_odds, axis=0))))
+    assert probe.held_out[test] == pytest.approx(10 / (1 + np.exp(-np.mean(log_odds, axis=0))))
     assert {items[i]["group"] for i in test}.isdisjoint({items[i]["group"] for i in others})
 
 
@@ -111,10 +111,10 @@ def test_a_probe_is_judged_by_ratings_of_turns_that_it_has_not_seen(tmp_path: Pa
     ]
     scored.append({"id": 2, "scorer": "probe_is_question", "score": None, "no_answer": "unreadable"})
     scorers = [Scorer(name="is_question", kind="rules"), Scorer(**PROBE)]
-    table = with_unseen(from_rows(scored, Score), file, scorers)
+    table = with_held_out_ratings(from_rows(scored, Score), file, scorers)
     scores = {(row["scorer"], row["id"]): row["score"] for row in rows(table)}
-    assert scores["probe_is_question", 0] == pytest.approx(probe.unseen[0], abs=1e-4)
-    assert scores["probe_is_question", 1] == pytest.approx(probe.unseen[1], abs=1e-4)
+    assert scores["probe_is_question", 0] == pytest.approx(probe.held_out[0], abs=1e-4)
+    assert scores["probe_is_question", 1] == pytest.approx(probe.held_out[1], abs=1e-4)
     assert scores["probe_is_question", 2] is None
     assert scores["probe_is_question", N + 5] == 10
     assert [scores["is_question", id] for id in (0, 1, N + 5)] == [10, 10, 10]
@@ -127,12 +127,12 @@ def test_a_tuned_scorer_is_judged_by_turns_of_dev_and_test(set_params: Callable[
         for row in messages(("a", 0, "What?"), group=f"g{i}", first_id=i)
     ]
     turns = from_rows(log, Turn)
-    assert rows(not_learnt(turns, params())) == rows(turns)
+    assert rows(held_out_turns(turns, params())) == rows(turns)
     set_params(**{"score.scorers": [TUNED], "filter.throttles": {"tuned_is_question": 5}})
     side_by_id = sides([turn | {"cr_window": []} for turn in log], params().export)
     held_out = {id for id, side in side_by_id.items() if side in ("dev", "test")}
     assert 40 < len(held_out) < 120
-    assert {row["id"] for row in rows(not_learnt(turns, params()))} == held_out
+    assert {row["id"] for row in rows(held_out_turns(turns, params()))} == held_out
 
 
 def test_a_tuned_model_rates_by_the_probability_of_a_question(

@@ -18,7 +18,7 @@ from tests.conftest import QUESTION, ROOT, RULES_ALONE, change_params, copy_sett
 
 pytestmark = pytest.mark.slow
 
-STAGES = ("ingest", "concat", "score", "draw", "filter", "judge_filter", "annotate", "validate", "export", "floor")
+STAGES = ("ingest", "concat", "score", "sample", "filter", "judge_filter", "annotate", "validate", "export", "floor")
 CHANGES: dict[str, Any] = {
     "ingest.path": "data/room.jsonl",
     "ingest.format": "paper",

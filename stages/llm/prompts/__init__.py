@@ -84,11 +84,11 @@ def _check_places(file: Path, texts: Mapping[str, str], with_history: bool) -> N
     for part, names in PLACES.items():
         optional = ["history"] if part == "task" and with_history else []
         try:
-            found = set(Template(texts[part]).get_identifiers())
-            Template(texts[part]).substitute(dict.fromkeys(found, ""))
+            places = set(Template(texts[part]).get_identifiers())
+            Template(texts[part]).substitute(dict.fromkeys(places, ""))
         except ValueError as error:
             raise click.ClickException(f"{file}: {part}: a dollar sign is written $$") from error
-        if not {*names} <= found <= {*names, *optional}:
+        if not {*names} <= places <= {*names, *optional}:
             others = "nothing else but $history" if optional else "nothing else"
             raise click.ClickException(f"{file}: {part} must have ${names[0]} and ${names[1]}, and {others} with a $")
 

@@ -1,6 +1,6 @@
-"""Draw the turns that a question of turns is asked of: a random sample, and all that have a label.
+"""Sample the turns that a question of turns is asked of: random ones, and all that have a label.
 
-    python -m stages.draw data/turns.jsonl data/annotations data/drawn.json
+    python -m stages.sample data/turns.jsonl data/annotations data/sample.json
 
 The file has their ids. It is empty for a question of inquiries, which the filter finds, so that labels make no filter
 stale.
@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from stages.chat.fingerprint import check_key
-from stages.chat.inquiries import drawn_ids
+from stages.chat.inquiries import sample_ids
 from stages.labels.store import load, votes
 from stages.pipeline.command import Command
 from stages.pipeline.files import write_json
@@ -23,16 +23,16 @@ from stages.pipeline.tables import compute_on, read
 @click.command(cls=Command, help=__doc__)
 @click.argument("turns", type=click.Path(exists=True))
 @click.argument("annotations", type=click.Path(exists=True, path_type=Path))
-@click.argument("drawn", type=click.Path())
-def main(turns: str, annotations: Path, drawn: str) -> None:
+@click.argument("sample", type=click.Path())
+def main(turns: str, annotations: Path, sample: str) -> None:
     p = params()
     question = p.question.definition
     if question.asked_of != "turns":
-        write_json(drawn, [])
+        write_json(sample, [])
         return
     compute_on(p.backend)
     check_key(annotations, p.ingest.format)
-    write_json(drawn, drawn_ids(read(turns, Turn), votes(load(annotations, question)), p))
+    write_json(sample, sample_ids(read(turns, Turn), votes(load(annotations, question)), p))
 
 
 if __name__ == "__main__":
