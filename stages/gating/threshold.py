@@ -1,7 +1,7 @@
 """A gate's threshold, and what it costs: positive items that are lost against the share that is saved.
 
-An item whose score reaches the threshold is taken for positive, as a question that is rewritten before it is sent on;
-any other is saved that. Scores are log-odds of positive.
+An item whose score reaches the threshold is taken for positive: a question, for instance, is rewritten before it is
+sent on. Any other item is saved that. Scores are log-odds of positive.
 """
 
 from typing import NamedTuple

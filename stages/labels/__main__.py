@@ -139,12 +139,12 @@ def label(
             f"--next chooses the items itself and has no use for {names}: leave one of them out"
         )
     require_terminal()
-    question = p.question.definition
-    if question.name == params().question.name:
+    question, question_of_run = p.question.definition, params().question.name
+    if question.name == question_of_run:
         prompts.load(question, p.question.prompt)  # a wrong one is said before anybody labels
-    if choose_next and question.name != params().question.name:
+    elif choose_next:
         raise click.ClickException(
-            f"--next reads data/states.npz, which is of the question {params().question.name}: set question.name to"
+            f"--next reads data/states.npz, which is of the question {question_of_run}: set question.name to"
             f" {question.name} in params.yaml, and run dvc repro states"
         )
     if choose_next:

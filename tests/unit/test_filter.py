@@ -186,7 +186,7 @@ def test_a_question_of_turns_is_asked_of_a_sample(
     project: Path, set_params: Callable[..., None], sample: int, count: int, history: bool
 ) -> None:
     """Of the first ids, which are hashes, and of all labelled turns, whatever the scores and the length; every turn is
-    drawn or rejected.
+    in the sample or rejected.
     """
     set_params(**RULES_ALONE | {"question.name": "is_question", "filter.sample": sample})
     definition = project / "questions" / "is_question" / "question.yaml"
