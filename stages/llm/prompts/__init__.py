@@ -10,28 +10,30 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import permutations
 from pathlib import Path
 from string import Template
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import click
 
 from stages.pipeline.definition import NEGATIVE, POSITIVE, Definition
 from stages.pipeline.files import read_yaml
 from stages.pipeline.pseudonym import PSEUDONYM
+from stages.pipeline.settings import Section, checked
 
 LETTERS = "ABC"
 DONT_KNOW = "dont_know"
 OPTIONS = (NEGATIVE, POSITIVE, DONT_KNOW)
 PLACES = {"task": ("message", "options"), "reduce": ("answer", "options")}  # that each part of a template must have
-FORMS = ("lines", "json")  # of the turns in a task
 
 
-class PromptTemplate(NamedTuple):
-    """How an inquiry is put to a model; questions/needs_context/prompts/en.yaml says what the parts are."""
+class PromptTemplate(Section):
+    """How an inquiry is put to a model; questions/needs_context/prompts/en.yaml says what the parts are. `options` has
+    the text of each of OPTIONS, in a file that of each label and dont_know; `form` is that of $history and $message.
+    """
 
     task: str
-    options: Mapping[str, str]  # the text of each of OPTIONS
+    options: dict[str, str]
     reduce: str
-    form: str = "lines"  # of `$history` and `$message`, one of FORMS
+    form: Literal["lines", "json"] = "lines"
 
 
 class FilterTemplate(NamedTuple):
@@ -53,30 +55,17 @@ class ResolveTemplate(NamedTuple):
 def load(definition: Definition, name: str) -> PromptTemplate:
     """A question's template in prompts/NAME.yaml.
 
-    Raises click.ClickException that names file and key if there is none, its options aren't the question's answers, a
-    part lacks a place such as $message, or its form isn't one of FORMS.
+    Raises click.ClickException that names file and key if there is none, a key is wrong, its options aren't the
+    question's answers, or a part lacks a place such as $message.
     """
-    folder = definition.folder / "prompts"
-    file, fields = folder / f"{name}.yaml", _read_yaml(folder, name)
-    if not isinstance(fields, dict):
-        raise click.ClickException(f"{file} must have the keys task, options and reduce")
-    if unknown := set(fields) - set(PromptTemplate._fields):
-        raise click.ClickException(f"{file}: {', '.join(sorted(map(str, unknown)))}: unknown key")
-    if missing := {"task", "options", "reduce"} - set(fields):
-        raise click.ClickException(f"{file}: {', '.join(sorted(missing))} is missing")
+    file = _existing(definition.folder / "prompts", name)
+    template = checked(file, PromptTemplate)
     values = [definition.value(option) for option in OPTIONS]
-    options = fields["options"]
-    if not isinstance(options, dict) or set(options) != set(values):
+    if set(template.options) != set(values):
         raise click.ClickException(f"{file}: options must be {', '.join(values)}")
-    template = PromptTemplate(**fields | {"options": {o: options[v] for o, v in zip(OPTIONS, values, strict=True)}})
-    texts = {"task": template.task, "reduce": template.reduce}
-    texts |= {f"options.{value}": options[value] for value in values}
-    if wrong := [key for key, text in texts.items() if not isinstance(text, str)]:
-        raise click.ClickException(f"{file}: {wrong[0]} must be a text")
-    if template.form not in FORMS:
-        raise click.ClickException(f"{file}: form must be {' or '.join(FORMS)}")
-    _check_places(file, texts, definition.history)
-    return template
+    _check_places(file, {"task": template.task, "reduce": template.reduce}, definition.history)
+    texts = {option: template.options[value] for option, value in zip(OPTIONS, values, strict=True)}
+    return template.model_copy(update={"options": texts})
 
 
 def _check_places(file: Path, texts: Mapping[str, str], with_history: bool) -> None:
@@ -95,20 +84,20 @@ def _check_places(file: Path, texts: Mapping[str, str], with_history: bool) -> N
 
 def load_filter(name: str) -> FilterTemplate:
     """The template in filter/NAME.yaml beside this module. Raises click.ClickException if there is none."""
-    return FilterTemplate(**_read_yaml(Path(__file__).with_name("filter"), name))
+    return FilterTemplate(**read_yaml(_existing(Path(__file__).with_name("filter"), name)))
 
 
 def load_resolve(name: str) -> ResolveTemplate:
     """The template in resolve/NAME.yaml beside this module. Raises click.ClickException if there is none."""
-    return ResolveTemplate(**_read_yaml(Path(__file__).with_name("resolve"), name))
+    return ResolveTemplate(**read_yaml(_existing(Path(__file__).with_name("resolve"), name)))
 
 
-def _read_yaml(folder: Path, name: str) -> Any:
+def _existing(folder: Path, name: str) -> Path:
     path = folder / f"{name}.yaml"
     if not path.exists():
         names = ", ".join(sorted(other.stem for other in folder.glob("*.yaml")))
         raise click.ClickException(f"there is no prompt {name!r}; {folder} holds {names}")
-    return read_yaml(path)
+    return path
 
 
 def option_order(id: int, how: str, seed: int) -> list[str]:
