@@ -25,8 +25,8 @@ from tests.conftest import QUESTION, ROOT
 
 NOTHING: dict[str, Any] = {"text": "N/A", "sender": "a", "cr_window": [{"text": "N/A", "sender": "b"}]}
 LISTING_PROMPT = prompts.load(QUESTION, "en")
-UNLISTED = LISTING_PROMPT._replace(
-    task=LISTING_PROMPT.task.replace("$options", "Answer: not needed, needed or don't know.")
+UNLISTED = LISTING_PROMPT.model_copy(
+    update={"task": LISTING_PROMPT.task.replace("$options", "Answer: not needed, needed or don't know.")}
 )
 
 
