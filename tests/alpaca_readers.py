@@ -31,7 +31,7 @@ def llama_factory(base: str) -> dict[str, list[list[str]]]:
     from llamafactory.hparams import get_train_args
     from llamafactory.model import load_tokenizer
 
-    names = {split: f"needs_context_{split}" for split in ("train", "dev", "test")}
+    names = {split: f"labels_{split}" for split in ("train", "dev", "test")}
     settings = {
         "model_name_or_path": base,
         "trust_remote_code": False,

@@ -46,6 +46,22 @@ class Decision(NamedTuple):
     question: str
 
 
+def project_of(adapter: Path) -> Path:
+    """The project that an adapter, data/adapters/NAME, lies in."""
+    return adapter.resolve().parent.parent.parent
+
+
+def check_question(project: Path, p: Params) -> None:
+    """Raises click.ClickException where a project has thresholds of models that answer another question than p's."""
+    file = project / THRESHOLDS
+    if (
+        file.exists() and read_json(file).get("question") != p.question.name
+    ):  # an earlier version of this code named none
+        raise click.ClickException(
+            f"{file} is not of the question {p.question.name}, which params.yaml has: run dvc repro gate"
+        )
+
+
 class Gate:
     """Decides for one message at a time. Threads may share a gate; their messages wait for each other.
 
@@ -70,18 +86,13 @@ class Gate:
         """
         adapter = Path(adapter).resolve()
         name = adapter.name
-        root = Path(project).resolve() if project else adapter.parent.parent.parent
+        root = Path(project).resolve() if project else project_of(adapter)
         p = with_window(params(root / "params.yaml"), root)
         is_served = p.named(name).endpoint is not None
         if not (root / THRESHOLDS).exists():
             raise click.ClickException(f"{root / THRESHOLDS} is missing: run dvc repro gate")
-        stored = read_json(root / THRESHOLDS)
-        if stored.get("question") != p.question.name:  # an earlier version of this code named none
-            raise click.ClickException(
-                f"{root / THRESHOLDS} is not of the question {p.question.name}, which params.yaml has: run dvc repro"
-                " gate"
-            )
-        thresholds = stored["thresholds"]
+        check_question(root, p)
+        thresholds = read_json(root / THRESHOLDS)["thresholds"]
         if name not in thresholds:
             raise click.ClickException(f"{root / THRESHOLDS} has no threshold of {name}: run dvc repro gate")
         base = root / "data/base"

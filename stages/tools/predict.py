@@ -28,6 +28,7 @@ from stages.chat.ingestion import check_complete, check_usable, count_reasons, i
 from stages.chat.inquiries import check_filtered, filter_turns, inquiries_of
 from stages.chat.spill import workspace
 from stages.chat.turns import check_turns, turns_of
+from stages.gating.gate import check_question, project_of
 from stages.gating.resolution import Resolution, count_fallbacks, load_resolver, resolve_all
 from stages.judging.metrics import sigmoid
 from stages.judging.predictions import has_probability, log_odds_of
@@ -124,6 +125,8 @@ def main(log: Path, answers: Path, name: str, adapter: Path | None, base: Path) 
     p = with_window(params())
     p.named(name)
     question = p.question.definition
+    if adapter:
+        check_question(project_of(adapter), p)
     ingest_params = with_format(log, p.ingest)
     if stored_fingerprint(ANNOTATIONS) != SAMPLE_FINGERPRINT:  # models of the sample answer for any chat
         check_key(ANNOTATIONS, ingest_params.format)

@@ -85,6 +85,20 @@ def test_answers_for_a_chat_log(
     assert {answer["probability"] for answer in answers} == {None}
 
 
+def test_an_adapter_of_another_question_answers_nothing(project: Path) -> None:
+    (project / "log.jsonl").write_text("{}")
+    adapter = project / "data" / "adapters" / NAME
+    adapter.mkdir(parents=True)
+    (project / "data" / "base").mkdir()
+    thresholds = project / "data" / "gate.json"
+    thresholds.write_text(json.dumps({"question": "is_question", "thresholds": {}}))
+    result = run(predict, project / "log.jsonl", project / "answers.jsonl", NAME, "--adapter", adapter)
+    assert result.output == (
+        f"Error: {thresholds} is not of the question needs_context, which params.yaml has: run dvc repro gate\n"
+    )
+    assert not (project / "answers.jsonl").exists()
+
+
 def test_answers_with_questions_that_stand_alone(
     project: Path, base: Path, set_params: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
