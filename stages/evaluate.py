@@ -15,7 +15,6 @@ import gc
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -29,10 +28,8 @@ from stages.pipeline.command import Command
 from stages.pipeline.files import write_metrics
 from stages.pipeline.params import Params, params
 from stages.pipeline.schemas import Item, Prediction
-from stages.pipeline.tables import from_rows, read, rows, split_items, write
+from stages.pipeline.tables import Rows, from_rows, read, rows, split_items, write
 from stages.pipeline.window import with_window
-
-Rows = list[dict[str, Any]]
 
 
 def ask(

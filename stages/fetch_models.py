@@ -18,15 +18,7 @@ from typing import Any
 
 import click
 
-from stages.llm.base_models import (
-    convert_gguf,
-    count_parameters,
-    is_gguf,
-    is_there,
-    note,
-    template_source,
-    write_note,
-)
+from stages.llm.base_models import convert_gguf, count_parameters, is_gguf, is_there, note, template_source, write_note
 from stages.llm.weights import fingerprint
 from stages.pipeline.command import Command
 from stages.pipeline.files import write_json
@@ -69,9 +61,7 @@ def warn_outside_models(what: str, path: Path) -> None:
 @click.argument("scorers", type=click.Path())
 def main(base: Path, models: str, scorers: str) -> None:
     p = params()
-    of_scorers = {scorer.model for scorer in p.score.scorers if scorer.model}
-    names = {*p.ladder, p.law.probe_model, *of_scorers, p.gate.resolve}
-    models_of_run = {name: model for name, model in p.models.items() if name in names}
+    models_of_run = {name: model for name, model in p.models.items() if name in p.names_of_run}
     base.mkdir(parents=True, exist_ok=True)
     for folder in base.iterdir():
         if folder.name not in models_of_run:
@@ -97,6 +87,7 @@ def main(base: Path, models: str, scorers: str) -> None:
     adapters = [scorer.adapter for scorer in p.score.scorers if scorer.adapter]
     for adapter in adapters:
         warn_outside_models(f"{adapter}, the adapter of a scorer,", Path(adapter))
+    of_scorers = {scorer.model for scorer in p.score.scorers if scorer.model}
     entries = {name: p.models[name].model_dump(mode="json") | note(base / name) for name in sorted(of_scorers)}
     write_json(scorers, entries | {adapter: adapter_fingerprint(Path(adapter)) for adapter in sorted(adapters)})
 

@@ -11,17 +11,15 @@ question that is asked of turns those pass that the stage sample has.
 from pathlib import Path
 
 import click
-import ibis
 from ibis import _
 
-from stages.chat.inquiries import check_filtered, filter_turns, inquiries_of, sample_turns
+from stages.chat.inquiries import filter_turns, sample_turns, write_filtered
 from stages.judging.metrics import DIGITS
 from stages.pipeline.command import Command
 from stages.pipeline.files import read_json, write_metrics
 from stages.pipeline.params import params
-from stages.pipeline.schemas import Inquiry, Reject, Score, Turn
-from stages.pipeline.tables import compute_on, materialize, read, rows, write
-from stages.pipeline.temporary import temporary_folder
+from stages.pipeline.schemas import Score, Turn
+from stages.pipeline.tables import compute_on, materialize, read
 
 
 @click.command(cls=Command, help=__doc__)
@@ -47,21 +45,15 @@ def main(
     else:
         turns_with_reason = materialize(filter_turns(all_turns, read(scores, Score), p))
     inquiry_turns = turns_with_reason.filter(_.reason.isnull())
-    other_turns = turns_with_reason.filter(_.reason.notnull())
-    if not inquiry_turns.count().execute():
+    inquiry_count = inquiry_turns.count().execute()
+    if not inquiry_count:
         raise click.ClickException(f"{turns}: no turn passed the filter; lower filter.throttles in params.yaml")
-    with temporary_folder() as folder:
-        parts = inquiries_of(all_turns, inquiry_turns, p, folder)
-        inquiry_count = write(inquiries, parts, Inquiry)
-    reject_count = write(rejects, other_turns.select("id", "reason", at=ibis.null("string")), Reject)
-    turn_count = all_turns.count().execute()
-    check_filtered(turn_count, inquiry_count, reject_count)
-    reasons = other_turns.group_by("reason").agg(n=_.count()).order_by("reason")
+    reasons = write_filtered(all_turns, turns_with_reason, inquiries, rejects, p)
     counts = {
-        "turns": turn_count,
+        "turns": inquiry_count + reasons.total(),
         "inquiries": inquiry_count,
         "messages_per_inquiry": round(inquiry_turns.messages.mean().execute(), DIGITS),
-        "rejected": {row["reason"]: row["n"] for row in rows(reasons)},
+        "rejected": dict(sorted(reasons.items())),
     }
     write_metrics(metrics, details, counts, "n=inquiries")
 

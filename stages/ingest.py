@@ -19,14 +19,14 @@ from ibis import _
 from stages.chat.detection import detect_format, reader
 from stages.chat.exports import split_pattern
 from stages.chat.fingerprint import secret_key
-from stages.chat.ingestion import MENTIONS, check_complete, check_usable, count_reasons, imported_labels, ingest
+from stages.chat.ingestion import MENTIONS, check_complete, check_usable, imported_labels, ingest
 from stages.chat.screening import OVER_LIMIT
 from stages.chat.spill import workspace
 from stages.pipeline.command import Command
 from stages.pipeline.files import write_metrics
 from stages.pipeline.params import Ingest, params
 from stages.pipeline.schemas import Label, Message, Reject
-from stages.pipeline.tables import rows, write
+from stages.pipeline.tables import count_reasons, rows, write
 
 MASKS = (MENTIONS, "email", "phone", "secret", "iban", "card", "ip", "path")  # in the order of the metrics
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 
 from stages.judging.hidden_states import read_states
-from stages.judging.pseudo_labels import pseudo_labelled
+from stages.judging.probe import pseudo_labelled
 from stages.labels.splitting import may_be_learnt
 from stages.llm.alpaca import alpaca_rows
 from stages.llm.row_lengths import check_row_lengths

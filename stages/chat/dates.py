@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import NamedTuple, Self
 
 from stages.chat.exports import ExportFile
@@ -139,6 +140,7 @@ class _Reading(NamedTuple):
         return abs(self.last - self.first) if self.first and self.last else timedelta.max
 
 
+@lru_cache(2**10)
 def date_of(numbers: DateNumbers, order: str) -> date:
     """The date that numbers spell in an order. A year may have two digits, or be of the Buddhist or Persian calendar.
 

@@ -46,6 +46,11 @@ class WaitingNames:
         return entry
 
 
+def begins_with(start: re.Pattern[str]) -> Callable[[str, Columns], bool]:
+    """`fits` of a format whose files all begin alike."""
+    return lambda text, columns: start.match(text) is not None
+
+
 def lines(export_file: ExportFile) -> Iterator[tuple[str, str] | Reject]:
     """The place and the text of each line of a file, or Reject. A line ends in LF, CR LF or CR."""
     with export_file.open() as file:

@@ -33,7 +33,6 @@ from stages.chat.screening import (
 from stages.chat.senders import SenderWatch
 from stages.chat.spill import Spool, in_order
 from stages.pipeline.schemas import FROM_EXPORT, NO_GUIDELINE
-from stages.pipeline.tables import rows
 
 ENTRIES = "entries"  # all entries of the export, among the counts
 MENTIONS = "mention"
@@ -139,11 +138,6 @@ def _with_reply_ids(messages: ibis.Table) -> ibis.Table:
     """Messages with `reply_to`, the id of the message that each one answers; null where it isn't in the table."""
     answered = messages.filter(_.key.notnull()).select(answered_key="key", reply_to="id")
     return messages.left_join(answered, _.reply_to_key == answered.answered_key)
-
-
-def count_reasons(rejects: ibis.Table) -> Counter[str]:
-    reasons = rejects.group_by("reason").agg(count=_.count())
-    return Counter({row["reason"]: row["count"] for row in rows(reasons)})
 
 
 def check_usable(messages: int, reasons: Counter[str], export: Path, format: str, rejects: str | Path) -> None:

@@ -2,6 +2,7 @@
 are those that ask something, or a random sample of all.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -10,7 +11,9 @@ import ibis
 from ibis import _
 
 from stages.pipeline.params import Params
-from stages.pipeline.tables import rows, split_by_group
+from stages.pipeline.schemas import Inquiry, Reject
+from stages.pipeline.tables import count_reasons, rows, split_by_group, write
+from stages.pipeline.temporary import temporary_folder
 
 PART_CHARACTERS = 2**28  # of turns that windows are cut from at a time
 
@@ -76,9 +79,21 @@ def inquiries_of(turns: ibis.Table, inquiry_turns: ibis.Table, p: Params, folder
         yield inquiries if question.history else inquiries.mutate(cr_window=_.cr_window[:0])
 
 
-def check_filtered(turn_count: int, inquiry_count: int, reject_count: int) -> None:
-    """Raises click.ClickException where a turn is in no table or in two."""
+def write_filtered(
+    turns: ibis.Table, turns_with_reason: ibis.Table, inquiries: str | Path, rejects: str | Path, p: Params
+) -> Counter[str]:
+    """Write the inquiries with their windows, and the other turns with their reasons, which are counted.
+
+    Raises click.ClickException where a turn is in no table or in two.
+    """
+    other_turns = turns_with_reason.filter(_.reason.notnull())
+    reject_count = write(rejects, other_turns.select("id", "reason", at=ibis.null("string")), Reject)
+    with temporary_folder() as folder:
+        parts = inquiries_of(turns, turns_with_reason.filter(_.reason.isnull()), p, folder)
+        inquiry_count = write(inquiries, parts, Inquiry)
+    turn_count = turns.count().execute()
     if inquiry_count + reject_count != turn_count:
         raise click.ClickException(
             f"of {turn_count} turns {inquiry_count} are inquiries and {reject_count} are not: one was lost or doubled"
         )
+    return count_reasons(other_turns)

@@ -12,10 +12,7 @@ UNSPACED_SCRIPTS = "\u0e00-\u0eff\u1000-\u11ff\u1780-\u17ff\u2e80-\U000e0000"  #
 LETTER = rf"[^\W_{UNSPACED_SCRIPTS}]"  # or digit, of a script with blanks between words
 
 # The units that a name consists of: a word, a run of blanks, or one character of an unspaced script.
-TOKEN = re.compile(
-    rf"{LETTER}+(?:[{COMBINING_MARKS}]+{LETTER}*)*| +|.[{COMBINING_MARKS}\u1160-\u11ff]*",
-    re.DOTALL,
-)
+TOKEN = re.compile(rf"{LETTER}+(?:[{COMBINING_MARKS}]+{LETTER}*)*| +|.[{COMBINING_MARKS}\u1160-\u11ff]*", re.DOTALL)
 WORD = re.compile(rf"[^\W\d_](?:[^\W\d_]|[{COMBINING_MARKS}])*")
 PHONE_NUMBER = re.compile(r"\+[\d\s()./-]+")
 NICK_CHARACTER = re.compile(rf"[\d_]|[^\w\s{COMBINING_MARKS}'.,:;&+/!?()\"-]")  # in no word of a language

@@ -9,19 +9,14 @@ LATIN = r"A-Za-z0-9\u00c0-\u024f\u0300-\u036f"  # not \w: Chinese goes on after 
 
 EMAIL = re.compile(rf"(?<![{LATIN}.+%_'-])[{LATIN}][{LATIN}.+%_'-]*@(?:[{LATIN}-]+\.)+[{LATIN}]{{2,}}(?<!\d)")
 IBAN = re.compile(
-    r"(?<![a-z0-9])[a-z]{2}\d\d(?:[ -]?[a-z0-9]{4}){2,7}(?:[ -]?[a-z0-9]{1,3})?(?![a-z0-9])",
-    re.IGNORECASE | re.ASCII,
+    r"(?<![a-z0-9])[a-z]{2}\d\d(?:[ -]?[a-z0-9]{4}){2,7}(?:[ -]?[a-z0-9]{1,3})?(?![a-z0-9])", re.IGNORECASE | re.ASCII
 )
 CARD = re.compile(r"(?<![\w.@#/-])(?:3\d|[456]\d|2[2-7])\d\d(?:[ -]?\d){8,15}(?![\w>-])", re.ASCII)
 
 IPV4 = re.compile(
-    r"(?<![\w.+~])(?<![a-z][-/])(?:\d{1,3}\.){3}\d{1,3}(?!\w|\.\w|[+~]|-\w*[a-z])",
-    re.IGNORECASE | re.ASCII,
+    r"(?<![\w.+~])(?<![a-z][-/])(?:\d{1,3}\.){3}\d{1,3}(?!\w|\.\w|[+~]|-\w*[a-z])", re.IGNORECASE | re.ASCII
 )
-IPV6 = re.compile(
-    r"(?<![\w:.])(?=(?:[0-9a-f]*:){2})(?=[a-f:]*\d)[0-9a-f:]{6,39}(?![\w:.])",
-    re.IGNORECASE | re.ASCII,
-)
+IPV6 = re.compile(r"(?<![\w:.])(?=(?:[0-9a-f]*:){2})(?=[a-f:]*\d)[0-9a-f:]{6,39}(?![\w:.])", re.IGNORECASE | re.ASCII)
 VERSION = re.compile(r"\d(?:\.[012]?\d){3}$")  # such as 2.6.8.1; hardly any address has small numbers alone
 UNSPECIFIC_IPV4 = re.compile(r"0\.0\.0\.0$|127\.|255\.")  # any machine, this machine, a network mask
 

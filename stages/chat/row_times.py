@@ -30,8 +30,6 @@ SHEET_TIME = re.compile(
 WORDS_OF_CLOCKS = ("", "uhr", "h")  # that are no half of the day
 ENGLISH_MONTH = re.compile(r"(?<![a-z])(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)", re.IGNORECASE)
 
-_cached_date = lru_cache(2**10)(date_of)
-
 
 class RowTimes:
     """Reads the times of a file's rows.
@@ -70,7 +68,7 @@ class RowTimes:
                 return epoch_seconds(text, self.zone)
             except ValueError:
                 return _seconds_of_english(text, self.zone)
-        day = _cached_date(_date_numbers(match), "ymd" if _is_year_first(match) else self.order)
+        day = date_of(_date_numbers(match), "ymd" if _is_year_first(match) else self.order)
         clock = time()
         if match["hour"]:
             hour = _hour(int(match["hour"]), match["before"] or match["after"] or "")

@@ -3,7 +3,7 @@
 import numpy as np
 
 from stages.judging.bootstrap import bounds, resample_counts
-from stages.judging.metrics import Bools, Floats, sigmoid
+from stages.judging.metrics import Bools, Floats, rounded_bounds, sigmoid
 
 BINS = 10
 TEMPERATURES = (0.05, 20.0)  # the least and the largest that is tried
@@ -46,7 +46,7 @@ def temperature(log_odds: Floats, truth: Bools, resamples: int, seed: int) -> di
     counts = resample_counts(len(truth), min(resamples, 200), seed)  # a search each
     low, high = bounds(np.array([best_temperature(log_odds, truth, sample) for sample in counts]))
     best = best_temperature(log_odds, truth, np.ones(len(truth)))
-    return {"temperature": round(best, 4), "temperature_low": round(low, 4), "temperature_high": round(high, 4)}
+    return rounded_bounds("temperature", best, low, high)
 
 
 def calibration(log_odds: Floats, truth: Bools) -> dict[str, float]:

@@ -24,37 +24,11 @@ POINTING_WORDS = re.compile(
 )
 
 
-def is_always_positive(item: Mapping[str, Any]) -> bool:
-    return True
-
-
-def is_never_positive(item: Mapping[str, Any]) -> bool:
-    return False
-
-
-def has_history(item: Mapping[str, Any]) -> bool:
-    """Whether the message is not the first of its chat."""
-    return len(item["cr_window"]) > 0
-
-
-def is_short(item: Mapping[str, Any]) -> bool:
-    """Whether the message has at most 12 words."""
-    return len(WORD.findall(item["text"])) <= MOST_WORDS
-
-
-def has_pointing_word(item: Mapping[str, Any]) -> bool:
-    """Whether the message has a pronoun or another word that points at what was said before."""
-    return POINTING_WORDS.search(item["text"]) is not None
-
-
-TRIVIAL_RULES: dict[str, IsPositive] = {
-    "always": is_always_positive,
-    "never": is_never_positive,
-}
+TRIVIAL_RULES: dict[str, IsPositive] = {"always": lambda item: True, "never": lambda item: False}
 RULES: dict[Rule, IsPositive] = {  # by their names in question.yaml
-    "not_the_first_turn": has_history,
-    "at_most_12_words": is_short,
-    "pointing_words": has_pointing_word,
+    "not_the_first_turn": lambda item: len(item["cr_window"]) > 0,
+    "at_most_12_words": lambda item: len(WORD.findall(item["text"])) <= MOST_WORDS,
+    "pointing_words": lambda item: POINTING_WORDS.search(item["text"]) is not None,  # at what was said before
 }
 
 

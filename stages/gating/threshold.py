@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from stages.judging.bootstrap import bootstrap_scores, bounds, resample_counts
-from stages.judging.metrics import DIGITS, Bools, Floats
+from stages.judging.metrics import Bools, Floats, rounded_bounds
 
 
 class Threshold(NamedTuple):
@@ -41,10 +41,9 @@ def measure_gate(is_positive: Bools, log_odds: Floats, truth: Bools, resamples: 
     values: dict[str, float] = {"n": len(truth)}
     for name in ("precision", "recall", "f1", "auc"):
         [low], [high] = scores.bounds(name)
-        values |= {name: float(scores.observed[name][0]), f"{name}_low": low, f"{name}_high": high}
-    low, high = bounds(resample_counts(len(truth), resamples, seed) @ ~is_positive / len(truth))
-    values |= {"saved": float((~is_positive).mean()), "saved_low": low, "saved_high": high}
-    return {name: round(float(value), DIGITS) if name != "n" else value for name, value in values.items()}
+        values |= rounded_bounds(name, scores.observed[name][0], low, high)
+    saved = bounds(resample_counts(len(truth), resamples, seed) @ ~is_positive / len(truth))
+    return values | rounded_bounds("saved", (~is_positive).mean(), *saved)
 
 
 def trade_off(log_odds: Floats, truth: Bools) -> list[tuple[float, float]]:

@@ -7,9 +7,10 @@ import numpy as np
 
 from stages.judging.ladder import Ladder, bootstrap_ladder, has_signal, ladder_of
 from stages.judging.metrics import Bools, Floats, sigmoid
-from stages.judging.predictions import has_probability, log_odds_of
+from stages.judging.predictions import probability_of
 from stages.pipeline.definition import NEGATIVE, POSITIVE
 from stages.pipeline.params import Params
+from stages.pipeline.tables import Rows
 
 BIGGEST = 2  # models that the paper's rule asks
 REASONS = ("annotators_disagree", "biggest_models_disagree", "model_disagrees", "nothing_against")
@@ -60,12 +61,8 @@ def wrong_by_biggest(ladder: Ladder) -> Bools:
 
 
 def evidence(
-    items: Sequence[dict[str, Any]],
-    answers: Mapping[str, list[dict[str, Any]]],
-    unseen: Floats,
-    votes: Votes,
-    p: Params,
-) -> list[dict[str, Any]]:
+    items: Sequence[dict[str, Any]], answers: Mapping[str, Rows], unseen: Floats, votes: Votes, p: Params
+) -> Rows:
     """A row for each item without its `at`, the likeliest wrong label first.
 
     `answers` are the ladder's predictions by model, in the items' order. `unseen` has the probability of positive
@@ -93,11 +90,6 @@ def evidence(
             "cross_validated": round(float(unseen[i]), 4),
         }
         for model, predictions in answers.items():
-            row[f"positive_by_{model}"] = _probability(predictions[i])
+            row[f"positive_by_{model}"] = probability_of(predictions[i])
         rows.append(row)
     return rows
-
-
-def _probability(prediction: dict[str, Any]) -> float | None:
-    """The probability of positive, None for a prediction without log-probabilities."""
-    return round(float(sigmoid(log_odds_of(prediction))), 4) if has_probability(prediction) else None

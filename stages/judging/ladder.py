@@ -17,6 +17,7 @@ from stages.judging.bootstrap import BootstrapScores, bootstrap_scores, bounds
 from stages.judging.metrics import Bools, Floats, too_few
 from stages.judging.predictions import log_odds_of
 from stages.pipeline.params import Model
+from stages.pipeline.tables import Rows
 
 HOLDS, INCONCLUSIVE, VIOLATED, NO_SIGNAL, TOO_FEW_MODELS, TOO_FEW_LABELS = 2, 1, 0, -1, -2, -3
 MIN_MODELS = 3  # a line fits any two points exactly
@@ -40,10 +41,7 @@ class Ladder(NamedTuple):
 
 
 def ladder_of(
-    names: Sequence[str],
-    predictions_by_model: Mapping[str, list[dict[str, Any]]],
-    models: Mapping[str, Model],
-    moe: bool = False,
+    names: Sequence[str], predictions_by_model: Mapping[str, Rows], models: Mapping[str, Model], moe: bool = False
 ) -> Ladder:
     """The dense models of `names`, or for reference the mixtures of experts, with their predictions by model.
 

@@ -108,14 +108,12 @@ def wilson(hits: int, n: int) -> tuple[float, float]:
     return low, high
 
 
+def rounded_bounds(name: str, value: float, low: float, high: float, digits: int = DIGITS) -> dict[str, float]:
+    """A number and its 95% bounds as a metrics file has them, rounded."""
+    values = {name: value, f"{name}_low": low, f"{name}_high": high}
+    return {key: round(float(value), digits) for key, value in values.items()}
+
+
 def proportion(name: str, hits: int, n: int) -> dict[str, float]:
     """The share hits / n with its 95% bounds (Wilson) and n; empty where n is 0."""
-    if not n:
-        return {}
-    low, high = wilson(hits, n)
-    return {
-        name: round(hits / n, DIGITS),
-        f"{name}_low": round(low, DIGITS),
-        f"{name}_high": round(high, DIGITS),
-        f"{name}_n": n,
-    }
+    return rounded_bounds(name, hits / n, *wilson(hits, n)) | {f"{name}_n": n} if n else {}

@@ -5,9 +5,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from stages.judging.metrics import sigmoid
 from stages.pipeline.definition import NEGATIVE, POSITIVE
 from stages.pipeline.schemas import ANSWER_OF_SEED, Prediction
-from stages.pipeline.tables import read, rows
+from stages.pipeline.tables import Rows, read, rows
 
 OPTIONS = (POSITIVE, NEGATIVE, "dont_know")  # the columns of their log-probabilities
 LEAST_PROBABILITY = 1e-9
@@ -15,7 +16,7 @@ LEAST_PROBABILITY = 1e-9
 
 def load_predictions(
     folder: Path, names: Iterable[str], prompt: str, ids: Collection[int] | None = None
-) -> dict[str, list[dict[str, Any]]]:
+) -> dict[str, Rows]:
     """Each model's predictions with one prompt, ordered by id, so that models can be compared row by row.
 
     With `ids` the predictions of these items alone.
@@ -60,6 +61,11 @@ def log_odds_of(prediction: Mapping[str, Any]) -> float:
     if negative is not None:
         return -_log_odds_at_least(negative)
     return float((prediction["answer"] == "positive") - (prediction["answer"] == "negative"))
+
+
+def probability_of(prediction: Mapping[str, Any]) -> float | None:
+    """The probability of positive against negative; None for a prediction without log-probabilities."""
+    return round(float(sigmoid(log_odds_of(prediction))), 4) if has_probability(prediction) else None
 
 
 def _log_odds_at_least(logprob: float) -> float:

@@ -12,6 +12,7 @@ import numpy as np
 from stages.judging.classifiers import Indices, log_odds_from_states, log_odds_from_views, log_odds_from_words
 from stages.judging.hidden_states import HiddenStates, Items
 from stages.judging.metrics import Bools, Floats, auc, sigmoid
+from stages.pipeline.tables import Rows
 
 FOLDS = 5
 SUSPECTS = 0.1  # share of each label's items that the second round doesn't learn from
@@ -90,3 +91,13 @@ def probe_of_best_layer(states: HiddenStates, train: Items, dev: Items, evaluati
     ]
     best = int(np.argmax(aucs))
     return int(states.layers[best]), log_odds_from_views(of_train[best], labels, states.of(evaluation)[best])
+
+
+def pseudo_labelled(states: HiddenStates, train: Items, dev: Items, unlabelled: Items) -> Rows:
+    """The unlabelled items with the label of a probe (Lee, 2013) that has learnt `train`, and whose layer ranks `dev`
+    best.
+    """
+    if not unlabelled:
+        return []
+    log_odds = probe_of_best_layer(states, train, dev, unlabelled)[1]
+    return [{**item, "label": bool(value > 0)} for item, value in zip(unlabelled, log_odds, strict=True)]

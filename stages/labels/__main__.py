@@ -89,9 +89,7 @@ INQUIRIES = click.option(
     "--inquiries", type=click.Path(path_type=Path), default=Path("data/inquiries.jsonl"), show_default=True
 )
 QUEUE = click.option(
-    "--queue",
-    type=click.Path(exists=True, path_type=Path),
-    help="Only the items of this file, in its order.",
+    "--queue", type=click.Path(exists=True, path_type=Path), help="Only the items of this file, in its order."
 )
 FIRST = click.option("--first", type=click.IntRange(min=1), help="Only so many, of the queue if there is one.")
 IN_ORDER = click.option(
@@ -384,7 +382,7 @@ def inquiries_in(file: Path, in_order: bool, annotations: Path, p: Params) -> It
         labelled_ids = store.votes(store.load(annotations, question))
         return ordered(sample_inquiries(source, labelled_ids, p), in_order)
     inquiries = read(file, Inquiry)
-    if not any(name.endswith("is_question") for name in inquiries.columns):  # no scorer has found them
+    if file.stat().st_size and not any(name.endswith("is_question") for name in inquiries.columns):  # no scorer's
         raise click.ClickException(
             f"{file} is of a question of turns: `dvc repro filter` makes that of {question.name}"
         )

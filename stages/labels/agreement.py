@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
-from stages.judging.metrics import wilson
+from stages.judging.metrics import rounded_bounds, wilson
 from stages.pipeline.markdown import markdown_table
 from stages.pipeline.params import Params
 
@@ -91,8 +91,7 @@ def bootstrap_estimate(
         low, high = np.nanpercentile([statistic_or_nan(items[indices]) for indices in samples], [2.5, 97.5])
     if low == high == 1:
         low = least_of_full_agreement(counts, len(items))
-    bounds = {f"{name}_low": round(float(low), 4), f"{name}_high": round(float(high), 4)}
-    return {name: round(estimate, 4)} | bounds | count
+    return rounded_bounds(name, estimate, low, high) | count
 
 
 def majority(labels: Iterable[str]) -> str | None:

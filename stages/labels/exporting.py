@@ -20,6 +20,7 @@ from stages.labels.store import Line, labelled_at, latest_lines
 from stages.llm.prompts import lettered
 from stages.pipeline.definition import Definition
 from stages.pipeline.files import write_json, write_text
+from stages.pipeline.tables import Rows
 
 TOOLS = ("label-studio", "doccano", "csv")
 HEADER = ("id", "label", "annotator", "at", "seconds", "note", "question", "history")
@@ -58,9 +59,7 @@ def write_labels(
         raise write_error(Path(error.filename or folder), error, "write the labels again") from error
 
 
-def tasks(
-    lines: Sequence[Line], inquiries: Inquiries, emails: Mapping[str, str], question: Definition
-) -> list[dict[str, Any]]:
+def tasks(lines: Sequence[Line], inquiries: Inquiries, emails: Mapping[str, str], question: Definition) -> Rows:
     lines_by_id: dict[int, list[Line]] = {}
     for line in lines:
         lines_by_id.setdefault(line["id"], []).append(line)

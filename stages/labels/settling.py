@@ -19,20 +19,12 @@ def settle(votes: Mapping[str, str], p: Annotate) -> tuple[str | None, str | Non
     """
     if not votes:
         return None, "unlabelled"
-    label: str | None
+    label = majority(votes.values())
     if p.policy == "adjudicator" and p.adjudicator and p.adjudicator in votes:
         label = votes[p.adjudicator]
-    elif p.policy == "majority":
-        label = majority(votes.values())
-    else:
-        label = unanimous_label(votes)
+    elif p.policy != "majority" and len(set(votes.values())) > 1:
+        label = None
     return (label, None) if label else (None, "contradicting_labels")
-
-
-def unanimous_label(votes: Mapping[str, str]) -> str | None:
-    """The label that all annotators gave."""
-    labels = set(votes.values())
-    return labels.pop() if len(labels) == 1 else None
 
 
 class Settlement(NamedTuple):

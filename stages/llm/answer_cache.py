@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 import click
 
-from stages.llm import Prompt, SaveAnswers
+from stages.llm import Answers, Prompt, Prompts, SaveAnswers
 from stages.llm.answer_parsing import after_thought
 from stages.llm.answer_store import AnswerStore
 from stages.llm.no_answers import NoAnswer
@@ -52,12 +52,7 @@ class Engine(Protocol):
         ...
 
     def choose(
-        self,
-        prompts: Sequence[Prompt],
-        options: Sequence[str],
-        stored_answers: Mapping[int, Any],
-        save: SaveAnswers,
-        progress_title: str,
+        self, prompts: Prompts, options: Sequence[str], stored_answers: Answers, save: SaveAnswers, progress_title: str
     ) -> None:
         """Save the natural log-probability of each option as the next token, in the order of the options; None for an
         option that the engine has no log-probability of.
@@ -65,27 +60,22 @@ class Engine(Protocol):
         ...
 
     def generate(
-        self,
-        prompts: Sequence[Prompt],
-        max_tokens: int,
-        stored_answers: Mapping[int, Any],
-        save: SaveAnswers,
-        progress_title: str,
+        self, prompts: Prompts, max_tokens: int, stored_answers: Answers, save: SaveAnswers, progress_title: str
     ) -> None:
         """Save the text of greedy decoding, of up to `max_tokens` tokens."""
         ...
 
 
 def choose(
-    engine: Engine, prompts: Sequence[Prompt], options: Sequence[str], progress_title: str
+    engine: Engine, prompts: Prompts, options: Sequence[str], progress_title: str
 ) -> list[list[float | None] | NoAnswer]:
     """The natural log-probability of each option as the next token after each prompt; [prompts][options].
 
     Raises click.ClickException where the model's numbers are no log-probabilities; valid answers are saved before.
     """
 
-    def ask_engine(unique_prompts: Sequence[Prompt], stored_answers: Mapping[int, Any], save: SaveAnswers) -> None:
-        def save_and_check(answers: Mapping[int, Any]) -> None:
+    def ask_engine(unique_prompts: Prompts, stored_answers: Answers, save: SaveAnswers) -> None:
+        def save_and_check(answers: Answers) -> None:
             save(answers)
             for answer in answers.values():
                 _check_logprobs(answer, options)
@@ -96,14 +86,14 @@ def choose(
     return _cached_answers(engine, call_parameters, prompts, ask_engine, lambda answer: are_logprobs(answer, options))
 
 
-def generate(engine: Engine, prompts: Sequence[Prompt], max_tokens: int, progress_title: str) -> list[str | NoAnswer]:
+def generate(engine: Engine, prompts: Prompts, max_tokens: int, progress_title: str) -> list[str | NoAnswer]:
     """The text of greedy decoding after each prompt, of up to `max_tokens` tokens, without the model's thought.
 
     An empty text is an answer, but it isn't cached. Lone surrogates are replaced, since a text with one can be neither
     stored nor hashed where it is part of the next prompt.
     """
 
-    def ask_engine(unique_prompts: Sequence[Prompt], stored_answers: Mapping[int, Any], save: SaveAnswers) -> None:
+    def ask_engine(unique_prompts: Prompts, stored_answers: Answers, save: SaveAnswers) -> None:
         def save_encodable(answers: Mapping[int, str | NoAnswer]) -> None:
             save({index: _encodable(answer) for index, answer in answers.items()})
 
@@ -113,9 +103,7 @@ def generate(engine: Engine, prompts: Sequence[Prompt], max_tokens: int, progres
     return [_without_thought(answer) for answer in answers]
 
 
-def generate_unstored(
-    engine: Engine, prompts: Sequence[Prompt], max_tokens: int, progress_title: str
-) -> list[str | NoAnswer]:
+def generate_unstored(engine: Engine, prompts: Prompts, max_tokens: int, progress_title: str) -> list[str | NoAnswer]:
     """As `generate`, without the store: the engine is asked each time."""
     answers: dict[int, str | NoAnswer] = {}
     engine.generate(prompts, max_tokens, {}, answers.update, progress_title)
@@ -166,8 +154,8 @@ def _check_logprobs(answer: Any, options: Sequence[str]) -> None:
 def _cached_answers(
     engine: Engine,
     call_parameters: Mapping[str, Any],
-    prompts: Sequence[Prompt],
-    ask_engine: Callable[[Sequence[Prompt], Mapping[int, Any], SaveAnswers], None],
+    prompts: Prompts,
+    ask_engine: Callable[[Prompts, Answers, SaveAnswers], None],
     is_valid: Callable[[Any], bool],
 ) -> list[Any]:
     """The answer to each prompt, from the store or from the engine.
@@ -190,7 +178,7 @@ def _cached_answers(
         answer_by_index = dict(stored_answers)
 
         # 3. Each new answer is stored as soon as it exists.
-        def save(new_answers: Mapping[int, Any]) -> None:
+        def save(new_answers: Answers) -> None:
             store.put({unique_keys[i]: _to_json(answer) for i, answer in new_answers.items() if keeps(answer)})
             answer_by_index.update(new_answers)
 

@@ -198,16 +198,22 @@ def count_parameters(name: str, folder: Path) -> int:
 
     Raises click.ClickException for a model whose architecture transformers doesn't have.
     """
-    import torch
-    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers import AutoConfig
 
     source, pin = pretrained_source(folder)
     try:
-        config = AutoConfig.from_pretrained(source, **pin)
-        with torch.device("meta"):
-            return AutoModelForCausalLM.from_config(config, trust_remote_code=False).num_parameters()
+        return empty_model(AutoConfig.from_pretrained(source, **pin)).num_parameters()
     except (ValueError, OSError) as error:
         raise click.ClickException(_cannot_load(name, error)) from error
+
+
+def empty_model(config: Any) -> Any:
+    """A model with the shapes of its weights alone."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    with torch.device("meta"):
+        return AutoModelForCausalLM.from_config(config, trust_remote_code=False)
 
 
 def _cannot_load(name: str, error: Exception) -> str:

@@ -13,7 +13,7 @@ from typing import Any, cast
 import click
 from tqdm import tqdm
 
-from stages.llm import Prompt, SaveAnswers
+from stages.llm import Answers, Prompt, Prompts, SaveAnswers
 from stages.llm.no_answers import NoAnswer
 from stages.llm.openai_answers import (
     Choice,
@@ -124,12 +124,7 @@ class OpenAI:
         return True
 
     def choose(
-        self,
-        prompts: Sequence[Prompt],
-        options: Sequence[str],
-        stored_answers: Mapping[int, Any],
-        save: SaveAnswers,
-        progress_title: str,
+        self, prompts: Prompts, options: Sequence[str], stored_answers: Answers, save: SaveAnswers, progress_title: str
     ) -> None:
         """Save the natural log-probability of each option as the next token.
 
@@ -140,12 +135,7 @@ class OpenAI:
         self._answer_prompts(partial(kind, options=options), prompts, stored_answers, save, progress_title)
 
     def generate(
-        self,
-        prompts: Sequence[Prompt],
-        max_tokens: int,
-        stored_answers: Mapping[int, Any],
-        save: SaveAnswers,
-        progress_title: str,
+        self, prompts: Prompts, max_tokens: int, stored_answers: Answers, save: SaveAnswers, progress_title: str
     ) -> None:
         """Save the text of greedy decoding, of up to `max_tokens` tokens after the model's thought."""
         kind = partial(TextRequest, answer_tokens=max_tokens)
@@ -154,8 +144,8 @@ class OpenAI:
     def _answer_prompts(
         self,
         kind: Callable[..., Request],
-        prompts: Sequence[Prompt],
-        stored_answers: Mapping[int, Any],
+        prompts: Prompts,
+        stored_answers: Answers,
         save: SaveAnswers,
         progress_title: str,
     ) -> None:

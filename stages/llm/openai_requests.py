@@ -10,14 +10,7 @@ from stages.llm import Prompt
 from stages.llm.answer_parsing import after_thought
 from stages.llm.control_tokens import INSIDE_CONTROL_TOKEN, WORD_JOINER
 from stages.llm.no_answers import NoAnswer
-from stages.llm.openai_answers import (
-    Choice,
-    has_thought,
-    option_in_json,
-    option_logprobs,
-    text_of,
-    top_logprobs,
-)
+from stages.llm.openai_answers import Choice, has_thought, option_in_json, option_logprobs, text_of, top_logprobs
 from stages.pipeline.params import Endpoint
 
 OPTION_TOKENS = 128  # limit of a structured answer: some servers put line breaks between all its parts

@@ -7,7 +7,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from stages.llm import Prompt, SaveAnswers
+from stages.llm import Answers, Prompts, SaveAnswers
 from stages.llm.tokenization import TokenizerMixin, common_prefix_length, encode, option_tokens, rows_of_beginnings
 from stages.llm.weights import attends_to_all, compute_dtype, context_length, load, minor_version
 from stages.llm.weights import identity as weight_fingerprints
@@ -57,12 +57,7 @@ class Transformers(TokenizerMixin):
         self.model.generation_config = transformers.GenerationConfig()
 
     def choose(
-        self,
-        prompts: Sequence[Prompt],
-        options: Sequence[str],
-        stored_answers: Mapping[int, Any],
-        save: SaveAnswers,
-        progress_title: str,
+        self, prompts: Prompts, options: Sequence[str], stored_answers: Answers, save: SaveAnswers, progress_title: str
     ) -> None:
         """Save the natural log-probability of each option as the next token.
 
@@ -92,7 +87,7 @@ class Transformers(TokenizerMixin):
                 logprobs = torch.log_softmax(logits.float(), dim=-1)[:, option_ids]
                 save(dict(zip(place_by_prompt, logprobs.tolist(), strict=True)))
 
-    def keep_prefix(self, prompts: Sequence[Prompt], options: Sequence[str]) -> None:
+    def keep_prefix(self, prompts: Prompts, options: Sequence[str]) -> None:
         """Compute the prefix that these prompts share, for later calls whose prompts all begin with it too."""
         import torch
 
@@ -162,12 +157,7 @@ class Transformers(TokenizerMixin):
         return read_only
 
     def generate(
-        self,
-        prompts: Sequence[Prompt],
-        max_tokens: int,
-        stored_answers: Mapping[int, Any],
-        save: SaveAnswers,
-        progress_title: str,
+        self, prompts: Prompts, max_tokens: int, stored_answers: Answers, save: SaveAnswers, progress_title: str
     ) -> None:
         """Save the text of greedy decoding, of up to `max_tokens` tokens."""
         import torch
@@ -188,9 +178,7 @@ class Transformers(TokenizerMixin):
                 input_ids = _padded(sequences, "left")  # generation continues on the right
                 attention_mask = _padded([[1] * len(ids) for ids in sequences], "left")
                 output_ids = self.model.generate(
-                    input_ids.to(self.device),
-                    attention_mask=attention_mask.to(self.device),
-                    generation_config=config,
+                    input_ids.to(self.device), attention_mask=attention_mask.to(self.device), generation_config=config
                 )
                 answers = output_ids[:, input_ids.shape[1] :].tolist()
                 save({i: self._text(ids) for i, ids in zip(batch, answers, strict=True)})

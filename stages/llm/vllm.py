@@ -10,7 +10,7 @@ from typing import Any, get_args
 import click
 from tqdm import tqdm
 
-from stages.llm import Prompt, SaveAnswers
+from stages.llm import Answers, Prompts, SaveAnswers
 from stages.llm.merging import merge
 from stages.llm.tokenization import TokenizerMixin, encode, option_tokens
 from stages.llm.weights import identity as weight_fingerprints
@@ -68,12 +68,7 @@ class VLLM(TokenizerMixin):
         )
 
     def choose(
-        self,
-        prompts: Sequence[Prompt],
-        options: Sequence[str],
-        stored_answers: Mapping[int, Any],
-        save: SaveAnswers,
-        progress_title: str,
+        self, prompts: Prompts, options: Sequence[str], stored_answers: Answers, save: SaveAnswers, progress_title: str
     ) -> None:
         """Save the natural log-probability of each option as the next token.
 
@@ -90,12 +85,7 @@ class VLLM(TokenizerMixin):
             save(dict(zip(indices, logprobs, strict=True)))
 
     def generate(
-        self,
-        prompts: Sequence[Prompt],
-        max_tokens: int,
-        stored_answers: Mapping[int, Any],
-        save: SaveAnswers,
-        progress_title: str,
+        self, prompts: Prompts, max_tokens: int, stored_answers: Answers, save: SaveAnswers, progress_title: str
     ) -> None:
         """Save the text of greedy decoding, of up to `max_tokens` tokens."""
         from vllm import SamplingParams
@@ -106,9 +96,9 @@ class VLLM(TokenizerMixin):
 
     def _outputs(
         self,
-        prompts: Sequence[Prompt],
+        prompts: Prompts,
         sampling: Any,
-        stored_answers: Mapping[int, Any],
+        stored_answers: Answers,
         progress_title: str,
         before_answer: Sequence[int] = (),
     ) -> Iterator[tuple[list[int], Any]]:

@@ -41,8 +41,8 @@ REMEDY = "make room, or move it (TMPDIR: temporary files, LABELS_CACHE: answers)
 ROOM = 2**22  # bytes; a folder with less room is full
 
 
-class _SaysWhatToDo(click.Command):
-    """A command that says which folder is full, whichever library met it, and which extra isn't installed."""
+class Command(click.Command):
+    """A stage or a tool, which says which folder is full, whichever library met it, or which extra is missing."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -61,11 +61,7 @@ class _SaysWhatToDo(click.Command):
             raise click.ClickException(message) from error
 
 
-class Command(_SaysWhatToDo):
-    """The command of a stage or a tool."""
-
-
-class Group(_SaysWhatToDo, click.Group):
+class Group(Command, click.Group):
     """Several commands under one name."""
 
 

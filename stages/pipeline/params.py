@@ -7,16 +7,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
-from pydantic import (
-    Discriminator,
-    Field,
-    JsonValue,
-    PositiveInt,
-    PrivateAttr,
-    Tag,
-    field_validator,
-    model_validator,
-)
+from pydantic import Discriminator, Field, JsonValue, PositiveInt, PrivateAttr, Tag, field_validator, model_validator
 
 from stages.pipeline.definition import Definition, load_definition
 from stages.pipeline.settings import Name, Section, Text, checked, did_you_mean
@@ -452,6 +443,12 @@ class Params(Section):
         if name not in self.models:
             raise click.ClickException(f"{name} is not under models in params.yaml (known: {', '.join(self.models)})")
         return self.models[name]
+
+    @property
+    def names_of_run(self) -> list[str]:
+        """The models that a run asks: the ladder's, the probe's, the filter's and the gate's."""
+        of_scorers = (scorer.model for scorer in self.score.scorers)
+        return list(dict.fromkeys(filter(None, [*self.ladder, self.law.probe_model, *of_scorers, self.gate.resolve])))
 
     @field_validator("seeds")
     @classmethod

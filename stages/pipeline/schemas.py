@@ -13,11 +13,7 @@ import pandera.pandas as pa
 from pandera.typing.pandas import Series
 
 SPLITS = ("train", "dev", "test")
-NO_ANSWERS = (
-    "unreadable",
-    "refused",
-    "cut_off",
-)  # in place of a model's answer: the members of stages.llm.no_answers.NoAnswer
+NO_ANSWERS = ("unreadable", "refused", "cut_off")  # the members of stages.llm.no_answers.NoAnswer
 ANSWERS = ("positive", "negative", "dont_know", *NO_ANSWERS)
 ANSWER_OF_SEED = "answer_of_seed_"  # and the seed: columns of predictions that are of several trainings
 BY_READERS = "readers"

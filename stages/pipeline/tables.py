@@ -10,7 +10,7 @@ import json
 import re
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
@@ -40,6 +40,7 @@ IBIS_TYPES = {  # by the names of pandera's
     "string[pyarrow]": "string",
     "object": "array<struct<sender: string, text: string, timestamp: int64>>",  # cr_window, the one nested column
 }
+Rows = list[dict[str, Any]]
 CHUNK = 50_000  # rows that are in pandas, or in Python, at a time
 MAX_ERROR_LINES = 20
 ROW_OVERHEAD = 64  # characters, added to the length of a row's text as an estimate of memory
@@ -212,7 +213,7 @@ def duckdb_errors() -> Iterator[None]:
         raise click.ClickException(str(error).splitlines()[0]) from error
 
 
-def rows(table: ibis.Table) -> list[dict[str, Any]]:
+def rows(table: ibis.Table) -> Rows:
     """The rows of a table that fits into memory, as dictionaries."""
     with duckdb_errors():
         return table.to_pyarrow().to_pylist()
@@ -241,10 +242,9 @@ def from_rows(records: list[Any], model: type[Table]) -> ibis.Table:
 def _keeps_contract(table: ibis.Table, model: type[Table]) -> ibis.Value:
     """Whether a row keeps the model's contract: pandera's checks, as it writes them for Ibis."""
     keeps: ibis.Value = ~_is_not_finite(table).fill_null(False)
-    for pattern, column in model.to_schema().columns.items():
-        for name in filter(re.compile(rf"(?:{pattern})\Z").match, table.columns):
-            holds = ibis.and_(*[_holds(table, name, check) for check in column.checks])
-            keeps &= (table[name].isnull() | holds) if column.nullable else (table[name].notnull() & holds)
+    for name, column in _model_columns(table.columns, model).items():
+        holds = ibis.and_(*[_holds(table, name, check) for check in column.checks])
+        keeps &= (table[name].isnull() | holds) if column.nullable else (table[name].notnull() & holds)
     return keeps
 
 
@@ -290,7 +290,7 @@ def _failures_of_batch(batch: pyarrow.RecordBatch, model: type[Table], source: s
     problems = _problems_in_arrow(batch, model)
     numbers = pd.RangeIndex(batch.num_rows)
     frame = batch.to_pandas().set_axis(numbers).drop(index=[number for number, _field, _problem in problems])
-    types = {field: str(column.dtype) for field, column in _model_columns(batch, model).items()}
+    types = {field: str(column.dtype) for field, column in _model_columns(batch.schema.names, model).items()}
     try:
         model.validate(frame.astype({field: dtype for field, dtype in types.items() if dtype != "object"}), lazy=True)
     except SchemaErrors as error:
@@ -312,7 +312,7 @@ def _problems_in_arrow(batch: pyarrow.RecordBatch, model: type[Table]) -> list[t
     Pandas can't tell these from sound ones: to it NaN and null are one, and a column of integers with a null is of
     floats.
     """
-    model_columns = _model_columns(batch, model)
+    model_columns = _model_columns(batch.schema.names, model)
     problems: list[tuple[Any, str, str]] = []
     for field, column in zip(batch.schema.names, batch.columns, strict=True):
         if pyarrow.types.is_floating(column.type):
@@ -327,13 +327,13 @@ def _true_rows(flags: pyarrow.BooleanArray) -> list[int]:
     return [row for row, flag in enumerate(flags.to_pylist()) if flag]
 
 
-def _model_columns(batch: pyarrow.RecordBatch, model: type[Table]) -> dict[str, Any]:
-    """The model's column for each field of a batch that has one."""
+def _model_columns(fields: Sequence[str], model: type[Table]) -> dict[str, Any]:
+    """The model's column for each field that has one."""
     return {
         field: column
         for pattern, column in model.to_schema().columns.items()
-        for field in batch.schema.names
-        if (re.match(pattern, field) if column.regex else pattern == field)
+        for field in fields
+        if (re.fullmatch(pattern, field) if column.regex else pattern == field)
     }
 
 
@@ -384,13 +384,18 @@ def _write_file(path: str | Path, table: ibis.Table) -> None:
         backend.raw_sql(f"COPY ({backend.compile(table)}) TO {sql_text(part)} (FORMAT {form})")
 
 
-def write_rejects(path: str | Path, rejects: list[dict[str, Any]], model: type[Table]) -> Counter[str]:
+def count_reasons(rejects: ibis.Table) -> Counter[str]:
+    reasons = rejects.group_by("reason").agg(count=_.count())
+    return Counter({row["reason"]: row["count"] for row in rows(reasons)})
+
+
+def write_rejects(path: str | Path, rejects: Rows, model: type[Table]) -> Counter[str]:
     """Write rows that left the data, each with its reason, and count the reasons."""
     write(path, from_rows([{"id": None, "at": None} | reject for reject in rejects], model), model)
     return Counter(reject["reason"] for reject in rejects)
 
 
-def split_items(path: str | Path, split: str) -> list[dict[str, Any]]:
+def split_items(path: str | Path, split: str) -> Rows:
     """The items of one split of data/items.jsonl, or of `all` three, by id. Items between two blocks are in none."""
     items = rows(read(path, Item).order_by("id"))
     splits = SPLITS if split == "all" else (split,)

@@ -24,6 +24,7 @@ from stages.pipeline.command import Command
 from stages.pipeline.markdown import markdown_table
 from stages.pipeline.model_sizes import with_sizes
 from stages.pipeline.params import Params, params
+from stages.pipeline.shell import output_of
 from stages.pipeline.tables import split_items
 from stages.reporting.comparison import (
     COMPARISON_HEAD,
@@ -41,15 +42,6 @@ from stages.reporting.tables import f1_over_seeds, has_seeds
 FIGURE_4 = "metrics/plots/size.json"
 STATES = {"vanilla": "baseline", "tuned": "tuned"}  # and how their folders are called
 Stage = Mapping[str, Any]
-
-
-def commit_of(base: str) -> str:
-    """The hash of a branch's or a tag's commit. Raises click.ClickException where there is none."""
-    command = ["git", "rev-parse", "--verify", f"{base}^{{commit}}"]
-    process = subprocess.run(command, capture_output=True, text=True)
-    if process.returncode:
-        raise click.ClickException(f"{' '.join(command)}: {process.stderr.strip()}")
-    return process.stdout.strip()
 
 
 def at(commit: str, path: str) -> str:
@@ -200,7 +192,7 @@ def main(base: str, picture: Path) -> None:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     p = with_sizes(params())
-    commit = commit_of(base)
+    commit = output_of("git", "rev-parse", "--verify", f"{base}^{{commit}}")
     paths = {(state, model): f"metrics/details/{STATES[state]}/{model}.json" for state, model in models_of(p)}
     before, after, unavailable = both_predictions(base, commit, p)
     metrics_before = {key: json.loads(text) for key, path in paths.items() if (text := at(commit, path))}

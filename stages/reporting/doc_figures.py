@@ -17,7 +17,7 @@ import click
 from stages.judging.metrics import wilson
 from stages.pipeline.command import Command
 from stages.pipeline.files import read_json
-from stages.pipeline.markdown import in_percent, markdown_table
+from stages.pipeline.markdown import markdown_table
 from stages.pipeline.params import params
 from stages.reporting.gate_text import HEAD as GATE_HEAD
 from stages.reporting.gate_text import gate_rows
@@ -351,8 +351,8 @@ def filter_by_scorers() -> str:
     """Precision and recall of the filter's first scorer alone and of both."""
     quality = metric("judge_filter.json")
     rows = [
-        ["`rules`", *(share(quality, f"is_question_{name}") for name in ("precision", "recall"))],
-        ["`rules`, `mark`", *(share(quality, name) for name in ("precision", "recall"))],
+        ["`rules`", *(bounded(quality, f"is_question_{name}") for name in ("precision", "recall"))],
+        ["`rules`, `mark`", *(bounded(quality, name) for name in ("precision", "recall"))],
     ]
     labelled = quality["labelled_kept"] + quality["labelled_rejected"]
     table = markdown_table(["scorers", "precision (%)", "recall (%)"], rows)
@@ -375,10 +375,6 @@ def gpu_table(run: Mapping[str, Any]) -> str:
     card = run["tests"].get("test_packages_and_card", {"figures": {}})["figures"].get("card", "no GPU")
     head = ["test", "outcome", "seconds", "budget", "measured"]
     return f"{card}, {run['day']}, n = 1 run.\n\n{markdown_table(head, lines)}"
-
-
-def share(values: Mapping[str, Any], name: str) -> str:
-    return in_percent(values[name], values[f"{name}_low"], values[f"{name}_high"])
 
 
 @click.command(cls=Command, help=__doc__)

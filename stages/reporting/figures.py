@@ -11,7 +11,7 @@ from stages.judging.predictions import has_probability, log_odds_of, share_of_po
 from stages.pipeline.definition import NEGATIVE, POSITIVE, Definition
 from stages.pipeline.params import Model, Params
 from stages.pipeline.schemas import ANSWERS
-from stages.reporting.run import Answers, Rows, Run, Scores
+from stages.reporting.run import Answers, Rows, Run
 
 VANILLA, TUNED = "vanilla", "tuned"
 BINS = 10  # of probability, each as wide
@@ -23,7 +23,7 @@ def figures_of_run(run: Run, scores: ibis.Table, p: Params) -> dict[str, Rows]:
     """The points of each figure by its name; `scores` are the filter's."""
     answers = {VANILLA: run.vanilla_answers, TUNED: run.tuned_answers}
     return {
-        "size": size(run.vanilla, run.tuned, run.floors, p.models),
+        "size": size(run, p.models),
         "confusion": confusion(answers, p.question.definition),
         "reliability": reliability(answers),
         "precision_recall": precision_recall(answers),
@@ -31,12 +31,7 @@ def figures_of_run(run: Run, scores: ibis.Table, p: Params) -> dict[str, Rows]:
     }
 
 
-def size(
-    vanilla: Mapping[str, Scores],
-    tuned: Mapping[str, Scores],
-    floors: Mapping[str, Scores],
-    models: Mapping[str, Model],
-) -> Rows:
+def size(run: Run, models: Mapping[str, Model]) -> Rows:
     """Precision and F1 against model size (paper, Figure 4), in percent with 95% bounds; floors have no size."""
     return [
         {"score": label, "state": state, "model": name, "parameters": models[name].size if name in models else None}
@@ -45,7 +40,7 @@ def size(
             for end, rest in (("value", ""), ("low", "_low"), ("high", "_high"))
         }
         for key, label in (("precision", "precision"), ("f1", "F1 score"))
-        for state, scores_by_model in ((VANILLA, vanilla), (TUNED, tuned), ("floor", floors))
+        for state, scores_by_model in ((VANILLA, run.vanilla), (TUNED, run.tuned), ("floor", run.floors))
         for name, scores in scores_by_model.items()
     ]
 

@@ -101,7 +101,7 @@ def cards_of_run(
     cards = {}
     for name, scores in run.tuned.items():
         tuned = f"mean of {scores['seeds']} seeds" if has_seeds(scores) else "this adapter"
-        rows = {tuned: scores, "the base alone": run.vanilla[name]} | run.floors
+        rows = {tuned: scores, "the base alone": run.vanilla[name], **run.floors}
         cards[name] = card(name, rows, counts, fetched[name], locked, p)
     return cards
 

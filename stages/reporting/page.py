@@ -9,7 +9,6 @@ The page shows texts of the chat: it is as private as the chat. What a stage tha
 
 import os
 import platform
-import subprocess
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -26,6 +25,7 @@ from stages.pipeline.markdown import plural
 from stages.pipeline.model_sizes import with_sizes
 from stages.pipeline.params import Params, params
 from stages.pipeline.schemas import SPLITS
+from stages.pipeline.shell import output_of
 from stages.pipeline.tables import split_items
 from stages.pipeline.window import with_window
 from stages.reporting.model_card import made_of
@@ -153,10 +153,6 @@ def data_files(stages: Mapping[str, Any]) -> Rows:
     return [files[path] for path in sorted(files)]
 
 
-def git(*command: str) -> str:
-    return subprocess.run(["git", *command], capture_output=True, text=True, check=True).stdout.strip()
-
-
 def read_if_there(file: Path) -> dict[str, Any]:
     """A JSON file of metrics; empty where its stage has not run."""
     return read_json(file) if file.exists() else {}
@@ -211,12 +207,12 @@ def page_values(metrics: Path, data: Path, revisions: Sequence[str], p: Params) 
     laws = {"vanilla": read_if_there(details / "law.json"), "tuned": read_if_there(details / "law_tuned.json")}
     agreement = read_if_there(details / "agreement.json")
     markdown_files = {name: metrics / f"{name}.md" for name in ("law", "law_tuned", "ablation")}
-    points = picture_points(run.vanilla, run.tuned, run.floors, p.models, question)
+    points = picture_points(run, p.models, question)
     summary_spec = read_json(Path(__file__).with_name("summary.json")) | {"data": {"values": points}}
-    summary_title = reached(run.vanilla, run.tuned, run.floors, p.evaluate.split, question)
+    summary_title = reached(run, p.evaluate.split, question)
     return {
-        "revision": git("describe", "--always", "--dirty", "--abbrev=12"),
-        "date": git("log", "-1", "--format=%cs"),
+        "revision": output_of("git", "describe", "--always", "--dirty", "--abbrev=12"),
+        "date": output_of("git", "log", "-1", "--format=%cs"),
         "question": question,
         "labels": counts["annotate"],
         "findings": findings(laws, counts["annotate"], agreement, question),

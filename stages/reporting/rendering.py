@@ -2,12 +2,11 @@
 
 import json
 import re
-import subprocess
 import sys
 from collections.abc import Sequence
 from typing import Any
 
-import click
+from stages.pipeline.shell import output_of
 
 WIDER = 2.1  # times a template's width: one fits a phone, this the column of a page
 BOLD, PLAIN = 7.5, 6.2  # pixels of a letter of headers and of other labels, about
@@ -23,11 +22,7 @@ def figures(revisions: Sequence[str] = (), targets: Sequence[str] = ()) -> dict[
 
 
 def dvc(*command: str) -> str:
-    """What a command of DVC prints; click.ClickException with what it complains of where it fails."""
-    process = subprocess.run([sys.executable, "-m", "dvc", *command], capture_output=True, text=True)
-    if process.returncode:
-        raise click.ClickException(f"dvc {' '.join(command)}: {process.stderr.strip()}")
-    return process.stdout
+    return output_of(sys.executable, "-m", "dvc", *command)
 
 
 def svg(spec: dict[str, Any], prefix: str, wider: float = 1) -> str:

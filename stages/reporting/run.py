@@ -7,9 +7,8 @@ from typing import Any, NamedTuple
 from stages.judging.predictions import load_predictions
 from stages.pipeline.files import read_json
 from stages.pipeline.params import Params
-from stages.pipeline.tables import split_items
+from stages.pipeline.tables import Rows, split_items
 
-Rows = list[dict[str, Any]]
 Scores = Mapping[str, Any]  # a metrics file of a model
 Answers = Mapping[str, Rows]  # predictions by model
 FLOORS = ("always_positive", "tfidf_lr", "probe")  # of the stage floor, which learn in seconds or not at all
@@ -18,9 +17,9 @@ FLOORS = ("always_positive", "tfidf_lr", "probe")  # of the stage floor, which l
 class Run(NamedTuple):
     """Scores and predictions by model, vanilla and tuned, smallest first; scores of the floors."""
 
-    vanilla: dict[str, Scores]
-    tuned: dict[str, Scores]
-    floors: dict[str, Scores]
+    vanilla: Mapping[str, Scores]
+    tuned: Mapping[str, Scores]
+    floors: Mapping[str, Scores]
     vanilla_answers: Answers
     tuned_answers: Answers
 

@@ -10,7 +10,7 @@ from stages.pipeline.params import Model
 from stages.reporting.few_labels import few_labels_in_words, has_few_labels
 from stages.reporting.figures import size
 from stages.reporting.law_text import NEXT, VERDICTS, in_brief
-from stages.reporting.run import Rows, Scores
+from stages.reporting.run import Rows, Run, Scores
 from stages.reporting.tables import has_seeds
 
 TONES = {HOLDS: "good", VIOLATED: "bad"}  # of verdicts; the others leave the question open
@@ -107,29 +107,23 @@ def next_steps(laws: Mapping[str, Metrics], annotate: Metrics, doubts: Metrics) 
     return steps
 
 
-def reached(
-    vanilla: Mapping[str, Scores],
-    tuned: Mapping[str, Scores],
-    floors: Mapping[str, Scores],
-    split: str,
-    question: Definition,
-) -> str:
+def reached(run: Run, split: str, question: Definition) -> str:
     """The F1 of the best tuned model beside the same model untrained and the best baseline, in a sentence; or why
     nothing can be said of the evaluated split.
     """
-    if not (tuned or vanilla):
+    state, scores = ("tuned", run.tuned) if run.tuned else ("vanilla", run.vanilla)
+    if not scores:
         return "No model has been evaluated yet."
-    state, scores = ("tuned", tuned) if tuned else ("vanilla", vanilla)
     best = max(scores, key=lambda name: scores[name]["f1"])
     if has_few_labels(scores[best]):
         return few_labels_in_words(split, scores[best], question)
     parts = [f"The best {state} model, {best}, has F1 {in_points(scores[best])}"]
-    if tuned and best in vanilla:
-        parts.append(f"the same model before tuning {in_points(vanilla[best])}")
-    if floors:
+    if run.tuned and best in run.vanilla:
+        parts.append(f"the same model before tuning {in_points(run.vanilla[best])}")
+    if floors := run.floors:
         baseline = max(floors, key=lambda name: floors[name]["f1"])
         parts.append(f"the best baseline, {baseline_names(question)[baseline]}, {in_points(floors[baseline])}")
-        if tuned and scores[best]["f1"] <= floors[baseline]["f1"]:
+        if run.tuned and scores[best]["f1"] <= floors[baseline]["f1"]:
             parts.append("tuning doesn't beat it")
     return "; ".join(parts) + f". n = {scores[best]['n']:,}."
 
@@ -140,15 +134,9 @@ def in_points(scores: Scores) -> str:
     return f"{100 * scores['f1']:.1f} ({100 * scores['f1_low']:.1f} to {100 * scores['f1_high']:.1f}{seeds})"
 
 
-def picture_points(
-    vanilla: Mapping[str, Scores],
-    tuned: Mapping[str, Scores],
-    floors: Mapping[str, Scores],
-    models: Mapping[str, Model],
-    question: Definition,
-) -> Rows:
+def picture_points(run: Run, models: Mapping[str, Model], question: Definition) -> Rows:
     """What the picture of the answer draws: F1 in percent with bounds, models by size and then the baselines."""
-    points = [point for point in size(vanilla, tuned, floors, models) if point["score"] == "F1 score"]
+    points = [point for point in size(run, models) if point["score"] == "F1 score"]
     names = baseline_names(question)
     for point in points:
         point["name"] = names.get(point["model"], point["model"])

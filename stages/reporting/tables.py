@@ -65,30 +65,24 @@ def resampled_f1(predictions: Rows, resamples: int, seed: int) -> Floats:
     return bootstrap_scores(answers, no_ranking, truth, resamples, seed).resampled["f1"].mean(1)
 
 
-def table_2(
-    baseline: Mapping[str, Scores],
-    tuned: Mapping[str, Scores],
-    gains: Mapping[str, dict[str, float]],
-    floors: Mapping[str, Scores],
-    models: Mapping[str, Model],
-) -> Rows:
+def table_2(run: Run, gains: Mapping[str, dict[str, float]], models: Mapping[str, Model]) -> Rows:
     """Tuned models and floors: F1, its improvement on the vanilla model in points, and recall before and after."""
     return [
         {
             "model": name,
             "kind": kind(name, models),
             "n": scores["n"],
-            "improvement": improvement(scores["f1"], baseline[name]["f1"]),
-            "recall_before": baseline[name]["recall"],
+            "improvement": improvement(scores["f1"], run.vanilla[name]["f1"]),
+            "recall_before": run.vanilla[name]["recall"],
             "recall_after": scores["recall"],
         }
         | gains[name]
         | with_bounds(scores, "f1")
         | {key: scores[key] for key in OVER_SEEDS if key in scores}
-        for name, scores in tuned.items()
+        for name, scores in run.tuned.items()
     ] + [
         {"model": name, "kind": FLOOR, "n": scores["n"], "recall_after": scores["recall"]} | with_bounds(scores, "f1")
-        for name, scores in floors.items()
+        for name, scores in run.floors.items()
     ]
 
 
@@ -124,10 +118,7 @@ def seeds_in_words(rows: Rows) -> str:
 def tables_of_run(run: Run, p: Params) -> dict[str, Rows]:
     """Table 1 and Table 2 as rows."""
     gains = improvements(run.vanilla_answers, run.tuned_answers, p.evaluate.bootstrap, p.seed)
-    return {
-        "table_1": table_1(run.vanilla, run.floors, p.models),
-        "table_2": table_2(run.vanilla, run.tuned, gains, run.floors, p.models),
-    }
+    return {"table_1": table_1(run.vanilla, run.floors, p.models), "table_2": table_2(run, gains, p.models)}
 
 
 def tables_in_markdown(tables: Mapping[str, Rows], run: Run, p: Params) -> str:

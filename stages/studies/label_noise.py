@@ -19,7 +19,7 @@ import numpy as np
 from stages.judging.hidden_states import Items, read_states
 from stages.judging.label_doubt import label_doubt, wrong_by_biggest
 from stages.judging.ladder import HOLDS, Ladder, bootstrap_ladder, judge, ladder_of
-from stages.judging.metrics import Bools, Floats
+from stages.judging.metrics import Bools, Floats, rounded_bounds
 from stages.judging.probe import out_of_sample
 from stages.pipeline.command import Command
 from stages.pipeline.files import write_json
@@ -74,9 +74,9 @@ def mean_with_bounds(name: str, values: Sequence[float]) -> dict[str, float]:
     """The mean over the seeds with its 95% bounds (Student's t)."""
     from scipy.stats import t
 
-    mean = np.mean(values)
+    mean = float(np.mean(values))
     half = t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values))
-    return {name: round(float(mean), 4), f"{name}_low": round(mean - half, 4), f"{name}_high": round(mean + half, 4)}
+    return rounded_bounds(name, mean, mean - half, mean + half)
 
 
 def key(ranking: str, score: str, share: float) -> str:
@@ -112,11 +112,7 @@ def power(noisy: Sequence[int], clean: Sequence[int]) -> dict[str, float]:
 
     clean_holds, noisy_holds = list(clean).count(HOLDS), list(noisy).count(HOLDS)
     low, high = confint_proportions_2indep(clean_holds, len(clean), noisy_holds, len(noisy), method="newcomb")
-    return {
-        "verdict_power": round(clean_holds / len(clean) - noisy_holds / len(noisy), 4),
-        "verdict_power_low": round(float(low), 4),
-        "verdict_power_high": round(float(high), 4),
-    }
+    return rounded_bounds("verdict_power", clean_holds / len(clean) - noisy_holds / len(noisy), low, high)
 
 
 def scores_of_noise(

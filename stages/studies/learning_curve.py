@@ -20,10 +20,9 @@ from numpy.typing import NDArray
 
 from stages.judging.bootstrap import bounds
 from stages.judging.hidden_states import HiddenStates, read_states
-from stages.judging.metrics import Bools, Floats
+from stages.judging.metrics import Bools, Floats, rounded_bounds
 from stages.judging.power_law import extrapolate, extrapolate_each, observed_f1, resampled_f1
-from stages.judging.probe import probe_of_best_layer
-from stages.judging.pseudo_labels import pseudo_labelled
+from stages.judging.probe import probe_of_best_layer, pseudo_labelled
 from stages.llm.alpaca import alpaca_rows
 from stages.llm.training import train
 from stages.llm.training_cache import train_once, training_fingerprint
@@ -31,14 +30,14 @@ from stages.llm.training_examples import TrainingRows
 from stages.pipeline.command import Command
 from stages.pipeline.files import read_json, write_json
 from stages.pipeline.params import Params, cache_directory, params
-from stages.pipeline.tables import split_items
+from stages.pipeline.tables import Rows, split_items
 from stages.pipeline.window import with_window
 
 PARTS = (8, 4, 2, 1)
 SEEDS = (0, 1, 2)
 
 
-def subset(examples: list[dict[str, Any]], part: int, seed: int) -> list[dict[str, Any]]:
+def subset(examples: Rows, part: int, seed: int) -> Rows:
     """One in `part` of the training examples, each class alike, in the file's order. A smaller subset lies in a larger
     one.
     """
@@ -62,18 +61,11 @@ def fit(labels: NDArray[Any], answers: NDArray[Any], log_odds: Floats, truth: Bo
     low_and_high = bounds(extrapolate_each(labels, resampled_f1(answers, log_odds, truth, seed), twice))
     result: dict[str, float] = {"n": len(truth)}
     for name, value, low, high in zip(("exponent", "f1_at_twice"), observed, *low_and_high, strict=True):
-        result |= {name: round(value, 6), f"{name}_low": round(low, 6), f"{name}_high": round(high, 6)}
+        result |= rounded_bounds(name, value, low, high, 6)
     return result
 
 
-def train_and_predict(
-    name: str,
-    examples: list[dict[str, Any]],
-    pseudo_examples: list[dict[str, Any]],
-    items: list[dict[str, Any]],
-    seed: int,
-    work: Path,
-) -> list[dict[str, Any]]:
+def train_and_predict(name: str, examples: Rows, pseudo_examples: Rows, items: Rows, seed: int, work: Path) -> Rows:
     """The predictions for the items of a model trained on these examples, and on those that a probe has labelled as
     the stage train does. A training that finished in the folder `work` is not repeated.
     """
@@ -100,14 +92,14 @@ class Probes(NamedTuple):
     """Probes that learn parts of the training items, and choose their layer on dev."""
 
     states: HiddenStates
-    train: list[dict[str, Any]]
-    dev: list[dict[str, Any]]
+    train: Rows
+    dev: Rows
 
-    def log_odds(self, examples: list[dict[str, Any]], items: list[dict[str, Any]]) -> Floats:
+    def log_odds(self, examples: Rows, items: Rows) -> Floats:
         """Log-odds of positive [items] by the probe that has learnt these examples."""
         return probe_of_best_layer(self.states, self._items_of(examples)[0], self.dev, items)[1]
 
-    def label_the_others(self, examples: list[dict[str, Any]], p: Params) -> list[dict[str, Any]]:
+    def label_the_others(self, examples: Rows, p: Params) -> Rows:
         """Training examples of all other training items, with the labels of this probe, as `train.pseudo_labels` asks
         for them.
         """
@@ -115,7 +107,7 @@ class Probes(NamedTuple):
         others = others if p.train.pseudo_labels else []
         return alpaca_rows(pseudo_labelled(self.states, learnt, self.dev, others), p.question)
 
-    def _items_of(self, examples: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    def _items_of(self, examples: Rows) -> tuple[Rows, Rows]:
         """The items of these examples, and all others."""
         ids = {row["id"] for row in examples}
         return [item for item in self.train if item["id"] in ids], [
@@ -125,11 +117,7 @@ class Probes(NamedTuple):
 
 def mean_and_range(scores: Floats) -> dict[str, float]:
     """The mean F1 over the seeds, the least and the largest."""
-    return {
-        "f1": round(float(scores.mean()), 6),
-        "f1_least": float(scores.min()),
-        "f1_most": float(scores.max()),
-    }
+    return {"f1": round(float(scores.mean()), 6), "f1_least": float(scores.min()), "f1_most": float(scores.max())}
 
 
 @click.command(cls=Command, help=__doc__)

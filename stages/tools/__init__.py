@@ -1,1 +1,1 @@
-"""What goes with an adapter and with the labelled set to whoever takes them: model card, data card, publication."""
+"""What a user runs beside the pipeline: an own chat, checks of a machine, and what is done with a tuned model."""

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from stages.llm.base_models import missing_files
+from stages.llm.base_models import empty_model, missing_files
 from stages.llm.training_settings import hyperparameters, lora_config
 from stages.llm.transformers import GENERATION_BATCH_FACTOR
 from stages.llm.weights import context_length
@@ -81,7 +81,7 @@ def model_config(name: str, model: Model, base: Path, ask_hub: bool) -> Any:
 def architecture(config: Any) -> Architecture:
     """The numbers that decide what a model needs. Its weights are counted on a model without memory."""
     text = config.get_text_config()
-    weights = {name: weight.numel() for name, weight in _empty_model(config).named_parameters()}
+    weights = {name: weight.numel() for name, weight in empty_model(config).named_parameters()}
     parameters = sum(weights.values())
     expert_parameters = sum(size for name, size in weights.items() if ".experts." in name)
     experts = _first(text, "num_experts", "num_local_experts", "n_routed_experts") or 1
@@ -110,21 +110,12 @@ def _first(config: Any, *names: str) -> int | None:
     return next((value for name in names if (value := getattr(config, name, None)) is not None), None)
 
 
-def _empty_model(config: Any) -> Any:
-    """A model with the shapes of its weights alone."""
-    import torch
-    from transformers import AutoModelForCausalLM
-
-    with torch.device("meta"):
-        return AutoModelForCausalLM.from_config(config, trust_remote_code=False)
-
-
 def lora_parameters(config: Any, rank: int, p: Params) -> int:
     """The weights that a training with these settings would update."""
     import peft
 
     with warnings.catch_warnings(category=FutureWarning, action="ignore"):  # peft asks transformers for an old name
-        empty = _empty_model(config)
+        empty = empty_model(config)
         model = peft.get_peft_model(empty, lora_config(empty, rank, p), low_cpu_mem_usage=True)
     return int(model.get_nb_trainable_parameters()[0])
 

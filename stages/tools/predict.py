@@ -16,22 +16,19 @@ null.
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import click
 import ibis
-from ibis import _
 
 from stages.chat.detection import detect_format, is_of_format, reader
 from stages.chat.fingerprint import ANNOTATIONS, SAMPLE_FINGERPRINT, check_key, secret_key, stored_fingerprint
-from stages.chat.ingestion import check_complete, check_usable, count_reasons, ingest
-from stages.chat.inquiries import check_filtered, filter_turns, inquiries_of
+from stages.chat.ingestion import check_complete, check_usable, ingest
+from stages.chat.inquiries import filter_turns, write_filtered
 from stages.chat.spill import workspace
 from stages.chat.turns import check_turns, turns_of
 from stages.gating.gate import check_question, project_of
 from stages.gating.resolution import Resolution, count_fallbacks, load_resolver, resolve_all
-from stages.judging.metrics import sigmoid
-from stages.judging.predictions import has_probability, log_odds_of
+from stages.judging.predictions import probability_of
 from stages.llm.catalogue import engine
 from stages.llm.predictions import predict
 from stages.llm.scoring import collected, score_parts
@@ -39,11 +36,9 @@ from stages.pipeline.command import Command
 from stages.pipeline.definition import NEGATIVE
 from stages.pipeline.params import Ingest, Params, params
 from stages.pipeline.schemas import Inquiry, Message, Reject, Turn
-from stages.pipeline.tables import compute_on, in_memory, materialize, read, rows, write
+from stages.pipeline.tables import Rows, compute_on, count_reasons, in_memory, materialize, read, rows, write
 from stages.pipeline.temporary import temporary_folder
 from stages.pipeline.window import with_window
-
-Rows = list[dict[str, Any]]
 
 
 def with_format(log: Path, p: Ingest) -> Ingest:
@@ -79,13 +74,9 @@ def inquiries_in(messages: Path, message_count: int, base: Path, rejects: Path, 
         turns_with_reason = turns.mutate(reason=ibis.null("string"))
     else:
         turns_with_reason = materialize(filter_turns(turns, in_memory(collected(score_parts(turns, base, p))), p))
-    other_turns = turns_with_reason.filter(_.reason.notnull())
-    reject_count = write(rejects, other_turns.select("id", "reason", at=ibis.null("string")), Reject)
-    inquiry_turns = turns_with_reason.filter(_.reason.isnull())
     inquiries_file = folder / "inquiries.jsonl"
-    parts = inquiries_of(turns, inquiry_turns, p, folder)
-    check_filtered(turn_count, write(inquiries_file, parts, Inquiry), reject_count)
-    click.echo(counted("filter", "turns", "left out", turn_count, count_reasons(other_turns)), err=True)
+    reasons = write_filtered(turns, turns_with_reason, inquiries_file, rejects, p)
+    click.echo(counted("filter", "turns", "left out", turn_count, reasons), err=True)
     return rows(read(inquiries_file, Inquiry))
 
 
@@ -102,11 +93,6 @@ def resolutions_of(items: Rows, predictions: Rows, base: Path, p: Params) -> lis
     counts = counted("resolve", "messages", "kept as they are", len(positive), count_fallbacks(rewritten))
     click.echo(counts, err=True)
     return resolutions
-
-
-def probability_of(prediction: Mapping[str, Any]) -> float | None:
-    """The probability of the positive label against the negative one; None where the model gave none."""
-    return round(float(sigmoid(log_odds_of(prediction))), 4) if has_probability(prediction) else None
 
 
 def counted(stage: str, noun: str, what: str, total: int, reasons: Mapping[str, int]) -> str:

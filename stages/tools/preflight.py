@@ -86,10 +86,8 @@ def _ram() -> int:
 
 
 def models_of_run(p: Params) -> list[str]:
-    """The models whose weights a run loads: the ladder's, the probe's and the filter's that no server has."""
-    of_scorers = [scorer.model for scorer in p.score.scorers if scorer.model]
-    names = dict.fromkeys([*p.ladder, p.law.probe_model, *of_scorers])
-    return [name for name in names if not p.models[name].endpoint]
+    """The models of a run whose weights it loads: no server has them."""
+    return [name for name in p.names_of_run if not p.models[name].endpoint]
 
 
 def needs_bitsandbytes(p: Params) -> bool:

@@ -64,10 +64,7 @@ def current_state() -> State:
 def comparison(before: State, after: State) -> list[tuple[str, str, str]]:
     """The rows of the table: name, before and after."""
     changed = sum(before.labels[id] != after.labels[id] for id in before.labels.keys() & after.labels.keys())
-    table = [
-        ("labelled items", str(len(before.labels)), str(len(after.labels))),
-        ("labels changed", "", str(changed)),
-    ]
+    table = [("labelled items", str(len(before.labels)), str(len(after.labels))), ("labels changed", "", str(changed))]
     for key in ("verdict", "strictly_rising", "slope", "slope_increase_probability"):
         values = [f"{state.law[key]:g}" if key in state.law else "-" for state in (before, after)]
         table.append((key, values[0], values[1]))

@@ -37,7 +37,15 @@ from stages.reporting.law_text import VERDICTS
 
 ROOT = Path(__file__).parents[2]
 BY_IDS = ("score", "filter", "annotate", "validate", "export")
-JUDGED_BY_NUMBERS = ("baseline", "law", "reannotate", "train", "rank", "tuned", "law_tuned", "report")
+ROUNDED = (
+    "filter_probes",
+    "states",
+    "pseudo_label",
+    "train",
+    "law_tuned",
+    "gate",
+    "report",
+)  # other bytes are no fault
 IDS = 2  # of 4,930 turns; about one in 5,000 crosses its throttle on another CPU
 TOLERANCES = {  # none for train: what it measures is the loss of its last step
     **dict.fromkeys(("score", "filter", "judge_filter", "annotate", "export"), 0.01),  # follow from such ids
@@ -165,7 +173,7 @@ def verdict_by_content(clone: Path, stage: str, path: str) -> str:
     if stage in TOLERANCES and path.startswith("metrics/details/"):  # the files beside it repeat some of its numbers
         lines = differences(stage, *committed_and_new(clone, path))
         return f"{DIFFERENT}: {'; '.join(lines)}" if lines else WITHIN_TOLERANCE
-    return OTHER_BYTES if stage in JUDGED_BY_NUMBERS or stage in TOLERANCES else DIFFERENT
+    return OTHER_BYTES if stage in ROUNDED or stage in TOLERANCES else DIFFERENT
 
 
 def copy_own_chat(clone: Path) -> None:

@@ -60,7 +60,7 @@ def test_a_run_with_two_positive_items_to_evaluate(project: Path, monkeypatch: p
         assert "model-index" not in card
 
     unfinished = load_unfinished_run(metrics / "details", project / "data", split_items("data/items.jsonl", "test"), p)
-    assert reached(unfinished.vanilla, unfinished.tuned, unfinished.floors, "test", QUESTION) == words
+    assert reached(unfinished, "test", QUESTION) == words
     stages = read_yaml(project / "dvc.lock")["stages"]
     page_tables = tables_and_sources(
         metrics / "tables.json", unfinished, stages, read_json(project / "data/models.json"), p

@@ -11,6 +11,7 @@ from stages.pipeline.params import params
 from stages.pipeline.schemas import Score
 from stages.pipeline.tables import from_rows
 from stages.reporting.figures import confusion, histogram, precision_recall, reliability, size
+from stages.reporting.run import Run
 from tests.conftest import QUESTION, ROOT, Row
 
 
@@ -83,7 +84,7 @@ def test_size_in_percent() -> None:
     precision = {"precision": 0.5, "precision_low": 0.4, "precision_high": 0.65}
     scores = precision | {"f1": 0.7, "f1_low": 0.61234, "f1_high": 0.8}
     models = params(ROOT / "params.yaml").models
-    points = size({"qwen1_5_4b": scores}, {}, {"always_positive": scores}, models)
+    points = size(Run({"qwen1_5_4b": scores}, {}, {"always_positive": scores}, {}, {}), models)
     assert [point["parameters"] for point in points] == [models["qwen1_5_4b"].size, None] * 2
     assert [(point["score"], point["low"], point["value"], point["high"]) for point in points] == [
         ("precision", 40, 50, 65),

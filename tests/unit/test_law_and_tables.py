@@ -15,6 +15,7 @@ from stages.law_gate import main as law_gate
 from stages.pipeline.params import Model, params
 from stages.pipeline.schemas import Prediction
 from stages.pipeline.tables import from_rows, write
+from stages.reporting.run import Run
 from stages.reporting.tables import FLOOR, floors_in_words, improvements, markdown_1, markdown_2, table_1, table_2
 from tests.conftest import ROOT, run
 
@@ -77,7 +78,7 @@ def test_table_2_gives_the_papers_improvements(models: dict[str, Model]) -> None
         "| *always_positive* | 90.00 (89.00 to 92.00) | 92.00 (89.00 to 96.00) | 40.00 (35.00 to 46.00)"
         " | 60.00 (53.00 to 68.00) | 300 | 87.00 |",
     ]
-    tuned_lines = markdown_2(table_2(baseline, tuned, gains, floors, models)).splitlines()
+    tuned_lines = markdown_2(table_2(Run(baseline, tuned, floors, {}, {}), gains, models)).splitlines()
     assert tuned_lines[0] == (
         "| Model | F1 score (%) | improvement (points) | recall (%) before | recall (%) after | n |"
     )
@@ -100,7 +101,7 @@ def test_models_that_tuning_leaves_behind_a_floor_are_named(models: dict[str, Mo
 
     def words(probe_f1: float) -> str:
         floors = {"always_positive": scores(40, 57), "probe": scores(70, probe_f1)}
-        return floors_in_words(table_2(baseline, tuned, gains, floors, models))
+        return floors_in_words(table_2(Run(baseline, tuned, floors, {}, {}), gains, models))
 
     assert words(75) == "\nTuning qwen1_5_0_5b, qwen1_5_1_8b brought no higher F1 than probe has.\n"
     assert words(58) == ""

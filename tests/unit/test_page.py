@@ -3,6 +3,7 @@
 from stages.judging.ladder import HOLDS, INCONCLUSIVE, NO_SIGNAL, TOO_FEW_LABELS, TOO_FEW_MODELS, VIOLATED
 from stages.pipeline.params import params
 from stages.reporting.law_text import NEXT
+from stages.reporting.run import Run
 from stages.reporting.summary import findings, next_steps, picture_points, reached
 from tests.conftest import QUESTION, ROOT, Row
 
@@ -83,16 +84,17 @@ def test_what_the_models_reach() -> None:
     vanilla = {"qwen1_5_4b": f1(0.4, 0.3, 0.5), "qwen1_5_0_5b": f1(0.2, 0.1, 0.3)}
     tuned = {"qwen1_5_4b": f1(0.7, 0.6, 0.85), "qwen1_5_0_5b": f1(0.8, 0.74, 0.86)}
     floors = {"always_positive": f1(0.57, 0.5, 0.63), "tfidf_lr": f1(0.59, 0.51, 0.68)}
-    text = reached(vanilla, tuned, floors, "test", QUESTION)
+    run = Run(vanilla, tuned, floors, {}, {})
+    text = reached(run, "test", QUESTION)
     assert text == (
         "The best tuned model, qwen1_5_0_5b, has F1 80.0 (74.0 to 86.0); the same model before tuning 20.0 (10.0 to"
         " 30.0); the best baseline, words alone (TF-IDF), 59.0 (51.0 to 68.0). n = 237."
     )
     better_floor = floors | {"probe": f1(0.81, 0.7, 0.9)}
     assert "; the best baseline, a probe of hidden states, 81.0 (70.0 to 90.0); tuning doesn't beat it. n" in reached(
-        vanilla, tuned, better_floor, "test", QUESTION
+        run._replace(floors=better_floor), "test", QUESTION
     )
-    points = picture_points(vanilla, tuned, floors, models, QUESTION)
+    points = picture_points(run, models, QUESTION)
     assert [(point["name"], point["state"], point["low"], point["value"], point["high"]) for point in points] == [
         ("qwen1_5_0_5b", "vanilla", 10, 20, 30),
         ("qwen1_5_0_5b", "tuned", 74, 80, 86),
@@ -101,4 +103,4 @@ def test_what_the_models_reach() -> None:
         ("always “needed”", "baseline", 50, 57, 63),
         ("words alone (TF-IDF)", "baseline", 51, 59, 68),
     ]
-    assert reached({}, {}, floors, "test", QUESTION) == "No model has been evaluated yet."
+    assert reached(run._replace(vanilla={}, tuned={}), "test", QUESTION) == "No model has been evaluated yet."

@@ -21,6 +21,7 @@ from stages.pipeline.params import params
 from stages.pipeline.schemas import Item, Prediction
 from stages.pipeline.tables import from_rows, read, rows, write
 from stages.reporting.comment import seeds_table
+from stages.reporting.run import Run
 from stages.reporting.summary import reached
 from stages.reporting.tables import OVER_SEEDS
 from stages.tools.publish import contents
@@ -243,7 +244,7 @@ def test_every_report_has_the_mean_and_the_spread(project: Path, set_params: Cal
     assert f"| {f1} |" in next(line for line in card.splitlines() if line.startswith("| mean of 3 seeds |"))
     assert "means over 3 trainings that differ by their seed" in card
     assert "This adapter is that of the first seed." in card
-    sentence = reached(details["baseline"], details["tuned"], {}, "test", QUESTION)
+    sentence = reached(Run(details["baseline"], details["tuned"], {}, {}, {}), "test", QUESTION)
     assert f"; seeds {100 * tuned['f1_least']:.1f} to {100 * tuned['f1_most']:.1f}); the same model before" in sentence
 
     one_seed = {("tuned", name): {key: value for key, value in tuned.items() if key not in OVER_SEEDS}}

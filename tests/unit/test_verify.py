@@ -8,8 +8,23 @@ from typing import Any
 import pytest
 
 from stages.pipeline.schemas import NO_GUIDELINE
-from stages.tools.verify import compare_outputs, differences
+from stages.tools.verify import compare_outputs, differences, verdict_by_content
 from tests.conftest import QUESTION
+
+
+@pytest.mark.parametrize(
+    ("stage", "path", "verdict"),
+    [
+        ("concat", "data/turns.jsonl", "different"),
+        ("window", "data/window.json", "different"),
+        ("states", "data/states.npz", "other bytes"),
+        ("pseudo_label", "data/pseudo_labels.json", "other bytes"),
+        ("train", "data/adapters/smollm2_135m", "other bytes"),
+        ("gate", "data/gate.json", "other bytes"),
+    ],
+)
+def test_outputs_that_another_cpu_may_round(stage: str, path: str, verdict: str, tmp_path: Path) -> None:
+    assert verdict_by_content(tmp_path, stage, path) == verdict
 
 
 @pytest.mark.parametrize(

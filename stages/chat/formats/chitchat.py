@@ -11,17 +11,14 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC
 from typing import Any
 
-from stages.chat import Columns, Message, ReadSettings, Reject, epoch_seconds, parse_entry
+from stages.chat import Message, ReadSettings, Reject, epoch_seconds, parse_entry
 from stages.chat.exports import ExportFile
-from stages.chat.files import read_each
+from stages.chat.files import begins_with, read_each
 from stages.pipeline.text import quoted
 
 ENDINGS = (".json",)
 START = re.compile(r'\{\s*"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}":\s*\{')
-
-
-def fits(start: str, columns: Columns) -> bool:
-    return START.match(start) is not None
+fits = begins_with(START)
 
 
 def read(files: Sequence[ExportFile], settings: ReadSettings) -> Iterator[Message | Reject]:

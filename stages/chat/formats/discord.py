@@ -11,9 +11,9 @@ from datetime import datetime, tzinfo
 from functools import partial
 from typing import Any
 
-from stages.chat import Columns, Message, NamePairs, ReadSettings, Reject, epoch_seconds, name_pairs, parse_entry
+from stages.chat import Message, NamePairs, ReadSettings, Reject, epoch_seconds, name_pairs, parse_entry
 from stages.chat.exports import ExportFile
-from stages.chat.files import json_values, read_each
+from stages.chat.files import begins_with, json_values, read_each
 
 ENDINGS = (".json",)
 START = re.compile(r'\{\s*"guild":\s*\{.{0,20000}?"channel":\s*\{', re.DOTALL)
@@ -23,10 +23,7 @@ MEDIA = ("attachments", "embeds", "stickers", "poll")
 # A mention of a person, of a role or a channel, an emoji of the server, a time or a command, in exports without
 # formatting (`--markdown false`).
 MARKUP = re.compile(r"<(?:@!?(\d+)|(@&\d+|#\d+)|a?(:\w+:)\d+|t:(\d{1,10})(?::[a-zA-Z])?|(/[^:<>\n]+):\d+)>")
-
-
-def fits(start: str, columns: Columns) -> bool:
-    return START.match(start) is not None
+fits = begins_with(START)
 
 
 def read(files: Sequence[ExportFile], settings: ReadSettings) -> Iterator[Message | Reject]:
@@ -94,7 +91,5 @@ def _mentioned_ids(content: str) -> NamePairs:
 
 def _names(people: list[dict[str, Any]]) -> NamePairs:
     """Of the author and of the people who are mentioned."""
-    names: list[tuple[str, str]] = []
-    for person in people:
-        names += name_pairs(person["id"], person.get("name"), person.get("nickname"))
-    return tuple(names)
+    names = ("name", "nickname")
+    return tuple(pair for person in people for pair in name_pairs(person["id"], *map(person.get, names)))

@@ -13,9 +13,9 @@ from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
-from stages.chat import Columns, Message, NamePairs, ReadSettings, Reject, epoch_seconds, name_pairs, parse_entry
+from stages.chat import Message, NamePairs, ReadSettings, Reject, epoch_seconds, name_pairs, parse_entry
 from stages.chat.exports import ExportFile
-from stages.chat.files import WaitingNames, read_each
+from stages.chat.files import WaitingNames, begins_with, read_each
 from stages.chat.json_entries import json_entries, seconds_of
 
 ENDINGS = (".json", ".jsonl", ".ndjson")
@@ -38,10 +38,7 @@ REASONS = {
     "m.bad.encrypted": "encrypted",
     **dict.fromkeys(("m.image", "m.file", "m.audio", "m.video", "m.location"), "media_without_text"),
 }
-
-
-def fits(start: str, columns: Columns) -> bool:
-    return START.match(start) is not None
+fits = begins_with(START)
 
 
 def read(files: Sequence[ExportFile], settings: ReadSettings) -> Iterator[Message | Reject]:

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from stages.chat import Columns, Message, ReadSettings, Reject, name_pairs, parse_entry
+from stages.chat import Message, ReadSettings, Reject, name_pairs, parse_entry
 from stages.chat.exports import ExportFile
-from stages.chat.files import json_values, read_each
+from stages.chat.files import begins_with, json_values, read_each
 
 ENDINGS = (".json",)
 START = re.compile(
@@ -19,10 +19,7 @@ START = re.compile(
 )
 TIME_FORM = "%A, %B %d, %Y at %I:%M:%S %p UTC"
 MEDIA = ("attached_files", "annotations")
-
-
-def fits(start: str, columns: Columns) -> bool:
-    return START.match(start) is not None
+fits = begins_with(START)
 
 
 def read(files: Sequence[ExportFile], settings: ReadSettings) -> Iterator[Message | Reject]:

@@ -9,9 +9,9 @@ from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from stages.chat import Columns, Message, NamePairs, ReadSettings, Reject, name_pairs, parse_entry
+from stages.chat import Message, NamePairs, ReadSettings, Reject, name_pairs, parse_entry
 from stages.chat.exports import ExportFile
-from stages.chat.files import WaitingNames, read_each
+from stages.chat.files import WaitingNames, begins_with, read_each
 from stages.chat.json_entries import json_lines, seconds_of
 
 ENDINGS = (".jsonl", ".json")
@@ -21,10 +21,7 @@ POSTS = ("post", "direct_post")
 OTHER_LINES = ("version", "scheme", "role", "emoji", "team", "channel", "user", "bot", "direct_channel")
 TYPES_OF_PEOPLE = (None, "", "me")
 BOT_PROPS = ("from_bot", "from_webhook", "from_plugin", "override_username")
-
-
-def fits(start: str, columns: Columns) -> bool:
-    return START.match(start) is not None
+fits = begins_with(START)
 
 
 def read(files: Sequence[ExportFile], settings: ReadSettings) -> Iterator[Message | Reject]:

@@ -106,10 +106,7 @@ def _message(bots: Collection[str], room: str, zone: tzinfo, at: str, raw: dict[
 
 def _names(*people: dict[str, Any]) -> NamePairs:
     """Of the author and of the people who are mentioned."""
-    names: list[tuple[str, str]] = []
-    for person in people:
-        names += name_pairs(person.get("username"), person.get("name"))
-    return tuple(names)
+    return tuple(pair for person in people for pair in name_pairs(person.get("username"), person.get("name")))
 
 
 def _timestamp(time: Any, zone: tzinfo) -> int:

@@ -7,10 +7,12 @@ is its sender and the time when it was sent, as in a quote.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from stages.chat import Message, NamePairs, Reject, name_pairs, parse_entry
 from stages.chat.exports import ExportFile
+from stages.chat.files import WaitingNames
 from stages.chat.json_entries import json_lines, seconds_of
 
 START = re.compile(
@@ -34,7 +36,7 @@ class People:
     names: dict[str, NamePairs] = field(default_factory=dict)
     ids: dict[str, str] = field(default_factory=dict)  # by the account's id, as mentions have it
     services: set[str] = field(default_factory=set)
-    new_names: list[tuple[str, str]] = field(default_factory=list)  # that no message has brought yet
+    new_names: WaitingNames = field(default_factory=WaitingNames)  # that no message has brought yet
     account: NamePairs = ()
 
     def add(self, kind: str, frame: dict[str, Any]) -> None:
@@ -49,7 +51,7 @@ class People:
                 self.names[person] = tuple((person, name) for _, name in self.account)
             if contact and contact.get("aci"):
                 self.ids[contact["aci"]] = person
-            self.new_names += self.names[person]
+            self.new_names.add(self.names[person])
 
 
 def fits(start: str) -> bool:
@@ -71,11 +73,7 @@ def read(file: ExportFile) -> Iterator[Message | Reject]:
             except (AttributeError, KeyError, TypeError):
                 yield Reject(at, "bad_field")
             continue
-        message = parse_entry(at, lambda at, item: _message(people, at, item), item)
-        if isinstance(message, Message) and people.new_names:
-            message = message._replace(names=tuple(people.new_names))
-            people.new_names = []
-        yield message
+        yield people.new_names.brought_by(parse_entry(at, partial(_message, people), item))
 
 
 def _names(person: str, contact: dict[str, Any]) -> NamePairs:

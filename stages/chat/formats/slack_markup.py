@@ -22,11 +22,8 @@ def plain_text(markup: str) -> str:
 
 def mentioned_names(markup: str) -> NamePairs:
     """The ids and the labels of the people who are mentioned."""
-    names: list[tuple[str, str]] = []
-    for kind, target, label in MARKUP.findall(markup):
-        if kind == "@":
-            names += name_pairs(target, target, label)
-    return tuple(names)
+    mentions = ((target, label) for kind, target, label in MARKUP.findall(markup) if kind == "@")
+    return tuple(pair for target, label in mentions for pair in name_pairs(target, target, label))
 
 
 def markup_of_blocks(blocks: list[dict[str, Any]]) -> str:
@@ -58,12 +55,8 @@ def _markup_of_block(block: dict[str, Any]) -> str:
     if kind == "rich_text":
         return _lines([_rich_text(element) for element in block.get("elements") or []])
     if kind in ("section", "header"):
-        return _lines([_markup_of_object(part) for part in (block.get("text"), *(block.get("fields") or []))])
+        return _lines([part["text"] for part in (block.get("text"), *(block.get("fields") or [])) if part])
     return _escaped(block["text"]) if kind == "markdown" else ""
-
-
-def _markup_of_object(text: dict[str, Any] | None) -> str:
-    return text["text"] if text else ""
 
 
 def _rich_text(element: dict[str, Any]) -> str:

@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from stages.chat import Columns, Message, NamePairs, ReadSettings, Reject, name_pairs, parse_entry
+from stages.chat import Message, NamePairs, ReadSettings, Reject, name_pairs, parse_entry
 from stages.chat.exports import ExportFile
-from stages.chat.files import MAX_ENTRY_BYTES, lines, read_each
+from stages.chat.files import MAX_ENTRY_BYTES, begins_with, lines, read_each
 
 TEXT_TYPES = ("5", "9", "60001", "80001")
 QUOTE_TYPES = ("14", "60014", "80014")
@@ -27,10 +27,7 @@ UNREADABLE_LINE = "\0"  # makes its object invalid JSON
 
 ENDINGS = (".txt", ".log", ".json")
 START = re.compile(r'\{.{0,5000}"messageType":\s*"?\d', re.DOTALL)  # words: Microsoft Teams
-
-
-def fits(start: str, columns: Columns) -> bool:
-    return START.match(start) is not None
+fits = begins_with(START)
 
 
 def read(files: Sequence[ExportFile], settings: ReadSettings) -> Iterator[Message | Reject]:
@@ -123,7 +120,4 @@ def _mentioned_names(text: str, mentioned_ids: list[str]) -> NamePairs:
     people = [person for person in mentioned_ids if person != EVERYBODY_ID]
     if len(people) != len(names):
         people = [f"@{name}" for name in names]
-    pairs: list[tuple[str, str]] = []
-    for person, name in zip(people, names, strict=True):
-        pairs += name_pairs(person, name)
-    return tuple(pairs)
+    return tuple(pair for person, name in zip(people, names, strict=True) for pair in name_pairs(person, name))

@@ -8,7 +8,7 @@ does, this is an error. What WhatsApp writes in place of a person's words is a r
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import date, datetime, time, tzinfo
-from functools import cache, lru_cache, partial
+from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,10 +33,6 @@ BOTS = ("Meta AI",)
 FIRST_YEAR = date(2009, 1, 1)  # of WhatsApp
 MAX_DAY = 31  # of a month; a higher number is a year
 YEAR_FIRST_LANGUAGES = {"eu", "hu", "ja", "ko", "mn"}  # all phones in them write the year first
-
-_cached_date = lru_cache(2**10)(date_of)
-
-
 MIN_OTHERS = 50  # lines
 OTHERS_SHARE = 0.2
 
@@ -216,7 +212,7 @@ def _message(group: str, order: str, clock: Clock, zone: tzinfo, entry: Entry) -
     try:
         if hour is None:
             return Reject(at, "bad_time")
-        day = _cached_date(head.date_numbers, order)
+        day = date_of(head.date_numbers, order)
         timestamp = int(datetime.combine(day, time(hour, head.minute, head.second), zone).timestamp())
     except (ValueError, OverflowError):
         return Reject(at, "bad_time")
@@ -231,7 +227,5 @@ def _message(group: str, order: str, clock: Clock, zone: tzinfo, entry: Entry) -
     text, reason = persons_text(text)
     if reason:
         return Reject(at, reason)
-    names: list[tuple[str, str]] = []
-    for name in MENTION.findall(text):
-        names += name_pairs(f"@{name}", name)
-    return Message(at, group, sender, MENTION.sub(r"@\1", text), timestamp, names=tuple(names))
+    names = tuple(pair for name in MENTION.findall(text) for pair in name_pairs(f"@{name}", name))
+    return Message(at, group, sender, MENTION.sub(r"@\1", text), timestamp, names=names)

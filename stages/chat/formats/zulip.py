@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from stages.chat import Columns, Message, ReadSettings, Reject, name_pairs, parse_entry
+from stages.chat import Message, ReadSettings, Reject, name_pairs, parse_entry
 from stages.chat.exports import ExportFile
-from stages.chat.files import WaitingNames, json_values, read_each
+from stages.chat.files import WaitingNames, begins_with, json_values, read_each
 from stages.chat.formats import zulip_text
 from stages.chat.json_entries import json_entries
 
@@ -26,6 +26,7 @@ REALM_PLACES = r"zerver_(?:userprofile(?:_crossrealm|_mirrordummy)?|recipient|st
 USER, STREAM = 1, 2  # types of recipients
 RESOLVED_MARK = "✔ "  # before the name of a topic
 BOT_ADDRESS = re.compile(r"(?:.+-bot|notification-bot|welcome-bot|emailgateway)@.+")
+fits = begins_with(START)
 
 
 @dataclass
@@ -53,10 +54,6 @@ class Realm:
             return _room(self.streams.get(of, str(of)), message["subject"])
         people = sorted({message["sender"], of}) if kind == USER else [message["recipient"]]
         return f"direct {', '.join(map(str, people))}"
-
-
-def fits(start: str, columns: Columns) -> bool:
-    return START.match(start) is not None
 
 
 def read(files: Sequence[ExportFile], settings: ReadSettings) -> Iterator[Message | Reject]:
