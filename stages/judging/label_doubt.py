@@ -73,11 +73,12 @@ def evidence(
     informative = has_signal(ladder, scores, p.law.letter_share) & (scores.observed["auc"] > 0.5)
     doubts = label_doubt(ladder.truth, [unseen, *sigmoid(ladder.log_odds[informative])], votes)
     biggest_wrong = wrong_by_biggest(ladder)
+    biggest_contradict = biggest_wrong & informative[-BIGGEST:].all()  # constant answers contradict nothing
     rows = []
     for rank, i in enumerate(np.argsort(-doubts, kind="stable").tolist(), start=1):
         label = POSITIVE if ladder.truth[i] else NEGATIVE
         votes_against = sum(vote != label for vote in votes[i].values())
-        against = (votes_against > 0, biggest_wrong[i], (unseen[i] > 0.5) != ladder.truth[i], True)
+        against = (votes_against > 0, biggest_contradict[i], (unseen[i] > 0.5) != ladder.truth[i], True)
         row = {
             "id": items[i]["id"],
             "rank": rank,

@@ -176,8 +176,8 @@ class Reannotate(Queue):
     `doubt` is the probability that the label is wrong, as far as the evidence goes: `positive_by_NAME`, each model's
     probability of the positive answer (null where it gave none), and `cross_validated`, that of one that hasn't seen
     the label; `votes` of annotators for the label and `against` it, the adjudicator's left out; `biggest_wrong`,
-    whether the two biggest models both answer otherwise (the paper's rule). `reason` names the first that speaks
-    against the label.
+    whether the two biggest models both answer otherwise (the paper's rule), which counts where both show a signal.
+    `reason` names the first that speaks against the label.
     """
 
     rank: Series[int] = pa.Field(ge=1)

@@ -13,6 +13,7 @@ from stages.reporting.law_text import NEXT, VERDICTS, in_brief
 from stages.reporting.run import Rows, Run, Scores
 from stages.reporting.tables import has_seeds
 
+DOUBTS = ("annotators_disagree", "biggest_models_disagree", "model_disagrees")  # what speaks against a label
 TONES = {HOLDS: "good", VIOLATED: "bad"}  # of verdicts; the others leave the question open
 LABEL = "`python -m stages.labels label NAME`"
 Metrics = Mapping[str, Any]  # of a stage; empty where it has not run
@@ -99,10 +100,10 @@ def next_steps(laws: Mapping[str, Metrics], annotate: Metrics, doubts: Metrics) 
             f"{plural(contradicting, 'item')} with contradicting labels, {outdated} with labels under another"
             f" guideline: {LABEL[:-1]} --queue data/queue.jsonl`."
         )
-    if suspects := sum(doubts.get(reason, 0) for reason in ("annotators_disagree", "biggest_models_disagree")):
+    if suspects := sum(doubts.get(reason, 0) for reason in DOUBTS):
         steps.append(
-            f"{plural(suspects, 'label')} that the annotators or the two biggest models contradict, the likeliest"
-            f" wrong first: {LABEL[:-1]} --queue data/reannotate.jsonl`."
+            f"{plural(suspects, 'label')} that annotators or models contradict, the likeliest wrong first:"
+            f" {LABEL[:-1]} --queue data/reannotate.jsonl`."
         )
     return steps
 

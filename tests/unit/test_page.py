@@ -63,7 +63,7 @@ def test_what_to_do_next() -> None:
     assert [step.split(":")[0] for step in next_steps({}, annotate, doubts)] == [
         "1 item without a label",
         "3 items with contradicting labels, 2 with labels under another guideline",
-        "193 labels that the annotators or the two biggest models contradict, the likeliest wrong first",
+        "357 labels that annotators or models contradict, the likeliest wrong first",
     ]
     assert next_steps({"vanilla": {}, "tuned": {}}, {"unlabelled": 0}, {}) == []
     few = next_steps({"vanilla": law_metrics(HOLDS), "tuned": law_metrics(TOO_FEW_LABELS, positive=2)}, {}, {})

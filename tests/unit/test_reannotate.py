@@ -119,6 +119,28 @@ def answers(project: Path, set_params: Callable[..., None]) -> Callable[[list[st
     return rows_of
 
 
+@pytest.mark.parametrize(("has_signal", "count"), [(True, 5), (False, 0)])
+def test_the_two_biggest_models_contradict_where_both_show_a_signal(
+    answers: Callable[[list[str]], list[dict[str, Any]]], has_signal: bool, count: int
+) -> None:
+    """Of 500 labels, 200 of them positive, both call every hundredth wrongly; or the biggest has one answer."""
+    labels = ["positive"] * 200 + ["negative"] * 300
+    of_both = [
+        label if i % 100 != 7 else {"positive": "negative"}.get(label, "positive") for i, label in enumerate(labels)
+    ]
+    models = {
+        "smollm2_135m_20": answers(of_both),
+        "smollm2_135m": answers(of_both if has_signal else ["negative"] * 500),
+    }
+    for predictions in models.values():
+        for i, prediction in enumerate(predictions):
+            prediction |= {"label": i < 200, "letters": "A" if prediction["answer"] == "positive" else "B"}
+    unseen = np.array([0.9] * 200 + [0.1] * 300)
+    table = evidence([inquiry(i, "And it?") for i in range(500)], models, unseen, [{}] * 500, params())
+    assert {row["id"] for row in table if row["biggest_wrong"]} >= {7, 107}
+    assert [row["reason"] for row in table].count("biggest_models_disagree") == count
+
+
 def test_the_papers_rule_and_the_reasons(answers: Callable[[list[str]], list[dict[str, Any]]], tmp_path: Path) -> None:
     items = [inquiry(i, "And it?") for i in range(5)]
     models = {
@@ -134,8 +156,8 @@ def test_the_papers_rule_and_the_reasons(answers: Callable[[list[str]], list[dic
     assert {id for id, row in by_id.items() if row["biggest_wrong"]} == {1, 2}  # "don't know" is wrong too
     assert {id: row["reason"] for id, row in by_id.items()} == {
         0: "annotators_disagree",
-        1: "biggest_models_disagree",
-        2: "biggest_models_disagree",
+        1: "nothing_against",  # five items show no signal
+        2: "nothing_against",
         3: "model_disagrees",
         4: "nothing_against",
     }
