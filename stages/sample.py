@@ -1,4 +1,5 @@
-"""Sample the turns that a question of turns is asked of: random ones, and all that have a label.
+"""Sample the turns that a question of turns is asked of: random ones, and all that have a label. A prompt that is
+wrong is an error here, before anybody labels.
 
     python -m stages.sample data/turns.jsonl data/annotations data/sample.json
 
@@ -13,6 +14,7 @@ import click
 from stages.chat.fingerprint import check_key
 from stages.chat.inquiries import sample_ids
 from stages.labels.store import load, votes
+from stages.llm import prompts
 from stages.pipeline.command import Command
 from stages.pipeline.files import write_json
 from stages.pipeline.params import params
@@ -27,6 +29,7 @@ from stages.pipeline.tables import compute_on, read
 def main(turns: str, annotations: Path, sample: str) -> None:
     p = params()
     question = p.question.definition
+    prompts.load(question, p.question.prompt)
     if question.asked_of != "turns":
         write_json(sample, [])
         return

@@ -32,21 +32,24 @@ def fingerprint(key: bytes) -> str:
 SAMPLE_FINGERPRINT = fingerprint(PUBLIC_KEY)
 
 
-def secret_key(format: str, annotations: Path = ANNOTATIONS) -> bytes:
-    """The key that ids are made with; a new chat gets a new key. Writes its fingerprint beside the label files.
+def secret_key(format: str, annotations: Path | None = ANNOTATIONS) -> bytes:
+    """The key that ids are made with; a new chat gets a new key. Writes its fingerprint beside the label files, unless
+    there are to be none.
 
     Raises click.ClickException where the labels' key is another one or isn't here.
     """
     # First the fingerprint, then the key: another process may make both now, the key first.
-    stored, obstacle = stored_fingerprint(annotations), _obstacle_to_new_key(annotations)
+    stored = stored_fingerprint(annotations) if annotations else None
+    obstacle = _obstacle_to_new_key(annotations or ANNOTATIONS)
     key = find_key(format)
-    if stored == SAMPLE_FINGERPRINT and format != "chitchat" and _label_files(annotations):
+    if annotations and stored == SAMPLE_FINGERPRINT and format != "chitchat" and _label_files(annotations):
         raise _sample_labels_error(annotations)
     if key is None:
         if obstacle:
             raise click.ClickException(obstacle)
         key = create_key(project_folder())
-    _bind_to_key(annotations, key)
+    if annotations:
+        _bind_to_key(annotations, key)
     return key.value
 
 

@@ -297,7 +297,8 @@ def import_(
             f" digit, first {min(rounded_ids)}: {importing.ROUNDED_MESSAGE}"
         )
     if unknown_ids:
-        click.echo(f"{len(unknown_ids)} ids are no inquiries of {inquiries}; their labels are kept", err=True)
+        ids = f"{plural(len(unknown_ids), 'id')} of no inquiry in {inquiries}"
+        click.echo(f"{ids}, first {min(unknown_ids)}: the labels are kept", err=True)
     if not labels.lines:
         click.echo(f"{printable(file)}: no labels")
     append_labels(labels.lines.values(), annotations, question)

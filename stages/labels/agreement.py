@@ -206,7 +206,11 @@ def labels_beside_majority(votes: Votes, annotator: str) -> list[tuple[str, str]
 
 
 def agreement_table(agreement: Mapping[str, Any]) -> str:
-    """What `measure_agreement` returns as Markdown: a table of the statistics, then each pair's confusion."""
+    """What `measure_agreement` returns as Markdown: a table of the statistics, then each pair's confusion; or that
+    there is no pair.
+    """
+    if not agreement["pairs"]:
+        return "nobody has labelled what another has"
     rows = [_statistic_row(pair, COHEN, "kappa", values) for pair, values in agreement["pairs"].items()]
     for annotator, values in agreement.get("rest", {}).items():
         rows.append(_statistic_row(f"{annotator} against the rest", COHEN, "kappa", values))

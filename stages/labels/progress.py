@@ -74,8 +74,7 @@ def facts(progress: Progress) -> dict[str, str]:
     """The progress as texts by their headings."""
     texts = {"labelled": f"{progress.labelled:,}", "F1 of the readers": f1_in_words(progress)}
     if progress.curve:
-        forecast, gain = percent(progress.curve.forecast), points(progress.curve.gain)
-        texts[f"with {MORE} more labels"] = f"{forecast}, {gain}"
+        texts[f"with {MORE} more labels"] = points(progress.curve.gain)
     texts["agreement"] = agreement_in_words(progress.agreement)
     in_test = (f"{count} {progress.question.words(answer)}" for answer, count in progress.test.items())
     return texts | {"in test": ", ".join(in_test)}

@@ -5,7 +5,7 @@ question.yaml says which values of its labels these are.
 """
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import click
 from pydantic import Field, PrivateAttr, field_validator, model_validator
@@ -27,6 +27,12 @@ class LabelValue(Section):
 
     key: Annotated[str, Field(pattern=r"^[a-z0-9]$")]
     means: Literal["positive", "negative", "left_out"]
+
+    @field_validator("key", mode="before")
+    @classmethod
+    def is_text(cls, key: Any) -> Any:
+        """A digit without quotes is a number in YAML."""
+        return str(key) if type(key) is int else key
 
     @field_validator("key")
     @classmethod
@@ -62,9 +68,11 @@ class Definition(Section):
             raise ValueError(f"labels: {', '.join(taken)} has a meaning of its own, and no label may be called so")
         if any(name in (POSITIVE, NEGATIVE) and value.means != name for name, value in self.labels.items()):
             raise ValueError("labels: one that is called positive or negative must mean it")
-        keys = [value.key for value in self.labels.values()]
-        if len(set(keys)) < len(keys):
-            raise ValueError("labels: two of them have one key")
+        label_by_key: dict[str, str] = {}
+        for name, value in self.labels.items():
+            if value.key in label_by_key:
+                raise ValueError(f"labels: {label_by_key[value.key]} and {name} have one key, {value.key}")
+            label_by_key[value.key] = name
         return self
 
     @property

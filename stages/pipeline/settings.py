@@ -48,7 +48,8 @@ def checked(path: Path, model: type[Settings]) -> Settings:
             if one["type"] == "extra_forbidden":
                 lines.append(f"  {key}: unknown key{did_you_mean(str(one['loc'][-1]), _keys_beside(one, model))}")
             else:
-                lines.append(f"  {key}: {one['msg']}" if key else f"  {one['msg']}")
+                message = one["msg"].removeprefix("Value error, ")
+                lines.append(f"  {key}: {message}" if key else f"  {message}")
         more = [f"  and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
         raise click.ClickException("\n".join([f"{path}:", *map(_one_line, lines[:SHOWN]), *more])) from error
 

@@ -1,12 +1,12 @@
 """A tuned model's answers for a chat log, such as which questions need their context to be understood.
 
-    python -m stages.tools.predict chat.jsonl answers.jsonl smollm2_135m [--adapter data/adapters/smollm2_135m]
+    python -m stages.tools.predict chat.jsonl answers.jsonl smollm2_135m --adapter data/adapters/smollm2_135m
 
 The log is read whole, joined and filtered as params.yaml says; its format is detected where it isn't that of
 `ingest.format`. Messages and turns that are left out on the way are counted; they stand with their reasons in a folder
 beside the answers. Each line of the answers has a message's id, its text, the probability of the positive label
-(against the negative one; null with protocol generate, which gives none) and the model's answer. A question that is
-asked of turns is answered for all of them.
+(against the negative one; null with protocol generate, which gives none) and the model's likeliest answer; the
+threshold of a gate plays no part in it. A question that is asked of turns is answered for all of them.
 
 Where params.yaml names a model as `gate.resolve`, a line also has `question`, the question to go on with: the text, or
 this model's rewrite where the answer isn't the negative one. `resolve_fallback` says why a rewrite was refused, or is
@@ -113,12 +113,14 @@ def main(log: Path, answers: Path, name: str, adapter: Path | None, base: Path) 
     question = p.question.definition
     if adapter:
         check_question(project_of(adapter), p)
+    elif not p.models[name].endpoint:
+        click.echo(f"{name} answers as it is, untuned: --adapter names a tuned model", err=True)
     ingest_params = with_format(log, p.ingest)
     if stored_fingerprint(ANNOTATIONS) != SAMPLE_FINGERPRINT:  # models of the sample answer for any chat
         check_key(ANNOTATIONS, ingest_params.format)
     rejects = answers.with_suffix(".rejects")
     with temporary_folder() as folder:
-        key = secret_key(ingest_params.format, annotations=folder / "no_labels")
+        key = secret_key(ingest_params.format, annotations=None)
         messages = folder / "messages.jsonl"
         message_count = write_messages(log, key, messages, rejects / "ingest.jsonl", ingest_params)
         items = inquiries_in(messages, message_count, base, rejects / "filter.jsonl", folder, p)

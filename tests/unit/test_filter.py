@@ -180,6 +180,15 @@ def test_there_is_no_sample_for_a_question_of_inquiries(project: Path) -> None:
     assert json.loads((project / "sample.json").read_text()) == []
 
 
+def test_a_wrong_prompt_is_said_before_anybody_labels(project: Path) -> None:
+    file = project / "questions" / "needs_context" / "prompts" / "en.yaml"
+    file.write_text(file.read_text().replace("$message", "the message"))
+    (project / "turns.jsonl").touch()
+    result = run(sample_stage, project / "turns.jsonl", project / "data" / "annotations", project / "sample.json")
+    assert result.exit_code == 1
+    assert "task must have $message and $options" in result.output
+
+
 @pytest.mark.parametrize("history", [False, True])
 @pytest.mark.parametrize(("sample", "count"), [(30, 30), (1, 1), (100, 100), (101, 100)])
 def test_a_question_of_turns_is_asked_of_a_sample(

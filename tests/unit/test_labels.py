@@ -502,7 +502,7 @@ def test_a_table_with_columns_of_its_own(room: Path, question: Definition) -> No
     columns = ["--column", "id=Nr", "--column", "annotator=who", "--column", "label=what"]
     result = call("import", "labels.csv", *columns)
     assert result.exit_code == 0, result.output
-    assert "1 ids are no inquiries" in result.output
+    assert "1 id of no inquiry in " in result.output
     assert [line["id"] for line in lines(file_of(room / "data" / "annotations", "bob"))] == [11, 12]
     assert "bob: 0 of 2 labels new" in call("import", "labels.csv", *columns).output
     with open_for("bob", room / "data" / "annotations", question) as label_file:

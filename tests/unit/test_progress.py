@@ -173,7 +173,8 @@ def test_early_it_says_what_is_missing_and_later_f1(chat: Path) -> None:
     write_states(chat / "data" / "states.npz", states_that_show(LABELS))
     label_items(chat, range(20), "bob", chosen="like")
     assert re.search(
-        r"labelled: 160 · F1 of the readers: \d\d% \(\d+ to \d+, n = 100\) · with 50 more labels: \d\d% ", words()
+        r"labelled: 160 · F1 of the readers: \d\d% \(\d+ to \d+, n = 100\) · with 50 more labels: [+-]\d+\.\d points ",
+        words(),
     )
     assert "agreement: Cohen's kappa 1.00 (0.65 to 1.00, n = 20)" in words()
 

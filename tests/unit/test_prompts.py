@@ -199,6 +199,13 @@ def test_a_file_that_is_no_prompt(question: Definition, text: str, problem: str)
     assert error.value.message.startswith(f"{file}{problem}")
 
 
+def test_two_options_of_one_text(question: Definition) -> None:
+    file = write_prompt(question, RIGHT | {"options": RIGHT["options"] | {"not_needed": "yes"}})
+    with pytest.raises(click.ClickException) as error:
+        prompts.load(question, "mine")
+    assert error.value.message == f"{file}: options: two of them have one text"
+
+
 def test_a_question_without_history_has_no_place_for_it(question: Definition) -> None:
     without = question.model_copy(update={"history": False})
     file = write_prompt(question, RIGHT)

@@ -56,13 +56,15 @@ def load(definition: Definition, name: str) -> PromptTemplate:
     """A question's template in prompts/NAME.yaml.
 
     Raises click.ClickException that names file and key if there is none, a key is wrong, its options aren't the
-    question's answers, or a part lacks a place such as $message.
+    question's answers or two of them read alike, or a part lacks a place such as $message.
     """
     file = _existing(definition.folder / "prompts", name)
     template = checked(file, PromptTemplate)
     values = [definition.value(option) for option in OPTIONS]
     if set(template.options) != set(values):
         raise click.ClickException(f"{file}: options must be {', '.join(values)}")
+    if len(set(template.options.values())) < len(values):
+        raise click.ClickException(f"{file}: options: two of them have one text")
     _check_places(file, {"task": template.task, "reduce": template.reduce}, definition.history)
     texts = {option: template.options[value] for option, value in zip(OPTIONS, values, strict=True)}
     return template.model_copy(update={"options": texts})
@@ -95,7 +97,7 @@ def load_resolve(name: str) -> ResolveTemplate:
 def _existing(folder: Path, name: str) -> Path:
     path = folder / f"{name}.yaml"
     if not path.exists():
-        names = ", ".join(sorted(other.stem for other in folder.glob("*.yaml")))
+        names = ", ".join(sorted(other.stem for other in folder.glob("*.yaml"))) or "no file NAME.yaml"
         raise click.ClickException(f"there is no prompt {name!r}; {folder} holds {names}")
     return path
 
