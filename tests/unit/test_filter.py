@@ -184,7 +184,8 @@ def test_a_wrong_prompt_is_said_before_anybody_labels(project: Path) -> None:
     file = project / "questions" / "needs_context" / "prompts" / "en.yaml"
     file.write_text(file.read_text().replace("$message", "the message"))
     (project / "turns.jsonl").touch()
-    result = run(sample_stage, project / "turns.jsonl", project / "data" / "annotations", project / "sample.json")
+    (project / "annotations").mkdir()
+    result = run(sample_stage, "turns.jsonl", "annotations", "sample.json")
     assert result.exit_code == 1
     assert "task must have $message and $options" in result.output
 
