@@ -2,7 +2,7 @@
 
 \b
     python -m stages.labels label ann                 label in this terminal
-    python -m stages.labels label ann --next          those first that teach a model most
+    python -m stages.labels label ann --next          those first that a model is least sure of
     python -m stages.labels label ann --question is_question   random turns, by which the filter is judged
     python -m stages.labels tasks data/label_studio   tasks for Label Studio
     python -m stages.labels import export.json        labels from other tools or a table
@@ -110,9 +110,7 @@ def main() -> None:
 @FIRST
 @click.option("--like", metavar="ANNOTATOR", callback=check_name, help="Only what they have labelled, for agreement.")
 @IN_ORDER
-@click.option(
-    "--next", "choose_next", is_flag=True, help="Those that teach a model most, as readers of all labels say."
-)
+@click.option("--next", "choose_next", is_flag=True, help="Those that readers of all labels are least sure of.")
 @QUESTION
 def label(
     annotator: str,

@@ -308,7 +308,7 @@ def label_order() -> str:
     savings = "\n".join(f"- {saving(study, 'readers', count)}" for count in sizes if f"readers_gain_{count}" in study)
     return (
         f"n = {study['n']} test questions, {study['seeds']} random orders; means with 95% bounds over the orders.\n\n"
-        f"{markdown_table(head, lines)}\n\n{savings}{label_order_tuned(study['tuned']) if 'tuned' in study else ''}"
+        f"{markdown_table(head, lines)}\n\n{savings}{label_order_tuned(study['tuned'])}"
     )
 
 
@@ -321,7 +321,8 @@ def label_order_tuned(tuned: Mapping[str, Any]) -> str:
         f1s = [bounded(tuned[f"{order}_{count}"], "f1") for order in ("random", "chosen")]
         lines.append([str(count), *f1s, f"{gain[0]:+.2f} ({gain[1]:+.2f} to {gain[2]:+.2f})"])
     head = ["labels of train", "tuned, random (%)", "tuned, `--next` (%)", "gain (points)"]
-    return f"\n\nThe tuned model, {tuned['seeds']} of the orders, a training each:\n\n{markdown_table(head, lines)}"
+    caption = f"The named model, tuned, {tuned['seeds']} of the orders, a training each:"
+    return f"\n\n{caption}\n\n{markdown_table(head, lines)}"
 
 
 def saving(study: Mapping[str, Any], model: str, count: int) -> str:

@@ -113,8 +113,6 @@ def main(log: Path, answers: Path, name: str, adapter: Path | None, base: Path) 
     question = p.question.definition
     if adapter:
         check_question(project_of(adapter), p)
-    elif not p.models[name].endpoint:
-        click.echo(f"{name} answers as it is, untuned: --adapter names a tuned model", err=True)
     ingest_params = with_format(log, p.ingest)
     if stored_fingerprint(ANNOTATIONS) != SAMPLE_FINGERPRINT:  # models of the sample answer for any chat
         check_key(ANNOTATIONS, ingest_params.format)
@@ -124,6 +122,8 @@ def main(log: Path, answers: Path, name: str, adapter: Path | None, base: Path) 
         messages = folder / "messages.jsonl"
         message_count = write_messages(log, key, messages, rejects / "ingest.jsonl", ingest_params)
         items = inquiries_in(messages, message_count, base, rejects / "filter.jsonl", folder, p)
+    if not adapter and not p.models[name].endpoint:
+        click.echo(f"{name} answers as it is, untuned: --adapter names a tuned model", err=True)
     predictions = predict(items, engine(name, base / name, p, adapter), p, name)
     resolutions = resolutions_of(items, predictions, base, p)
     with answers.open("w", encoding="utf-8") as file:
