@@ -76,6 +76,6 @@ remote: $(READY)  ## set the DVC remote: URL=s3://bucket/path [ENDPOINT=https://
 	$(if $(ENDPOINT),dvc remote modify storage endpointurl "$$ENDPOINT")
 
 test: $(READY)  ## fast tests (about 8 minutes)
-	python -m pytest -n auto --dist loadfile -m "not slow and not model and not dvc and not external and not gpu"
+	python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "not slow and not model and not dvc and not external and not gpu"
 
 include development.mk

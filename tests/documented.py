@@ -222,6 +222,7 @@ COMMANDS: dict[str, Runs | RunBy | NotRun] = {
     "dvc repro ingest": RunBy("test_a_clone_without_the_key_is_refused_and_one_with_it_is_not"),
     "dvc repro filter": GROWING,
     "dvc repro states": RunBy(WHOLE_RUN, "dvc repro, all stages"),
+    "dvc repro states && make next": RunBy("test_the_page_has_the_line_and_the_figure", "stages.reporting.next_page"),
     "dvc repro annotate": GROWING,
     "dvc repro judge_filter": RunBy(WHOLE_RUN, "dvc repro, all stages"),
     "dvc repro report": RunBy(WHOLE_RUN, "dvc repro, all stages"),
