@@ -248,7 +248,6 @@ COMMANDS: dict[str, Runs | RunBy | NotRun] = {
     "dvc exp push origin slow": EXPERIMENT,
     "dvc exp pull origin slow": EXPERIMENT,
     "git checkout .": RunBy("test_experiments_by_hand"),
-    "dvc checkout": SHORT,
     "git checkout . && dvc checkout": RunBy("test_experiments_by_hand", "git checkout ."),
     "dvc plots diff HEAD slow": RunBy(CHANGED_RATE, "dvc plots diff HEAD"),
     "dvc exp run -S question.window=auto -S evaluate.split=dev": TRAINS,
