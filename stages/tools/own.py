@@ -16,6 +16,7 @@ import click
 
 from stages.chat.fingerprint import ANNOTATIONS
 from stages.pipeline.command import Command
+from stages.pipeline.definition import QUESTIONS
 from stages.pipeline.files import read_yaml, write_text
 from stages.pipeline.params import params
 from stages.pipeline.shell import output_of
@@ -26,14 +27,13 @@ WRITTEN = {  # templates by the file that they become
     "questions/is_question/GUIDELINE.md": "is_question.md",
     "data/card.md": "card.md",
 }
-QUESTIONS = Path("questions")
 SAMPLES = (  # in git
     "data/annotations",
     "data/README.md",
     "data/card.md",
     "metrics",
     "dvc.lock",
-    *(file for file in WRITTEN if file.startswith("questions/")),
+    *(file for file in WRITTEN if file.startswith(QUESTIONS)),
 )
 SETTINGS: tuple[tuple[str, str, Any], ...] = (
     ("ingest", "format", "auto"),
@@ -88,7 +88,7 @@ def main(chat: Path) -> None:
         remove(path)
     for target, template in WRITTEN.items():
         write_text(target, (TEMPLATES / template).read_text(encoding="utf-8"))
-    for question in QUESTIONS.glob("*/question.yaml"):
+    for question in Path(QUESTIONS).glob("*/question.yaml"):
         write_text(ANNOTATIONS / question.parent.name / ".gitignore", "")  # so that git and DVC have the folder
     write_text("params.yaml", text)
     guideline = params().question.definition.guideline

@@ -50,6 +50,17 @@ def test_a_merged_model_is_base_and_update(base: Path, adapter: Path, tmp_path: 
     assert (tmp_path / "merged" / "tokenizer.json").exists()
 
 
+def write_log(project: Path, texts: list[str]) -> Path:
+    """A chat of two people, who write in turn, a minute apart."""
+    log = project / "log.jsonl"
+    rows = [
+        {"id": i, "sender": f"s{i % 2}", "text": text, "timestamp": 1_700_000_000 + 60 * i}
+        for i, text in enumerate(texts)
+    ]
+    log.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return log
+
+
 def test_answers_for_a_chat_log(
     project: Path, base: Path, adapter: Path, set_params: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -57,12 +68,7 @@ def test_answers_for_a_chat_log(
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     set_params(**{"ingest.format": "paper", "ingest.min_senders": 1, "ingest.limit": None} | RULES_ALONE)
     texts = ["hello there", "how do I install it on Windows?", "no idea", "and which version was that?", "thanks"]
-    log = project / "log.jsonl"
-    lines: list[dict[str, Any]] = [
-        {"id": i, "sender": f"s{i % 2}", "text": text, "timestamp": 1_700_000_000 + 60 * i}
-        for i, text in enumerate(texts)
-    ]
-    log.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    log = write_log(project, texts)
     odds = []
     for options in ([], ["--adapter", str(adapter)]):
         result = run(predict, log, project / "answers.jsonl", NAME, "--base", base, *options)
@@ -117,13 +123,7 @@ def test_answers_with_questions_that_stand_alone(
         return envelope([{"index": 0, "finish_reason": "stop", "message": reply}])
 
     texts = ["tmux is out, I tried it", "and which version was that?", "the newest", "so how did you install it?"]
-    log = project / "log.jsonl"
-    log.write_text(
-        "".join(
-            json.dumps({"id": i, "sender": f"s{i % 2}", "text": text, "timestamp": 1_700_000_000 + 60 * i}) + "\n"
-            for i, text in enumerate(texts)
-        )
-    )
+    log = write_log(project, texts)
     server = Server(delay=0)
     server.reply = rewrite
     with serving(server) as running:
@@ -173,13 +173,7 @@ def test_a_question_that_is_asked_of_turns_is_answered_for_all(
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("TEST_KEY", "secret")
     texts = ["hello there", "how do I install it on Windows?", "no idea", "thanks"]
-    log = project / "log.jsonl"
-    log.write_text(
-        "".join(
-            json.dumps({"id": i, "sender": f"s{i % 2}", "text": text, "timestamp": 1_700_000_000 + 60 * i}) + "\n"
-            for i, text in enumerate(texts)
-        )
-    )
+    log = write_log(project, texts)
     prompts: set[str] = set()
 
     def answer(body: dict[str, Any]) -> Any:
