@@ -94,10 +94,9 @@ $(AXOLOTL)/.ready: requirements/axolotl.txt  # by uv: pip tries versions of its 
 	$(AXOLOTL)/bin/python -m uv pip install --quiet --requirement requirements/axolotl.txt
 	touch $@
 
-# Files go to the workers in the order of their paths: those of few and long tests, of the pipeline, come before the others.
+# Files go to the workers in the order of their paths: those of few and long tests come before those of units.
 test-all: $(READY) java browser $(LABEL_STUDIO)/.ready $(SPARK)/.ready $(VLLM)/.ready $(SERVERS)/.ready $(SKY)/.ready $(TOOLS)/.ready $(ASSISTANTS)/.ready  ## all tests, also those that need other software
-	OMP_NUM_THREADS=1 python -m pytest -n auto --dist loadfile --no-loadscope-reorder --durations 25 -m "not model and not external and not gpu"
-	python -m pytest --durations 25 -m "(model or external) and not gpu"
+	OMP_NUM_THREADS=1 python -m pytest -n auto --dist loadfile --no-loadscope-reorder --durations 40 -m "not gpu"
 
 test-servers: $(READY) $(VLLM)/.ready $(SERVERS)/.ready  ## test vLLM and real servers with the embedded model: vLLM's, llama.cpp's, transformers'
 	python -m pytest tests/external/test_vllm.py tests/external/test_servers.py

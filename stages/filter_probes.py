@@ -1,6 +1,6 @@
 """Learn the question filter's probes from the labels of the question is_question (paper, section 2, "Filter").
 
-    python -m stages.filter_probes data/turns.jsonl data/annotations data/base data/filter_probes.npz
+    python -m stages.filter_probes data/turns.jsonl data/annotations data/base data/filter_probes.safetensors
 
 There is one for each scorer of kind probe in params.yaml, and none by default; the file is then empty, so that labels
 make no scores stale.

@@ -1,6 +1,6 @@
 """Score floors: answering "positive" always, TF-IDF with logistic regression on the message alone, and a probe.
 
-    python -m stages.floor data/items.jsonl data/states.npz metrics/floor metrics/details/floor
+    python -m stages.floor data/items.jsonl data/states.safetensors metrics/floor metrics/details/floor
 
 The probe is logistic regression on the hidden states of one layer of the vanilla model `law.probe_model`; the layer is
 the one with the best AUC on dev. A tuned model that doesn't beat these has learnt nothing that is worth a GPU.

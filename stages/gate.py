@@ -1,7 +1,7 @@
 """Choose each tuned model's threshold on dev, and compare it as a gate with those in use today.
 
-    python -m stages.gate data/items.jsonl data/states.npz data/predictions/gate data/gate.json metrics/gate.json
-        metrics/details/gate.json metrics/gate.md metrics/plots/gate.json
+    python -m stages.gate data/items.jsonl data/states.safetensors data/predictions/gate data/gate.json
+        metrics/gate.json metrics/details/gate.json metrics/gate.md metrics/plots/gate.json
 
 A gate decides which items something is done with, such as which questions of a chat are rewritten before they are sent
 on. The threshold is the highest that keeps `gate.recall` of the positive items of dev; what it keeps and saves is then

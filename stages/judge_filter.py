@@ -1,6 +1,6 @@
 """Measure the question filter on turns that were drawn at random and labelled (paper, section 2, "Filter").
 
-    python -m stages.judge_filter data/turns.jsonl data/scores.jsonl data/filter_probes.npz data/annotations
+    python -m stages.judge_filter data/turns.jsonl data/scores.jsonl data/filter_probes.safetensors data/annotations
         metrics/judge_filter.json metrics/details/judge_filter.json metrics/plots/throttle.json
 
 The labels are those of the question is_question but for turns that readers chose. So they are a random sample, and the

@@ -1,7 +1,7 @@
 """Have a probe label inquiries that nobody has labelled, for trainings with few labels.
 
-    python -m stages.pseudo_label data/items.jsonl data/inquiries.jsonl data/rejects/annotate.jsonl data/states.npz
-        data/base data/pseudo_labels.json metrics/details/pseudo_label.json
+    python -m stages.pseudo_label data/items.jsonl data/inquiries.jsonl data/rejects/annotate.jsonl
+        data/states.safetensors data/base data/pseudo_labels.json metrics/details/pseudo_label.json
 
 The probe is that of stages/floor.py. Where labels are so few that `min_steps` would repeat them more than eight times,
 training reads these rows in the place of further repetitions: as many as they are, in the order of their ids, and none

@@ -1,7 +1,7 @@
 """The labels that are likeliest wrong (paper, section 2, "Check": what the big models get wrong is looked at again).
 
     python -m stages.reannotate data/valid.jsonl data/predictions/baseline data/annotations data/imported.jsonl
-        data/states.npz data/reannotate.jsonl metrics/details/reannotate.json
+        data/states.safetensors data/reannotate.jsonl metrics/details/reannotate.json
 
 Every labelled item is ranked by the evidence against its label: a probe that has not seen it, the ladder's models that
 show a signal, and the annotators' own votes. `python -m stages.labels label NAME --queue data/reannotate.jsonl` shows

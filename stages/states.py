@@ -1,6 +1,6 @@
 """Compute a vanilla model's hidden states after each inquiry, from which probes learn in seconds.
 
-    python -m stages.states data/inquiries.jsonl data/base data/states.npz
+    python -m stages.states data/inquiries.jsonl data/base data/states.safetensors
 
 The model is `law.probe_model`. A probe is a floor that tuned models have to beat (stages/floor.py), ranks labels that
 look wrong (stages/reannotate.py), and says which inquiries to label next (stages/labels/readers.py).

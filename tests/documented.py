@@ -141,7 +141,7 @@ COMMANDS: dict[str, Runs | RunBy | NotRun] = {
     """ -d '{"history": [{"speaker": "ann", "text": "My board arrived."}], "message": "How do I flash it?"}'""": PAGE,
     "curl --silent http://127.0.0.1:8765/version": PAGE,
     'curl --silent http://127.0.0.1:8765/version -H "Authorization: Bearer $LABELS_SERVE_TOKEN"': PAGE,
-    "python -m tests.benchmarks.question_filters smollm2_135m": MEASURES,
+    "python -m tests.benchmarks.question_filters smollm2_135m --tuned": MEASURES,
     "python -m tests.benchmarks.serving data/adapters/smollm2_135m": MEASURES,
     "make .venv-assistants/.ready": INSTALLS,
     "python -m stages.tools.merge data/base/smollm2_135m data/adapters/smollm2_135m data/merged/smollm2_135m": RunBy(

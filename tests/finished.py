@@ -76,11 +76,13 @@ def finish(folder: Path, rows: list[Row] | None = None) -> None:
         metrics / "export.json",
         metrics / "details/export.json",
     )
-    write_random_states(data / "items.jsonl", data / "states.npz")
-    run_stage(floor.main, data / "items.jsonl", data / "states.npz", metrics / "floor", metrics / "details/floor")
+    write_random_states(data / "items.jsonl", data / "states.safetensors")
+    items_and_states = data / "items.jsonl", data / "states.safetensors"
+    run_stage(floor.main, *items_and_states, metrics / "floor", metrics / "details/floor")
     write(data / "rejects/annotate.jsonl", from_rows([], Reject), Reject)
-    read = [data / name for name in ("items.jsonl", "inquiries.jsonl", "rejects/annotate.jsonl", "states.npz", "base")]
-    run_stage(pseudo_label.main, *read, data / "pseudo_labels.json", metrics / "details/pseudo_label.json")
+    inputs = ("items.jsonl", "inquiries.jsonl", "rejects/annotate.jsonl", "states.safetensors", "base")
+    pseudo_labels = data / "pseudo_labels.json", metrics / "details/pseudo_label.json"
+    run_stage(pseudo_label.main, *(data / name for name in inputs), *pseudo_labels)
     for state in ("baseline", "tuned"):
         for name in SKILL:
             (data / "base" / name).mkdir(parents=True, exist_ok=True)
@@ -94,7 +96,7 @@ def finish(folder: Path, rows: list[Row] | None = None) -> None:
         files = metrics / f"{verdict}.json", metrics / f"details/{verdict}.json", metrics / f"{verdict}.md"
         run_stage(law.main, data / "predictions" / state, *files, *(["--tuned"] if state == "tuned" else []))
     report_run(folder)
-    read = [data / name for name in ("items.jsonl", "states.npz", "predictions/gate")]
+    read = [data / name for name in ("items.jsonl", "states.safetensors", "predictions/gate")]
     written = [metrics / name for name in ("gate.json", "details/gate.json", "gate.md", "plots/gate.json")]
     run_stage(gate.main, *read, data / "gate.json", *written)
 

@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
-from zipfile import BadZipFile
 
 import click
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.pipeline.files import atomic_write
+from stages.pipeline.arrays import read_arrays, write_arrays
 
 Items = Sequence[dict[str, Any]]
 
@@ -46,16 +45,9 @@ class HiddenStates(NamedTuple):
 
 
 def write_states(path: str | Path, states: HiddenStates) -> None:
-    with atomic_write(path) as part, part.open("wb") as file:
-        np.savez(file, allow_pickle=False, **states._asdict())
+    write_arrays(path, states._asdict())
 
 
 def read_states(path: str | Path) -> HiddenStates:
     """Raises click.ClickException where the file is missing or isn't one that `write_states` wrote."""
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return HiddenStates(*(arrays[name] for name in HiddenStates._fields))
-    except FileNotFoundError as error:
-        raise click.ClickException(f"{path} is missing: run dvc repro states") from error
-    except (ValueError, KeyError, EOFError, BadZipFile) as error:
-        raise click.ClickException(f"{path} holds no hidden states: run dvc repro --force states") from error
+    return HiddenStates(*read_arrays(path, HiddenStates._fields, "states"))

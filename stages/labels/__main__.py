@@ -140,7 +140,7 @@ def label(
         prompts.load(question, p.question.prompt)  # a wrong one is said before anybody labels
     elif choose_next:
         raise click.ClickException(
-            f"--next reads data/states.npz, which is of the question {question_of_run}: set question.name to"
+            f"--next reads data/states.safetensors, which is of the question {question_of_run}: set question.name to"
             f" {question.name} in params.yaml, and run dvc repro states"
         )
     if choose_next:

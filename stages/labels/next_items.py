@@ -20,7 +20,7 @@ from stages.labels.splitting import sides
 from stages.pipeline.params import Export, Params
 from stages.pipeline.schemas import BY_READERS
 
-STATES = Path("data/states.npz")
+STATES = Path("data/states.safetensors")
 BATCH = 10  # items, after which the readers learn again
 Usefulness = Callable[[Mapping[int, bool], Sequence[int]], Floats]  # of items by id, for readers of these labels
 

@@ -3,13 +3,11 @@
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
-from zipfile import BadZipFile
 
-import click
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.pipeline.files import atomic_write
+from stages.pipeline.arrays import read_arrays, write_arrays
 
 SCALE = 10  # of a scorer's ratings
 Floats = NDArray[np.float64]
@@ -40,16 +38,9 @@ def ratings(log_odds: Floats) -> Floats:
 def write_probes(path: str | Path, probes: Mapping[str, FilterProbe]) -> None:
     """Write probes by the names of their scorers."""
     arrays = {f"{name}.{field}": value for name, probe in probes.items() for field, value in probe._asdict().items()}
-    with atomic_write(path) as part, part.open("wb") as file:
-        np.savez(file, allow_pickle=False, **arrays)
+    write_arrays(path, arrays)
 
 
 def read_probe(path: Path, name: str) -> FilterProbe:
     """The probe of a scorer. Raises click.ClickException where there is none."""
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return FilterProbe(*(arrays[f"{name}.{field}"] for field in FilterProbe._fields))
-    except FileNotFoundError as error:
-        raise click.ClickException(f"{path} is missing: run dvc repro filter_probes") from error
-    except (ValueError, KeyError, EOFError, BadZipFile) as error:
-        raise click.ClickException(f"{path} has no probe of {name}: run dvc repro --force filter_probes") from error
+    return FilterProbe(*read_arrays(path, (f"{name}.{field}" for field in FilterProbe._fields), "filter_probes"))

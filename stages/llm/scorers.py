@@ -62,7 +62,7 @@ CLAUSE_END = re.compile(r"(?<=[.!,;。！，；])\s+|\n")
 QUESTION_MARKS = ("?", "？")
 OTHER_MARKS = (".", "!", "。", "！")
 FINAL_MARKS = " \t\r\n?.!？。！…~"
-PROBES = "filter_probes.npz"  # beside data/base, of the stage filter_probes
+PROBES = "filter_probes.safetensors"  # beside data/base, of the stage filter_probes
 RATING_TOKENS = 16  # limit of an answer
 
 Rating = float | NoAnswer  # from 0 to 10

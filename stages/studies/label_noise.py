@@ -156,7 +156,7 @@ def main(labelled: str, metrics: str, plot: str) -> None:
     p = with_sizes(with_window(params()))
     items = rows(read(labelled, Labelled))
     ladder = vanilla_ladder(items, p)
-    states = read_states("data/states.npz").of_middle_layer(items)
+    states = read_states("data/states.safetensors").of_middle_layer(items)
     clean_verdict = verdict(ladder, ladder.truth, p)
     result: dict[str, Any] = {"n": len(items), "seeds": len(SEEDS), "verdict_clean": clean_verdict}
     points = []

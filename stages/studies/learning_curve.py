@@ -132,7 +132,7 @@ def main(name: str, metrics: str, plot: str) -> None:
     alpaca = Path("data/alpaca")
     items = split_items("data/items.jsonl", p.evaluate.split)
     all_examples = read_json(alpaca / "train.json")
-    states_file = Path("data/states.npz")
+    states_file = Path("data/states.safetensors")
     folder = cache_directory("curve") / training_fingerprint(name, Path("data/base") / name, p, alpaca, states_file)
     train_items, dev = split_items("data/items.jsonl", "train"), split_items("data/items.jsonl", "dev")
     probes = Probes(read_states(states_file), train_items, dev)

@@ -39,7 +39,7 @@ def main(name: str, asked: int) -> None:
     examples = alpaca_rows(
         [item | {"label": bool(label)} for item, label in zip(items, labels, strict=True)], p.question
     )
-    states = read_states("data/states.npz").of_middle_layer(items)
+    states = read_states("data/states.safetensors").of_middle_layer(items)
     unseen = out_of_sample(items, states, labels, p.seed)["all"]
     readers = np.log(unseen / (1 - unseen))
     tuned = np.full(len(items), np.nan)

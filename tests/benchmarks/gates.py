@@ -64,7 +64,7 @@ class Chat(NamedTuple):
 
 def sample(name: str) -> Chat:
     learnt, dev, test = (split_items("data/items.jsonl", part) for part in SPLITS)
-    return Chat(learnt, dev, test, read_states("data/states.npz"), Path("data/adapters") / name)
+    return Chat(learnt, dev, test, read_states("data/states.safetensors"), Path("data/adapters") / name)
 
 
 def other_chat(name: str, file: Path, p: Params) -> Chat:
@@ -74,16 +74,16 @@ def other_chat(name: str, file: Path, p: Params) -> Chat:
     base = Path("data/base") / name
     folder = cache_directory("gates") / training_fingerprint(name, base, p, file)
     folder.mkdir(exist_ok=True)
-    if not (folder / "states.npz").exists():
+    if not (folder / "states.safetensors").exists():
         reader = StateReader(Path("data/base") / p.law.probe_model)
-        write_states(folder / "states.npz", reader.read(learnt + dev + test, p.question.turns_of_probes))
+        write_states(folder / "states.safetensors", reader.read(learnt + dev + test, p.question.turns_of_probes))
 
     def train_on_chat(adapter: Path, curve: Path) -> None:
         write_json(folder / "train.json", alpaca_rows(learnt, p.question))
         train(name, base, TrainingRows(folder / "train.json"), p, p.seeds[0], adapter, curve)
 
     train_once(folder / "tuned", train_on_chat)
-    return Chat(learnt, dev, test, read_states(folder / "states.npz"), folder / "tuned/adapter")
+    return Chat(learnt, dev, test, read_states(folder / "states.safetensors"), folder / "tuned/adapter")
 
 
 def tuned_log_odds(name: str, adapter: Path, items: Items, p: Params) -> Floats:

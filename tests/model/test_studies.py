@@ -82,7 +82,7 @@ def labelled(project: Path, base: Path, set_params: Callable[..., None], monkeyp
     (project / "data").mkdir(exist_ok=True)
     (project / "data" / "base").symlink_to(base)
     write(project / "data" / "items.jsonl", from_rows(labelled, Item), Item)
-    write_random_states(project / "data" / "items.jsonl", project / "data" / "states.npz")
+    write_random_states(project / "data" / "items.jsonl", project / "data" / "states.safetensors")
     task = "Does it need its context?\nA. not needed\nB. needed\n"
     for split, part in (("train", labelled[:8]), ("dev", labelled[8:]), ("test", [])):
         answers = {True: "B:needed", False: "A:not needed"}

@@ -75,17 +75,17 @@ def test_the_ratings_of_learnt_turns_come_from_probes_that_have_not_seen_their_c
 def test_a_file_of_probes_gives_back_what_was_learnt(tmp_path: Path) -> None:
     items, states, labels = sample()
     probe = learn(items, states, labels, LAYERS, seed=0)
-    file = tmp_path / "probes.npz"
+    file = tmp_path / "probes.safetensors"
     write_probes(file, {"probe_is_question": probe})
     again = read_probe(file, "probe_is_question")
     for values, expected in zip(again, probe, strict=True):
         assert np.array_equal(values, expected)
-    with pytest.raises(click.ClickException, match="has no probe of other_is_question"):
+    with pytest.raises(click.ClickException, match="has no 'other_is_question"):
         read_probe(file, "other_is_question")
     with pytest.raises(click.ClickException, match="run dvc repro filter_probes"):
-        read_probe(tmp_path / "none.npz", "probe_is_question")
+        read_probe(tmp_path / "none.safetensors", "probe_is_question")
     write_probes(file, {})
-    with pytest.raises(click.ClickException, match="has no probe"):
+    with pytest.raises(click.ClickException, match="has no 'probe_is_question"):
         read_probe(file, "probe_is_question")
 
 
@@ -102,7 +102,7 @@ TUNED: Row = {
 def test_a_probe_is_judged_by_ratings_of_turns_that_it_has_not_seen(tmp_path: Path) -> None:
     items, states, labels = sample()
     probe = learn(items, states, labels, LAYERS, seed=0)
-    file = tmp_path / "probes.npz"
+    file = tmp_path / "probes.safetensors"
     write_probes(file, {"probe_is_question": probe})
     scored: list[Row] = [
         {"id": id, "scorer": name, "score": 10.0, "no_answer": None}

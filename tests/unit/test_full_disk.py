@@ -82,12 +82,12 @@ def lines(path: Path) -> list[dict[str, Any]]:
 STAGES: dict[str, tuple[Any, str]] = {
     "ingest": (ingest.main, "room.jsonl messages.jsonl imported.jsonl ingest_rejects.jsonl ingest_n.json ingest.json"),
     "concat": (concat.main, "messages.jsonl turns.jsonl concat_n.json concat.json"),
-    "filter_probes": (filter_probes.main, "turns.jsonl annotations base filter_probes.npz"),
+    "filter_probes": (filter_probes.main, "turns.jsonl annotations base filter_probes.safetensors"),
     "score": (score.main, "turns.jsonl base scores.jsonl score.json"),
     "filter": (filter.main, "turns.jsonl scores.jsonl inquiries.jsonl filter_rejects.jsonl filter_n.json filter.json"),
     "judge_filter": (
         judge_filter.main,
-        "turns.jsonl scores.jsonl filter_probes.npz annotations judge_filter_n.json judge_filter.json plot.json",
+        "turns.jsonl scores.jsonl filter_probes.safetensors annotations judged_n.json judged.json plot.json",
     ),
     "annotate": (
         annotate.main,
@@ -99,7 +99,7 @@ STAGES: dict[str, tuple[Any, str]] = {
         export.main,
         "valid.jsonl inquiries.jsonl base items.jsonl alpaca export_rejects.jsonl export_n.json export.json",
     ),
-    "floor": (floor.main, "items.jsonl states.npz floor floor_details"),
+    "floor": (floor.main, "items.jsonl states.safetensors floor floor_details"),
 }
 
 
@@ -128,7 +128,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
             if name == "annotate":
                 labels = "".join(label(item) for item in lines(folder / "inquiries.jsonl"))
                 file_of(folder / "annotations").write_text(labels)
-                write_random_states(folder / "inquiries.jsonl", folder / "states.npz")
+                write_random_states(folder / "inquiries.jsonl", folder / "states.safetensors")
             assert_done(run_stage(name, folder))
     return folder
 

@@ -143,7 +143,7 @@ def write_project(project: Path) -> list[Row]:
     for item, split in zip(items, ["train"] * 80 + ["dev"] * 80 + ["test"] * 80, strict=True):
         item["split"] = split
     write(project / "items.jsonl", from_rows(items, Item), Item)
-    write_random_states(project / "items.jsonl", project / "states.npz")
+    write_random_states(project / "items.jsonl", project / "states.safetensors")
     log_odds = {item["id"]: float(3 * rng.normal(1.5 if item["label"] else -1.5, 1.5)) for item in items}
     (project / "gate").mkdir()
     for name in ("smollm2_135m_10", "smollm2_135m_20", "smollm2_135m"):
@@ -169,7 +169,7 @@ def write_project(project: Path) -> list[Row]:
 
 def test_the_stage_chooses_on_dev_and_measures_on_test(project: Path, set_params: Callable[..., None]) -> None:
     items = write_project(project)
-    files = ("items.jsonl", "states.npz", "gate", "gate.json", "m.json", "d.json", "gate.md", "plot.json")
+    files = ("items.jsonl", "states.safetensors", "gate", "gate.json", "m.json", "d.json", "gate.md", "plot.json")
     set_params(**{"gate.recall": 0.9})
     result = run(main, *(project / file for file in files))
     assert result.exit_code == 0, result.output

@@ -170,7 +170,7 @@ def chat(project: Path, annotations: Path) -> Path:
     (project / "data").mkdir()
     annotations.rename(project / "data" / "annotations")
     write(project / "data" / "inquiries.jsonl", from_rows(log_of(60, 2), Inquiry), Inquiry)
-    write_random_states(project / "data" / "inquiries.jsonl", project / "data" / "states.npz")
+    write_random_states(project / "data" / "inquiries.jsonl", project / "data" / "states.safetensors")
     return project
 
 
@@ -307,10 +307,10 @@ def test_without_hidden_states_the_command_that_makes_them_is_named(
     chat: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("stages.labels.__main__.require_terminal", lambda: None)
-    (chat / "data" / "states.npz").unlink()
+    (chat / "data" / "states.safetensors").unlink()
     result = CliRunner().invoke(main, ["label", "ann", "--next"])
     assert result.exit_code == 1
-    assert "data/states.npz is missing: run dvc repro states" in result.output
+    assert "data/states.safetensors is missing: run dvc repro states" in result.output
 
 
 # What a label says, and what becomes of it

@@ -138,7 +138,7 @@ def chat(project: Path, annotations: Path) -> Path:
     (project / "data").mkdir()
     annotations.rename(project / "data" / "annotations")
     write(project / "data" / "inquiries.jsonl", from_rows(log_of(160), Inquiry), Inquiry)
-    write_states(project / "data" / "states.npz", states_that_show(LABELS))
+    write_states(project / "data" / "states.safetensors", states_that_show(LABELS))
     return project
 
 
@@ -165,12 +165,13 @@ def test_early_it_says_what_is_missing_and_later_f1(chat: Path) -> None:
     assert 0 < needed <= 10
     assert f"too early, {20 - needed} needed are missing among random inquiries" in words()
     label_items(chat, range(30, 100))
-    (chat / "data" / "states.npz").rename(chat / "away.npz")
+    (chat / "data" / "states.safetensors").rename(chat / "away.safetensors")
     assert "F1 of the readers: not known before dvc repro states" in words()
-    (chat / "away.npz").rename(chat / "data" / "states.npz")
-    write_states(chat / "data" / "states.npz", states_that_show(LABELS[:150]))  # of another question's inquiries
+    (chat / "away.safetensors").rename(chat / "data" / "states.safetensors")
+    of_another_question = states_that_show(LABELS[:150])
+    write_states(chat / "data" / "states.safetensors", of_another_question)
     assert "labelled: 160 · F1 of the readers: not known before dvc repro states · agreement: " in words()
-    write_states(chat / "data" / "states.npz", states_that_show(LABELS))
+    write_states(chat / "data" / "states.safetensors", states_that_show(LABELS))
     label_items(chat, range(20), "bob", chosen="like")
     assert re.search(
         r"labelled: 160 · F1 of the readers: \d\d% \(\d+ to \d+, n = 100\) · with 50 more labels: [+-]\d+\.\d points ",

@@ -38,15 +38,16 @@ def write_project(project: Path) -> None:
     write(project / "rejects.jsonl", from_rows(rejects, Reject), Reject)
     values = np.random.default_rng(0).normal(size=(2, 3, 200, 8))
     values[1, :, :, 0] += np.where(TRUTH, 4, -4)
-    write_states(project / "states.npz", HiddenStates(np.arange(200), np.array([1, 2]), values))
+    write_states(project / "states.safetensors", HiddenStates(np.arange(200), np.array([1, 2]), values))
 
 
 def pseudo_labels(project: Path) -> tuple[list[Row], dict[str, int]]:
-    files = ("items.jsonl", "inquiries.jsonl", "rejects.jsonl", "states.npz", "base", "pseudo.json", "details.json")
+    read = ("items.jsonl", "inquiries.jsonl", "rejects.jsonl", "states.safetensors", "base")
+    written = ("pseudo.json", "details.json")
     (project / "base").mkdir(exist_ok=True)
-    result = run(main, *(project / file for file in files))
+    result = run(main, *(project / file for file in read + written))
     assert result.exit_code == 0, result.output
-    return tuple(json.loads((project / file).read_text()) for file in files[-2:])
+    return tuple(json.loads((project / file).read_text()) for file in written)
 
 
 def test_the_probe_labels_what_nobody_labelled_and_test_does_not_show(

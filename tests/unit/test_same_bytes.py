@@ -114,7 +114,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path]
         labelled = STAGES.index("annotate")
         run_stages(where, variables, STAGES[:labelled])
         label(where)
-        write_random_states(where / "data" / "inquiries.jsonl", where / "data" / "states.npz")
+        write_random_states(where / "data" / "inquiries.jsonl", where / "data" / "states.safetensors")
         run_stages(where, variables, STAGES[labelled:])
     yield here, there
 

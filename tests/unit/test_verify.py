@@ -17,7 +17,7 @@ from tests.conftest import QUESTION
     [
         ("concat", "data/turns.jsonl", "different"),
         ("window", "data/window.json", "different"),
-        ("states", "data/states.npz", "other bytes"),
+        ("states", "data/states.safetensors", "other bytes"),
         ("pseudo_label", "data/pseudo_labels.json", "other bytes"),
         ("train", "data/adapters/smollm2_135m", "other bytes"),
         ("gate", "data/gate.json", "other bytes"),
