@@ -1,5 +1,5 @@
 # Targets for whoever changes the code; `make help-development` lists them. Other software has environments of its own.
-.PHONY: help-development lint test-all java browser test-servers test-spark test-rent test-alpaca \
+.PHONY: help-development lint environments test-all java browser test-servers test-spark test-rent test-alpaca \
 	test-downloads test-gpu bench constraints upgrade licences
 
 help-development:  ## list these targets
@@ -94,8 +94,11 @@ $(AXOLOTL)/.ready: requirements/axolotl.txt  # by uv: pip tries versions of its 
 	$(AXOLOTL)/bin/python -m uv pip install --quiet --requirement requirements/axolotl.txt
 	touch $@
 
+# What test-all needs; `make --jobs 4 environments` installs it side by side.
+environments: $(LABEL_STUDIO)/.ready $(SPARK)/.ready $(VLLM)/.ready $(SERVERS)/.ready $(SKY)/.ready $(TOOLS)/.ready $(ASSISTANTS)/.ready
+
 # Files go to the workers in the order of their paths: those of few and long tests come before those of units.
-test-all: $(READY) java browser $(LABEL_STUDIO)/.ready $(SPARK)/.ready $(VLLM)/.ready $(SERVERS)/.ready $(SKY)/.ready $(TOOLS)/.ready $(ASSISTANTS)/.ready  ## all tests, also those that need other software
+test-all: $(READY) java browser environments  ## all tests, also those that need other software
 	OMP_NUM_THREADS=1 python -m pytest -n auto --dist loadfile --no-loadscope-reorder --durations 40 -m "not gpu"
 
 test-servers: $(READY) $(VLLM)/.ready $(SERVERS)/.ready  ## test vLLM and real servers with the embedded model: vLLM's, llama.cpp's, transformers'

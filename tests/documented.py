@@ -142,6 +142,8 @@ COMMANDS: dict[str, Runs | RunBy | NotRun] = {
     "curl --silent http://127.0.0.1:8765/version": PAGE,
     'curl --silent http://127.0.0.1:8765/version -H "Authorization: Bearer $LABELS_SERVE_TOKEN"': PAGE,
     "python -m tests.benchmarks.question_filters smollm2_135m --tuned": MEASURES,
+    "python -m tests.benchmarks.busy": MEASURES,
+    "OMP_NUM_THREADS=1 dvc repro": RunBy(WHOLE_RUN, "dvc repro"),
     "python -m tests.benchmarks.serving data/adapters/smollm2_135m": MEASURES,
     "make .venv-assistants/.ready": INSTALLS,
     "python -m stages.tools.merge data/base/smollm2_135m data/adapters/smollm2_135m data/merged/smollm2_135m": RunBy(
