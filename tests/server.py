@@ -18,15 +18,15 @@ from aiohttp import web
 
 PROBE = "Which of these is a fruit?"  # the engine's question before a run begins so
 FAULTS = ("none", "refused", "failed", "cut", "broken json", "html", "empty choices", "slow")
-LATE = 3.0  # seconds that a slow answer takes
 
 
 class Server:
     """Each prompt's first request meets the fault that its number names, if it says "prompt" and a number."""
 
-    def __init__(self, upstream: str = "", delay: float = 0.01) -> None:
+    def __init__(self, upstream: str = "", delay: float = 0.01, late: float = 3) -> None:
         self.upstream = upstream
         self.delay = delay
+        self.late = late  # seconds that a slow answer takes
         self.probe_count = 0
         self.request_counts: Counter[str] = Counter()
         self.answer_times: defaultdict[str, list[float]] = defaultdict(list)  # when each prompt was answered
@@ -68,7 +68,7 @@ class Server:
             if fault == "empty choices":
                 return web.json_response(envelope([]))
             if fault == "slow":
-                await asyncio.sleep(LATE)
+                await asyncio.sleep(self.late)
             if self.reply:
                 answer = self.reply(body)
             else:

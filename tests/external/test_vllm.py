@@ -110,7 +110,7 @@ def server(base: Path, adapter: Path) -> Iterator[str]:
         *["--host", "127.0.0.1", "--port", str(port), "--api-key", "secret"],
     ]
     with running(command) as process:
-        for _ in range(600):
+        for _ in range(300):
             assert process.poll() is None, "vllm serve ended"
             try:
                 if requests.get(f"http://127.0.0.1:{port}/health", timeout=5).ok:
@@ -118,7 +118,7 @@ def server(base: Path, adapter: Path) -> Iterator[str]:
             except requests.ConnectionError:
                 time.sleep(1)
         else:
-            pytest.fail("vllm serve did not answer within ten minutes")
+            pytest.fail("vllm serve did not answer within five minutes")
         yield f"http://127.0.0.1:{port}/v1"
 
 
@@ -225,8 +225,8 @@ def test_structured_choice_on_a_real_server(server: str) -> None:
 def test_faults_before_a_real_server(server: str) -> None:
     chats: list[Prompt] = [[{"role": "user", "content": f"prompt {i}: which letter is next?"}] for i in range(16)]
     straight = answer_cache.choose(remote(server, "base"), chats, LETTERS, "straight")
-    with serving(Server(upstream=server)) as proxy:
-        through = remote(proxy.url, "base")
+    with serving(Server(upstream=server, late=15)) as proxy:
+        through = OpenAI(Endpoint(**endpoint(proxy.url, model="base", timeout=10)))
         assert answer_cache.choose(through, chats, LETTERS, "through") == pytest.approx(
             np.array(straight), abs=TOLERANCE
         )

@@ -431,7 +431,7 @@ def test_labels_of_two_questions_are_kept_apart(room: Path, question: Definition
 @pytest.mark.parametrize(
     ("named", "asked", "options", "message"),
     [
-        ("needs_context", "is_question", ["--next"], "--next reads data/states.safetensors, which is of the "),
+        ("needs_context", "is_question", ["--next"], "reads data/states.safetensors, which is of the question needs_"),
         ("is_question", "needs_context", [], "data/inquiries.jsonl is of the question is_question: set question.name"),
     ],
 )
